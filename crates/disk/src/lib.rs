@@ -1,0 +1,1 @@
+//! The only room that opens, syncs, renames, links and locks files.

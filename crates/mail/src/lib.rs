@@ -1,0 +1,32 @@
+//! The nouns of mail. Every other room speaks in these types.
+//!
+//! They are made by `parse`, so a value of such a type cannot be wrong. No IO, no clock, no randomness, and no
+//! knowledge of any protocol's grammar beyond the forms that several protocols share (addresses, sets of numbers,
+//! modified UTF-7, dates).
+
+pub mod address;
+pub mod date;
+pub mod dsn;
+pub mod envelope;
+pub mod flags;
+pub mod header;
+pub mod mailbox_name;
+pub mod mime;
+pub mod number_set;
+pub mod outcome;
+pub mod received;
+pub mod search;
+pub mod snapshot;
+pub mod status;
+pub mod text;
+pub mod uid;
+
+pub use address::{Address, Domain, ForwardPath, ReversePath};
+pub use envelope::{Envelope, QueueId, Recipient, TraceId};
+pub use flags::{Flags, Keyword, Keywords};
+pub use mailbox_name::MailboxName;
+pub use number_set::NumberSet;
+pub use outcome::Outcome;
+pub use snapshot::{Row, Snapshot};
+pub use status::{EnhancedStatus, Reply};
+pub use uid::{ModSeq, Seq, Uid, UidValidity};

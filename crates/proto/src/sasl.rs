@@ -1,0 +1,1 @@
+//! SASL (RFC 4422): PLAIN and LOGIN.

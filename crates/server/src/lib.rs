@@ -1,0 +1,1 @@
+//! Sockets, TLS, roles, the sessions' drivers, delivery, configuration, admin.

@@ -1,0 +1,1 @@
+//! Accounts and mailboxes on a Maildir++ tree. Blocking; knows no network.
