@@ -1,0 +1,1 @@
+//! The CR LF view.
