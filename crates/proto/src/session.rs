@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! loop { match session.next() {
-//!     Next::NeedInput { patience, watch } => read; session.receive(bytes) | session.timed_out() | session.changed()
+//!     Next::NeedInput { patience, watch } => read; session.receive(bytes) | session.timed_out() | session.changed() | session.closed()
 //!     Next::Send(bytes)                   => write them
 //!     Next::Ask(question)                 => session.answer(house.answer(question).await)
 //!     Next::Content(bytes)                => house.content(bytes).await
@@ -66,6 +66,10 @@ pub trait Session {
 
     /// The server is shutting down: say good-bye at the next point where the protocol allows it.
     fn shut_down(&mut self);
+
+    /// The connection is gone: the peer closed it, or it failed. What is still to be sent is thrown away. The driver goes on
+    /// with `next` until `NeedInput` or `Close`: sessions may still have to `Ask`, to give up what they had begun.
+    fn closed(&mut self) {}
 
     /// The watched mailbox changed (only after `NeedInput { watch: true }`).
     fn changed(&mut self) {}
