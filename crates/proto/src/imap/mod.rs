@@ -1,1 +1,8 @@
-//! IMAP (RFC 3501 and RFC 9051).
+//! IMAP (RFC 3501), the server's side, without IO.
+//!
+//! `command.rs` is the table of commands; each command is a row in it and a file in `commands/`, which holds its grammar,
+//! its parser, what it asks and what it answers. `reader.rs` cuts the input into commands and literals, `view.rs` is what
+//! the client knows of the selected mailbox, `server.rs` the machine that runs one command after the other.
+
+pub mod ask;
+pub use ask::{Answer, Ask, Refusal};

@@ -1,0 +1,200 @@
+//! What an IMAP session asks the house, and what the house may answer.
+//!
+//! Every question is a value that a blocking function can answer; nothing of the session is borrowed by it. A house
+//! that cannot do a thing answers `Answer::Refused`; `response.rs` alone decides what the client reads then.
+//! Knows nothing of IMAP's syntax and nothing of files.
+
+use std::sync::Arc;
+
+use mail::date::DateTime;
+use mail::mime::Part;
+use mail::search::Key;
+use mail::{Flags, Keyword, MailboxName, Snapshot, Uid, UidValidity};
+
+use crate::sasl::Credentials;
+
+/// The most octets one `Ask::Read` asks for.
+pub const READ_MAX: usize = 64 * 1024;
+/// The most messages one `Ask::Facts` asks about.
+pub const FACTS_MAX: usize = 256;
+
+/// A question. The answer that belongs to it is named beside it; `Answer::Refused` is always possible.
+#[derive(Debug)]
+pub enum Ask {
+    /// Who is this? → `Done`, or `Refused(AuthenticationFailed | Unavailable | ..)`. From then on the house knows the account.
+    /// The command LOGIN counts as mechanism LOGIN.
+    LogIn(Credentials),
+    /// All mailboxes of the account and all subscriptions → `Mailboxes`.
+    Mailboxes,
+    /// → `Status`.
+    Status { name: MailboxName },
+    /// Makes a mailbox and the missing ones above it → `Done`. `special_use` as `\Sent` (RFC 6154 §3).
+    Create { name: MailboxName, special_use: Option<&'static str> },
+    /// → `Done`.
+    Delete { name: MailboxName },
+    /// → `Done`. Mailboxes below move along. Renaming INBOX moves its messages and leaves it empty (RFC 3501 §6.3.5).
+    Rename { from: MailboxName, to: MailboxName },
+    /// → `Done`.
+    Subscribe { name: MailboxName },
+    /// → `Done`, also when it was not subscribed.
+    Unsubscribe { name: MailboxName },
+    /// Opens a mailbox for this session, and closes the one selected before → `Selected`.
+    Select { name: MailboxName, read_only: bool },
+    /// Closes the selected mailbox → `Done`.
+    Unselect,
+    /// What does the selected mailbox hold now? → `Synced`. The same `Arc` as before when nothing changed.
+    Sync,
+    /// Changes flags; messages that are gone are passed over → `Synced`, with the change in it.
+    Store { uids: Vec<Uid>, change: FlagChange },
+    /// Removes those of these messages that have `\Deleted` at this moment → `Synced`.
+    Expunge { uids: Vec<Uid> },
+    /// Copies all or none → `Copied`. Refused with `Gone` when one of the messages is no longer there.
+    Copy { uids: Vec<Uid>, to: MailboxName },
+    /// Moves (RFC 6851) → `Copied`, of the messages that were still there. The session asks `Sync` afterwards.
+    Move { uids: Vec<Uid>, to: MailboxName },
+    /// Which messages of the selected mailbox fit? → `Found`, in any order.
+    Search(Key),
+    /// Size and date of up to `FACTS_MAX` messages → `Facts`, without those that are gone.
+    Facts { uids: Vec<Uid> },
+    /// Opens a message of the selected mailbox → `Message`. It stays readable, even if it is expunged meanwhile, until the
+    /// next `Open` or `CloseMessage`. `structure` asks for the MIME structure too, which may cost reading it all.
+    Open { uid: Uid, structure: bool },
+    /// Octets of the opened message → `Bytes`: exactly `length` of them, fewer only where the message ends.
+    Read { uid: Uid, offset: u64, length: usize },
+    /// The opened message is not needed any more → `Done`.
+    CloseMessage,
+    /// A message is coming → `Done`. Its content follows as `Next::Content`, `size` octets in all, then `AppendEnd` or
+    /// `AppendAbort`; if the connection closes before either, it is aborted.
+    AppendBegin {
+        mailbox: MailboxName,
+        flags: Flags,
+        keywords: Vec<Keyword>,
+        internal_date: Option<DateTime>,
+        size: u64,
+    },
+    /// The content is complete: keep it durably → `Appended`.
+    AppendEnd,
+    /// Forget what came → `Done`.
+    AppendAbort,
+}
+
+/// Which way flags change (RFC 3501 §6.4.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    Replace,
+    Add,
+    Remove,
+}
+
+/// A change of flags: `STORE` and the `\Seen` of `FETCH`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlagChange {
+    pub how: How,
+    /// System flags only.
+    pub flags: Flags,
+    /// Keywords by name: new ones find their number in the store.
+    pub keywords: Vec<Keyword>,
+}
+
+/// A mailbox as `LIST` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailboxInfo {
+    pub name: MailboxName,
+    /// False for a name that only has mailboxes below it.
+    pub selectable: bool,
+    pub has_children: bool,
+    /// As `\Sent` (RFC 6154 §2).
+    pub special_use: Option<&'static str>,
+    pub subscribed: bool,
+}
+
+/// Numbers for `STATUS`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MailboxStatus {
+    pub messages: u32,
+    pub recent: u32,
+    pub uid_next: Uid,
+    pub uid_validity: UidValidity,
+    pub unseen: u32,
+}
+
+/// What about a message costs a look at its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fact {
+    pub uid: Uid,
+    /// Octets with CR LF line ends.
+    pub size: u64,
+    pub internal_date: DateTime,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub enum Answer {
+    Done,
+    Mailboxes {
+        mailboxes: Vec<MailboxInfo>,
+        /// Subscribed names, also those of mailboxes that do not exist.
+        subscriptions: Vec<MailboxName>,
+    },
+    Status(MailboxStatus),
+    Selected {
+        snapshot: Arc<Snapshot>,
+        /// The messages that this session is the first to be told of (`\Recent`), ascending.
+        recent: Vec<Uid>,
+        /// True also when the account may not change the mailbox.
+        read_only: bool,
+    },
+    Synced {
+        snapshot: Arc<Snapshot>,
+        /// Messages that became recent in this session since the last answer, ascending.
+        recent: Vec<Uid>,
+    },
+    /// `source[i]` became `target[i]`. Both empty when nothing was copied.
+    Copied {
+        uid_validity: UidValidity,
+        source: Vec<Uid>,
+        target: Vec<Uid>,
+    },
+    Found(Vec<Uid>),
+    Facts(Vec<Fact>),
+    /// `structure` is there when it was asked for.
+    Message {
+        size: u64,
+        internal_date: DateTime,
+        structure: Option<Arc<Part>>,
+    },
+    Bytes(Vec<u8>),
+    Appended {
+        uid_validity: UidValidity,
+        uid: Uid,
+    },
+    Refused(Refusal),
+}
+
+/// Why the house says no. A closed list; `response.rs` turns each into text and response code (RFC 3501 §7.1, RFC 5530 §3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// Wrong login or password, or an account that may not log in.
+    AuthenticationFailed,
+    /// The password is right, but this login may not act as that authorization identity.
+    AuthorizationFailed,
+    NoSuchMailbox,
+    AlreadyExists,
+    /// Never possible; the text is fit for the client, a sentence without its full stop.
+    Cannot(String),
+    /// The special use cannot be given (RFC 6154 §3).
+    SpecialUse,
+    NoPermission,
+    OverQuota,
+    /// The message is no longer there.
+    Gone,
+    /// Not now: directory or storage cannot be reached, or the server has no room.
+    Unavailable,
+    InUse,
+    /// A bound of the server's (mailboxes, keywords, ..) is reached.
+    Limit,
+    TooBig,
+    /// What is stored does not make sense.
+    Corrupt,
+    ServerBug,
+}
