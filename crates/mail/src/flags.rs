@@ -165,7 +165,8 @@ impl Keywords {
     /// The names of the flags in a set, in IMAP's spelling: system flags first.
     pub fn names_of(&self, flags: Flags) -> impl Iterator<Item = &str> {
         let keywords = flags.keyword_numbers().filter_map(|number| self.name(number)).map(Keyword::as_str);
-        flags.system_names().chain(keywords)
+        let system = flags.system_names().map(|name| -> &str { name });
+        system.chain(keywords)
     }
 }
 
