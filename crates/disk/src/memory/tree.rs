@@ -1,0 +1,212 @@
+//! The names on a memory disk: finding, giving, moving and removing them, and which of them become durable together.
+//! Another half of [`State`]; paths are walked from the root, and a relative path starts there too.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::{Component, Path};
+
+use super::names::{Half, Names};
+use super::state::{Body, Inode, ROOT, State};
+use crate::{Entry, Error, Kind, Op, Result};
+
+impl State {
+    pub(super) fn rename(&mut self, from: &Path, to: &Path, replace: bool) -> Result<()> {
+        let op = Op::Rename;
+        let inode = self.find(op, from)?;
+        let source = self.place(op, from, from)?;
+        let target = self.place(op, to, from)?;
+        match self.dir(target.0).and_then(|names| names.inode(&target.1)) {
+            Some(_) if !replace => return Err(Error::Exists { path: to.to_owned() }),
+            // POSIX: two names of the same file both stay.
+            Some(there) if there == inode => return Ok(()),
+            Some(there) => self.may_replace(inode, there).map_err(|kind| Error::new(op, from, kind.into()))?,
+            None => {}
+        }
+        if self.way(op, to, from)?.contains(&inode) {
+            return Err(Error::new(op, from, io::ErrorKind::InvalidInput.into()));
+        }
+        self.move_name(inode, source, target);
+        Ok(())
+    }
+
+    pub(super) fn link(&mut self, from: &Path, to: &Path) -> Result<()> {
+        let inode = self.find(Op::Link, from)?;
+        if self.kind(inode) == Kind::Dir {
+            return Err(Error::new(Op::Link, from, io::ErrorKind::PermissionDenied.into()));
+        }
+        let (dir, name) = self.place(Op::Link, to, from)?;
+        match self.dir(dir).and_then(|names| names.inode(&name)) {
+            Some(there) if there == inode => return Ok(()),
+            Some(_) => return Err(Error::Exists { path: to.to_owned() }),
+            None => {}
+        }
+        self.set_name(dir, &name, Some(inode), None);
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, path: &Path) -> Result<()> {
+        let inode = self.find(Op::Remove, path)?;
+        if self.kind(inode) == Kind::Dir {
+            return Err(Error::new(Op::Remove, path, io::ErrorKind::IsADirectory.into()));
+        }
+        let (dir, name) = self.place(Op::Remove, path, path)?;
+        self.set_name(dir, &name, None, None);
+        Ok(())
+    }
+
+    pub(super) fn create_dir(&mut self, path: &Path) -> Result<()> {
+        self.create(Op::CreateDir, path, Body::Dir(Names::default())).map(|_| ())
+    }
+
+    pub(super) fn remove_dir(&mut self, path: &Path) -> Result<()> {
+        let op = Op::RemoveDir;
+        let inode = self.find(op, path)?;
+        if !self.names(op, inode, path)?.current.is_empty() {
+            return Err(Error::new(op, path, io::ErrorKind::DirectoryNotEmpty.into()));
+        }
+        let (dir, name) = self.place(op, path, path)?;
+        self.set_name(dir, &name, None, None);
+        Ok(())
+    }
+
+    pub(super) fn sync_dir(&mut self, path: &Path) -> Result<()> {
+        let dir = self.find(Op::SyncDir, path)?;
+        let all = self.names(Op::SyncDir, dir, path)?.next();
+        self.commit_below(dir, all);
+        Ok(())
+    }
+
+    pub(super) fn list(&self, path: &Path) -> Result<Vec<Entry>> {
+        let names = self.names(Op::List, self.find(Op::List, path)?, path)?;
+        let entry = |(name, inode): (&OsString, &u64)| Entry { name: name.clone(), kind: self.kind(*inode) };
+        Ok(names.current.iter().map(entry).collect())
+    }
+
+    pub(super) fn find(&self, op: Op, path: &Path) -> Result<u64> {
+        let way = self.way(op, path, path)?;
+        let Some((dir, name)) = last_step(&way, path) else { return Ok(way.last().copied().unwrap_or(ROOT)) };
+        let inode = self.dir(dir).and_then(|names| names.inode(name));
+        inode.ok_or_else(|| Error::NotFound { path: path.to_owned() })
+    }
+
+    /// Makes the changes of a folder below a number durable. A journal commits a rename as one, so its other half and
+    /// what came before that in the other folder become durable with it.
+    pub(super) fn commit_below(&mut self, dir: u64, number: u64) {
+        let mut due = vec![Half { dir, number }];
+        while let Some(half) = due.pop() {
+            if let Some(names) = self.dir_mut(half.dir) {
+                let twins = names.commit_below(half.number);
+                due.extend(twins.into_iter().map(|twin| Half { number: twin.number + 1, ..twin }));
+            }
+        }
+    }
+
+    /// The folders that a path leads through, the root first, without its last name.
+    fn way(&self, op: Op, path: &Path, blamed: &Path) -> Result<Vec<u64>> {
+        let names = plain_names(path);
+        let mut way = vec![ROOT];
+        for name in names.iter().take(names.len().saturating_sub(1)) {
+            let dir = way.last().copied().unwrap_or(ROOT);
+            let next = self.dir(dir).and_then(|names| names.inode(name));
+            let next = next.ok_or_else(|| Error::NotFound { path: blamed.to_owned() })?;
+            self.names(op, next, blamed)?;
+            way.push(next);
+        }
+        Ok(way)
+    }
+
+    /// The folder and the name that a path means; the root has neither.
+    fn place(&self, op: Op, path: &Path, blamed: &Path) -> Result<(u64, OsString)> {
+        let way = self.way(op, path, blamed)?;
+        let step = last_step(&way, path).map(|(dir, name)| (dir, name.to_owned()));
+        step.ok_or_else(|| Error::new(op, blamed, io::ErrorKind::ResourceBusy.into()))
+    }
+
+    pub(super) fn create(&mut self, op: Op, path: &Path, body: Body) -> Result<u64> {
+        let exists = || Error::Exists { path: path.to_owned() };
+        if plain_names(path).is_empty() {
+            return Err(exists());
+        }
+        let (dir, name) = self.place(op, path, path)?;
+        if self.dir(dir).is_some_and(|names| names.inode(&name).is_some()) {
+            return Err(exists());
+        }
+        self.sweep_if_due();
+        let inode = self.new_inode(body);
+        self.set_name(dir, &name, Some(inode), None);
+        Ok(inode)
+    }
+
+    fn may_replace(&self, inode: u64, there: u64) -> std::result::Result<(), io::ErrorKind> {
+        match (self.kind(inode), self.dir(there)) {
+            (Kind::Dir, None) => Err(io::ErrorKind::NotADirectory),
+            (Kind::Dir, Some(names)) if !names.current.is_empty() => Err(io::ErrorKind::DirectoryNotEmpty),
+            (Kind::File, Some(_)) => Err(io::ErrorKind::IsADirectory),
+            _ => Ok(()),
+        }
+    }
+
+    fn move_name(&mut self, inode: u64, source: (u64, OsString), target: (u64, OsString)) {
+        let next = |dir| self.dir(dir).map_or(0, Names::next);
+        let given = Half { dir: target.0, number: next(target.0) };
+        let same_dir = u64::from(source.0 == target.0);
+        let removed = Half { dir: source.0, number: next(source.0) + same_dir };
+        self.set_name(target.0, &target.1, Some(inode), Some(removed));
+        self.set_name(source.0, &source.1, None, Some(given));
+    }
+
+    fn set_name(&mut self, dir: u64, name: &OsStr, inode: Option<u64>, twin: Option<Half>) {
+        let before = self.dir_mut(dir).and_then(|names| names.set(name, inode, twin));
+        let clock = self.clock;
+        for (number, more) in [(before, false), (inode, true)] {
+            if let Some(inode) = number.and_then(|number| self.inodes.get_mut(&number)) {
+                inode.links = if more { inode.links + 1 } else { inode.links.saturating_sub(1) };
+                inode.changed = clock;
+            }
+        }
+        if let Some(folder) = self.inodes.get_mut(&dir) {
+            folder.modified = clock;
+            folder.changed = clock;
+        }
+    }
+
+    fn dir(&self, inode: u64) -> Option<&Names> {
+        match &self.inodes.get(&inode)?.body {
+            Body::Dir(names) => Some(names),
+            Body::File(_) => None,
+        }
+    }
+
+    fn dir_mut(&mut self, inode: u64) -> Option<&mut Names> {
+        match &mut self.inodes.get_mut(&inode)?.body {
+            Body::Dir(names) => Some(names),
+            Body::File(_) => None,
+        }
+    }
+
+    fn names(&self, op: Op, inode: u64, path: &Path) -> Result<&Names> {
+        self.dir(inode).ok_or_else(|| Error::new(op, path, io::ErrorKind::NotADirectory.into()))
+    }
+
+    fn kind(&self, inode: u64) -> Kind {
+        self.inodes.get(&inode).map_or(Kind::Other, Inode::kind)
+    }
+}
+
+/// The names in a path without `/`, `.` and, since there are no symbolic links here, without `..`.
+fn plain_names(path: &Path) -> Vec<&OsStr> {
+    let mut names = Vec::new();
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => names.push(name),
+            Component::ParentDir => drop(names.pop()),
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    names
+}
+
+fn last_step<'p>(way: &[u64], path: &'p Path) -> Option<(u64, &'p OsStr)> {
+    let name = plain_names(path).pop()?;
+    Some((way.last().copied().unwrap_or(ROOT), name))
+}

@@ -1,0 +1,275 @@
+//! The disk that asks the kernel. Knows POSIX and, in `nfs`, the manners of NFS; needs Linux for the host name and for
+//! renames that never replace.
+
+mod file;
+mod nfs;
+
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{AtFlags, CWD, RenameFlags, Timespec, Timestamps, UTIME_OMIT};
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+
+use self::file::{RealReadFile, RealWriteFile};
+use self::nfs::{again, settle_link, settle_rename, while_stale};
+use crate::poison::Poisonable;
+use crate::{Disk, Entry, Error, Kind, Lock, Op, ReadFile, Result, Stat, WriteFile};
+
+const FILE_MODE: u32 = 0o600;
+const DIR_MODE: u32 = 0o700;
+
+/// How often a lock file may be replaced between our opening and our locking it before we give up.
+const LOCK_TRIES_MAX: u32 = 10;
+
+/// The file systems of this machine, local or shared.
+#[derive(Debug, Clone)]
+pub struct RealDisk {
+    host: String,
+}
+
+impl RealDisk {
+    /// Fails when the host's name, which dot locks carry, cannot be read.
+    pub fn new() -> Result<RealDisk> {
+        let path = Path::new("/proc/sys/kernel/hostname");
+        let name = fs::read_to_string(path).map_err(|error| Error::new(Op::Read, path, error))?;
+        Ok(RealDisk { host: name.trim().to_owned() })
+    }
+}
+
+impl Disk for RealDisk {
+    fn create_new(&self, path: &Path) -> Result<Box<dyn WriteFile>> {
+        let file =
+            again(Op::Create, path, || OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path))?;
+        Ok(Poisonable::boxed(RealWriteFile::new(file, path, 0), path.to_owned()))
+    }
+
+    fn append(&self, path: &Path) -> Result<Box<dyn WriteFile>> {
+        let (file, len) = again(Op::Append, path, || {
+            let file = OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path)?;
+            let len = file.metadata()?.len();
+            Ok((file, len))
+        })?;
+        Ok(Poisonable::boxed(RealWriteFile::new(file, path, len), path.to_owned()))
+    }
+
+    fn open(&self, path: &Path) -> Result<Box<dyn ReadFile>> {
+        let file = again(Op::Open, path, || File::open(path))?;
+        Ok(Box::new(RealReadFile::new(file, path)))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        let ours = again(Op::Rename, from, || fs::symlink_metadata(from))?;
+        settle_rename(&ours, from, to, while_stale(|| fs::rename(from, to)))
+    }
+
+    fn rename_new(&self, from: &Path, to: &Path) -> Result<()> {
+        let renamed = again(Op::Rename, from, || {
+            match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+                // NFS, CephFS and others have no such rename.
+                Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(false),
+                other => Ok(other.map(|()| true)?),
+            }
+        });
+        match renamed {
+            Ok(true) => Ok(()),
+            Ok(false) => link_and_remove(self, from, to),
+            Err(Error::Exists { .. }) => Err(Error::Exists { path: to.to_owned() }),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> Result<()> {
+        settle_link(from, to, while_stale(|| fs::hard_link(from, to)))
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        again(Op::Remove, path, || fs::remove_file(path))
+    }
+
+    fn create_dir(&self, path: &Path) -> Result<()> {
+        again(Op::CreateDir, path, || DirBuilder::new().mode(DIR_MODE).create(path))
+    }
+
+    fn remove_dir(&self, path: &Path) -> Result<()> {
+        again(Op::RemoveDir, path, || fs::remove_dir(path))
+    }
+
+    fn sync_dir(&self, path: &Path) -> Result<()> {
+        let dir = again(Op::SyncDir, path, || File::open(path))?;
+        // Not tried again: after a failed sync the next one may claim a success that is none.
+        dir.sync_all().map_err(|error| Error::new(Op::SyncDir, path, error))
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<Entry>> {
+        again(Op::List, path, || fs::read_dir(path)?.map(|entry| entry_of(&entry?)).collect())
+    }
+
+    fn stat(&self, path: &Path) -> Result<Stat> {
+        again(Op::Stat, path, || stat_of(&fs::metadata(path)?))
+    }
+
+    fn set_modified(&self, path: &Path, time: SystemTime) -> Result<()> {
+        let last_modification = timespec_of(time).map_err(|error| Error::new(Op::SetModified, path, error))?;
+        let last_access = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+        let times = Timestamps { last_access, last_modification };
+        again(Op::SetModified, path, || Ok(rustix::fs::utimensat(CWD, path, &times, AtFlags::empty())?))
+    }
+
+    fn try_lock(&self, path: &Path) -> Result<Option<Box<dyn Lock>>> {
+        for _ in 0..LOCK_TRIES_MAX {
+            let taken = again(Op::Lock, path, || lock_once(path))?;
+            match taken {
+                Taken::Ours(file) => return Ok(Some(Box::new(RealLock { _file: file }))),
+                Taken::Theirs => return Ok(None),
+                Taken::Replaced => {}
+            }
+        }
+        Err(Error::new(Op::Lock, path, io::Error::other("the file is replaced again and again")))
+    }
+
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn sleep(&self, duration: Duration) {
+        std::thread::sleep(duration);
+    }
+
+    fn holder(&self) -> String {
+        format!("{}:{}", std::process::id(), self.host)
+    }
+
+    fn holder_is_gone(&self, holder: &str) -> bool {
+        let Some((pid, host)) = holder.trim_end().split_once(':') else { return false };
+        let pid = pid.parse().ok().filter(|&pid| pid > 0).and_then(Pid::from_raw);
+        // EPERM tells of a living process of another user.
+        host == self.host && pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
+    }
+}
+
+/// What rename_new does where the file system cannot: the link never replaces, and until the removal both names live.
+fn link_and_remove(disk: &RealDisk, from: &Path, to: &Path) -> Result<()> {
+    disk.link(from, to)?;
+    match disk.remove(from) {
+        // The link worked, so the name was there: the answer to our removal got lost and it was sent twice.
+        Err(Error::NotFound { .. }) => Ok(()),
+        other => other,
+    }
+}
+
+/// Closing the file gives the lock back.
+#[derive(Debug)]
+struct RealLock {
+    _file: File,
+}
+
+impl Lock for RealLock {}
+
+enum Taken {
+    Ours(File),
+    Theirs,
+    Replaced,
+}
+
+fn lock_once(path: &Path) -> io::Result<Taken> {
+    // Open for writing, because NFS turns flock into a byte-range lock and an exclusive one needs that.
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(FILE_MODE).open(path)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(Taken::Theirs),
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    // Who locks a file that lost its name meanwhile excludes nobody who comes later.
+    match fs::metadata(path) {
+        Ok(named) if is_same(&named, &file.metadata()?) => Ok(Taken::Ours(file)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(Taken::Replaced),
+    }
+}
+
+fn is_same(a: &Metadata, b: &Metadata) -> bool {
+    a.ino() == b.ino() && a.dev() == b.dev()
+}
+
+fn entry_of(entry: &fs::DirEntry) -> io::Result<Entry> {
+    Ok(Entry { name: entry.file_name(), kind: kind_of(entry.file_type()?) })
+}
+
+fn kind_of(kind: fs::FileType) -> Kind {
+    match kind {
+        kind if kind.is_file() => Kind::File,
+        kind if kind.is_dir() => Kind::Dir,
+        _ => Kind::Other,
+    }
+}
+
+fn stat_of(metadata: &Metadata) -> io::Result<Stat> {
+    Ok(Stat {
+        len: metadata.len(),
+        modified: metadata.modified()?,
+        changed: time_of(metadata.ctime(), metadata.ctime_nsec()),
+        inode: metadata.ino(),
+        device: metadata.dev(),
+        kind: kind_of(metadata.file_type()),
+        links: metadata.nlink(),
+    })
+}
+
+/// A file server may claim any time at all: what no clock can hold becomes 1970.
+fn time_of(seconds: i64, nanoseconds: i64) -> SystemTime {
+    let whole = Duration::from_secs(seconds.unsigned_abs());
+    let time = if seconds < 0 { UNIX_EPOCH.checked_sub(whole) } else { UNIX_EPOCH.checked_add(whole) };
+    let part = Duration::from_nanos(nanoseconds.clamp(0, 999_999_999).unsigned_abs());
+    time.and_then(|time| time.checked_add(part)).unwrap_or(UNIX_EPOCH)
+}
+
+fn timespec_of(time: SystemTime) -> io::Result<Timespec> {
+    let since = time.duration_since(UNIX_EPOCH).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let tv_sec = i64::try_from(since.as_secs()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    Ok(Timespec { tv_sec, tv_nsec: since.subsec_nanos().into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rename_by_link_and_removal_never_replaces() {
+        let room = tempfile::tempdir().unwrap();
+        let (from, to, taken) = (room.path().join("from"), room.path().join("to"), room.path().join("taken"));
+        fs::write(&from, "ours").unwrap();
+        fs::write(&taken, "theirs").unwrap();
+        let disk = RealDisk::new().unwrap();
+        assert!(matches!(link_and_remove(&disk, &from, &taken), Err(Error::Exists { path }) if path == taken));
+        link_and_remove(&disk, &from, &to).unwrap();
+        assert_eq!((fs::read(&to).unwrap(), fs::read(&taken).unwrap()), (b"ours".to_vec(), b"theirs".to_vec()));
+        assert!(!from.exists());
+    }
+
+    #[test]
+    fn times_that_no_clock_holds_are_not_a_panic() {
+        assert_eq!(time_of(-1, 500_000_000), UNIX_EPOCH - Duration::from_millis(500));
+        for seconds in [i64::MIN, i64::MAX] {
+            for nanoseconds in [i64::MIN, i64::MAX] {
+                time_of(seconds, nanoseconds);
+            }
+        }
+    }
+
+    #[test]
+    fn files_and_folders_are_for_their_owner_alone() {
+        let room = tempfile::tempdir().unwrap();
+        let disk = RealDisk::new().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+        let [new, log, lock, dir] = ["new", "log", "lock", "dir"].map(|name| room.path().join(name));
+        disk.create_new(&new).unwrap();
+        disk.append(&log).unwrap();
+        disk.try_lock(&lock).unwrap();
+        disk.create_dir(&dir).unwrap();
+        assert_eq!([&new, &log, &lock, &dir].map(|path| mode(path)), [FILE_MODE, FILE_MODE, FILE_MODE, DIR_MODE]);
+    }
+}

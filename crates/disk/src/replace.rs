@@ -1,0 +1,71 @@
+//! The one way to replace a small file: whoever reads it, at any moment and after any crash, finds the old content or
+//! the new one, whole.
+//!
+//! | state              | files                     | who moves it on | what a crash leaves                       |
+//! |--------------------|---------------------------|-----------------|-------------------------------------------|
+//! | writing            | `NAME`, `NAME.tmp.WHO.N`  | `replace`       | old `NAME`, and a `.tmp.` file to delete  |
+//! | renamed            | `NAME`                    | `replace`       | old or new `NAME`, never a mixture        |
+//! | folder synced      | `NAME`                    | –               | new `NAME`                                |
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::door::parent_of;
+use crate::{Disk, Error, Result, WriteFile};
+
+/// How many leftovers of a crashed namesake (same host, same process id) are stepped over before giving up.
+const NAME_TRIES_MAX: u32 = 10_000;
+
+/// Writes `content` beside `path`, syncs it, renames it over `path` and syncs the folder. When it returns, the new
+/// content is durable. When it fails, the old content is what readers still find, unless only the last sync failed.
+pub fn replace(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<()> {
+    replace_if(disk, path, content, || Ok(()))
+}
+
+/// The same, with a last question before the new content becomes visible.
+pub(crate) fn replace_if(
+    disk: &dyn Disk,
+    path: &Path,
+    content: &[u8],
+    allowed: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    let (temporary, mut file) = create_beside(disk, path, "tmp")?;
+    let written = file.write_all(content).and_then(|()| file.sync());
+    // Closed before the rename, so that NFS has everything on the server when the name appears.
+    drop(file);
+    if let Err(error) = written.and_then(|()| allowed()).and_then(|()| disk.rename(&temporary, path)) {
+        // Best effort: the temporary file means nothing to anybody, and the first error is the one to tell.
+        let _ = disk.remove(&temporary);
+        return Err(error);
+    }
+    disk.sync_dir(parent_of(path))
+}
+
+/// Makes a new file beside `path` whose name no other node, process or thread uses: `PATH.KIND.PID.HOST.N`.
+pub(crate) fn create_beside(disk: &dyn Disk, path: &Path, kind: &str) -> Result<(PathBuf, Box<dyn WriteFile>)> {
+    let mut last = Error::Exists { path: path.to_owned() };
+    for _ in 0..NAME_TRIES_MAX {
+        let beside = name_beside(disk, path, kind);
+        match disk.create_new(&beside) {
+            Ok(file) => return Ok((beside, file)),
+            // In a container every start may have the same process id: step over what an earlier one left.
+            Err(error @ Error::Exists { .. }) => last = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(last)
+}
+
+fn name_beside(disk: &dyn Disk, path: &Path, kind: &str) -> PathBuf {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let who = disk.holder().replace([':', '/'], ".");
+    with_suffix(path, &format!(".{kind}.{who}.{count}"))
+}
+
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    PathBuf::from(name)
+}
