@@ -1,0 +1,163 @@
+//! The dot lock: excludes, waits, is overridden when stale and only then, and tells who lost it.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use disk::{Disk, Dotlock, DotlockSettings, Error, MemoryDisk, Op, RealDisk};
+
+const UIDLIST: &str = "/uidlist";
+const LOCK: &str = "/uidlist.lock";
+
+/// Gives up before anything is stale.
+fn impatient() -> DotlockSettings {
+    DotlockSettings { wait: Duration::from_secs(1), ..DotlockSettings::default() }
+}
+
+fn patient() -> DotlockSettings {
+    DotlockSettings::default()
+}
+
+fn acquire<'d>(disk: &'d MemoryDisk, settings: &DotlockSettings) -> disk::Result<Dotlock<'d>> {
+    Dotlock::acquire(disk, Path::new(UIDLIST), settings)
+}
+
+/// A lock that Dovecot on a host that died has left, empty as it makes those it fills later.
+fn leave_lock_of_another_host(disk: &MemoryDisk) {
+    disk.create_new(Path::new(LOCK)).unwrap().write_all(b"4711:elsewhere").unwrap();
+}
+
+fn files(disk: &MemoryDisk) -> Vec<String> {
+    disk.list(Path::new("/")).unwrap().into_iter().map(|entry| entry.name.into_string().unwrap()).collect()
+}
+
+#[test]
+fn held_lock_names_its_holder_as_dovecot_does_and_is_gone_when_dropped() {
+    let room = tempfile::tempdir().unwrap();
+    let (path, lock) = (room.path().join("dovecot-uidlist"), room.path().join("dovecot-uidlist.lock"));
+    let disk = RealDisk::new().unwrap();
+    let held = Dotlock::acquire(&disk, &path, &impatient()).unwrap();
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    assert_eq!(fs::read_to_string(&lock).unwrap(), format!("{}:{}", std::process::id(), host.trim()));
+    held.replace_with(b"3 V1 N1\n").unwrap();
+    assert!(lock.exists());
+    drop(held);
+    let left: Vec<_> = fs::read_dir(room.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["dovecot-uidlist"]);
+    assert_eq!(fs::read(&path).unwrap(), b"3 V1 N1\n");
+}
+
+#[test]
+fn second_holder_waits_its_time_and_no_longer() {
+    let disk = MemoryDisk::new();
+    let other = disk.another_node(Duration::ZERO);
+    let held = acquire(&disk, &patient()).unwrap();
+    let before = disk.now();
+    assert!(matches!(acquire(&other, &impatient()), Err(Error::Locked { path }) if path == Path::new(LOCK)));
+    let waited = disk.now().duration_since(before).unwrap();
+    assert!(waited >= impatient().wait && waited < 2 * impatient().wait);
+    held.release().unwrap();
+    acquire(&other, &impatient()).unwrap();
+    assert_eq!(files(&disk), [""; 0]);
+}
+
+#[test]
+fn threads_that_count_under_the_lock_lose_no_count() {
+    let room = tempfile::tempdir().unwrap();
+    let path = &room.path().join("count");
+    let disk = &RealDisk::new().unwrap();
+    disk::replace(disk, path, b"0").unwrap();
+    let settings = &DotlockSettings { poll: Duration::from_micros(50), ..patient() };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(move || {
+                for _ in 0..25 {
+                    let lock = Dotlock::acquire(disk, path, settings).unwrap();
+                    let count: u32 = String::from_utf8(disk.read(path).unwrap()).unwrap().parse().unwrap();
+                    lock.replace_with((count + 1).to_string().as_bytes()).unwrap();
+                    lock.release().unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(disk.read(path).unwrap(), b"100");
+}
+
+#[test]
+fn lock_left_by_a_host_that_died_is_overridden_when_stale() {
+    let disk = MemoryDisk::new();
+    leave_lock_of_another_host(&disk);
+    let before = disk.now();
+    let held = acquire(&disk, &patient()).unwrap();
+    assert!(disk.now().duration_since(before).unwrap() >= patient().stale - patient().poll);
+    held.verify().unwrap();
+    drop(held);
+    assert_eq!(files(&disk), [""; 0]);
+}
+
+#[test]
+fn lock_left_long_ago_is_overridden_at_once() {
+    let disk = MemoryDisk::new();
+    leave_lock_of_another_host(&disk);
+    disk.advance(patient().stale);
+    let before = disk.now();
+    acquire(&disk, &patient()).unwrap();
+    assert!(disk.now().duration_since(before).unwrap() < Duration::from_secs(1));
+}
+
+#[test]
+fn lock_of_a_killed_process_of_this_host_is_overridden_at_once() {
+    let disk = MemoryDisk::new();
+    std::mem::forget(acquire(&disk, &patient()).unwrap());
+    disk.kill();
+    let elsewhere = disk.another_node(Duration::ZERO);
+    assert!(matches!(acquire(&elsewhere, &impatient()), Err(Error::Locked { .. })));
+    acquire(&disk.restart(), &impatient()).unwrap();
+}
+
+#[test]
+fn node_with_a_wrong_clock_overrides_nothing() {
+    let disk = MemoryDisk::new();
+    let _held = acquire(&disk, &patient()).unwrap();
+    let tomorrow = disk.another_node(Duration::from_secs(86_400));
+    assert!(matches!(acquire(&tomorrow, &impatient()), Err(Error::Locked { .. })));
+}
+
+#[test]
+fn holder_that_shows_it_is_alive_is_not_overridden() {
+    let disk = MemoryDisk::new();
+    let other = disk.another_node(Duration::ZERO);
+    let mut held = acquire(&disk, &patient()).unwrap();
+    for sign_of_life in 0..4 {
+        disk.advance(patient().stale - Duration::from_secs(10));
+        match sign_of_life % 2 {
+            0 => held.touch().unwrap(),
+            _ => held.replace_with(b"progress").unwrap(),
+        }
+        assert!(matches!(acquire(&other, &impatient()), Err(Error::Locked { .. })));
+    }
+    held.verify().unwrap();
+}
+
+#[test]
+fn holder_whose_lock_was_overridden_writes_nothing_and_takes_nothing_away() {
+    let disk = MemoryDisk::new();
+    let other = disk.another_node(Duration::ZERO);
+    let mut slept = acquire(&disk, &patient()).unwrap();
+    let thief = acquire(&other, &patient()).unwrap();
+    thief.replace_with(b"theirs").unwrap();
+    assert!(matches!(slept.replace_with(b"ours"), Err(Error::LockLost { .. })));
+    assert!(matches!(slept.touch(), Err(Error::LockLost { .. })));
+    assert!(matches!(slept.release(), Err(Error::LockLost { .. })));
+    assert_eq!(disk.read(Path::new(UIDLIST)).unwrap(), b"theirs");
+    thief.verify().unwrap();
+    assert_eq!(files(&disk), ["uidlist", "uidlist.lock"]);
+}
+
+#[test]
+fn lock_that_could_not_be_signed_is_taken_away_again() {
+    let disk = MemoryDisk::new();
+    disk.fail_next(Op::Write, disk::Fault::NoSpace);
+    assert!(matches!(acquire(&disk, &impatient()), Err(Error::NoSpace { .. })));
+    assert_eq!(files(&disk), [""; 0]);
+}
