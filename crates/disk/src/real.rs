@@ -184,10 +184,14 @@ fn lock_once(path: &Path) -> io::Result<Taken> {
         Err(TryLockError::Error(error)) => return Err(error),
     }
     // Who locks a file that lost its name meanwhile excludes nobody who comes later.
+    Ok(if still_named(&file, path)? { Taken::Ours(file) } else { Taken::Replaced })
+}
+
+fn still_named(file: &File, path: &Path) -> io::Result<bool> {
     match fs::metadata(path) {
-        Ok(named) if is_same(&named, &file.metadata()?) => Ok(Taken::Ours(file)),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(Taken::Replaced),
+        Ok(named) => Ok(is_same(&named, &file.metadata()?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -248,6 +252,18 @@ mod tests {
         link_and_remove(&disk, &from, &to).unwrap();
         assert_eq!((fs::read(&to).unwrap(), fs::read(&taken).unwrap()), (b"ours".to_vec(), b"theirs".to_vec()));
         assert!(!from.exists());
+    }
+
+    #[test]
+    fn file_replaced_before_it_was_locked_is_told_from_the_one_that_bears_its_name() {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("lease");
+        let opened = File::create(&path).unwrap();
+        assert!(still_named(&opened, &path).unwrap());
+        fs::remove_file(&path).unwrap();
+        assert!(!still_named(&opened, &path).unwrap());
+        let _theirs = File::create(&path).unwrap();
+        assert!(!still_named(&opened, &path).unwrap());
     }
 
     #[test]

@@ -128,10 +128,10 @@ fn holder_that_shows_it_is_alive_is_not_overridden() {
     let disk = MemoryDisk::new();
     let other = disk.another_node(Duration::ZERO);
     let mut held = acquire(&disk, &patient()).unwrap();
-    for sign_of_life in 0..4 {
+    for sign in ["touch", "write", "write", "touch", "write"] {
         disk.advance(patient().stale - Duration::from_secs(10));
-        match sign_of_life % 2 {
-            0 => held.touch().unwrap(),
+        match sign {
+            "touch" => held.touch().unwrap(),
             _ => held.replace_with(b"progress").unwrap(),
         }
         assert!(matches!(acquire(&other, &impatient()), Err(Error::Locked { .. })));
