@@ -1,0 +1,1 @@
+//! How each protocol is put on stage: its settings, questions and answers as transcripts write them.
