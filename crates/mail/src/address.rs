@@ -178,7 +178,8 @@ fn unquote(text: &str) -> Option<String> {
 
 // RFC 5321 §4.1.2: Dot-string = Atom *("." Atom); RFC 6531 §3.3 adds UTF-8.
 fn is_dot_string(text: &str) -> bool {
-    let atext = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c) || (!c.is_ascii() && !c.is_control());
+    let atext =
+        |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c) || (!c.is_ascii() && !c.is_control());
     text.split('.').all(|atom| !atom.is_empty() && atom.chars().all(atext))
 }
 
@@ -255,7 +256,14 @@ mod tests {
 
     #[test]
     fn addresses_print_as_they_were_written() {
-        for text in ["ana@example.test", "a.b+c@[127.0.0.1]", "\"a b\"@x.test", "\"a\\\"b\"@x.test", "ñandú@españa.test", "x@[IPv6:::1]"] {
+        for text in [
+            "ana@example.test",
+            "a.b+c@[127.0.0.1]",
+            "\"a b\"@x.test",
+            "\"a\\\"b\"@x.test",
+            "ñandú@españa.test",
+            "x@[IPv6:::1]",
+        ] {
             assert_eq!(Address::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(Address::parse("\"plain\"@x.test").unwrap().to_string(), "plain@x.test");
@@ -264,7 +272,23 @@ mod tests {
     #[test]
     fn malformed_addresses_are_refused() {
         let long = format!("{}@x.test", "a".repeat(65));
-        for bad in ["", "a", "@x.test", "a@", "a b@x.test", "a..b@x.test", ".a@x.test", "a@x..test", "a@-x.test", "\"a@x.test", "a@b@c", "a@[300.1.1.1]", "a@x.test>", "\"a\r\n\"@x.test", &long] {
+        for bad in [
+            "",
+            "a",
+            "@x.test",
+            "a@",
+            "a b@x.test",
+            "a..b@x.test",
+            ".a@x.test",
+            "a@x..test",
+            "a@-x.test",
+            "\"a@x.test",
+            "a@b@c",
+            "a@[300.1.1.1]",
+            "a@x.test>",
+            "\"a\r\n\"@x.test",
+            &long,
+        ] {
             assert!(Address::parse(bad).is_err(), "{bad}");
         }
     }

@@ -170,6 +170,24 @@ impl Keywords {
     }
 }
 
+/// Which way flags change (RFC 3501 §6.4.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    Replace,
+    Add,
+    Remove,
+}
+
+/// A change of flags, as STORE makes it: system flags, and keywords by name, because new ones find their number in the
+/// mailbox's table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlagChange {
+    pub how: How,
+    /// System flags only.
+    pub flags: Flags,
+    pub keywords: Vec<Keyword>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -169,7 +169,8 @@ mod tests {
 
     #[test]
     fn modified_utf7_goes_both_ways() {
-        for (text, encoded) in [("Años", "A&APE-os"), ("a&b", "a&-b"), ("日本語", "&ZeVnLIqe-"), ("x/😀", "x/&2D3eAA-")] {
+        for (text, encoded) in [("Años", "A&APE-os"), ("a&b", "a&-b"), ("日本語", "&ZeVnLIqe-"), ("x/😀", "x/&2D3eAA-")]
+        {
             assert_eq!(encode_mutf7(text), encoded);
             assert_eq!(decode_mutf7(encoded).as_deref(), Some(text));
         }

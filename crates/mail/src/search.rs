@@ -33,7 +33,10 @@ pub enum Key {
     SentOn(Day),
     SentSince(Day),
     /// A header field holds this text; an empty text asks only whether the field is there.
-    Header { name: String, text: String },
+    Header {
+        name: String,
+        text: String,
+    },
     /// The body holds this text.
     Body(String),
     /// The headers or the body hold this text.

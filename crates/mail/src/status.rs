@@ -19,7 +19,8 @@ impl EnhancedStatus {
     pub fn parse(text: &str) -> Option<EnhancedStatus> {
         let mut parts = text.split('.');
         let class = parts.next().and_then(number).filter(|class| matches!(class, 2 | 4 | 5))?;
-        let status = EnhancedStatus { class: class as u8, subject: number(parts.next()?)?, detail: number(parts.next()?)? };
+        let status =
+            EnhancedStatus { class: class as u8, subject: number(parts.next()?)?, detail: number(parts.next()?)? };
         parts.next().is_none().then_some(status)
     }
 }
