@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Address, ReversePath};
+use crate::{Address, ReversePath, header};
 
 /// Names a message for its whole way through the platform, from submission to mailbox. Printable ASCII without spaces.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -15,6 +15,14 @@ impl TraceId {
     /// `None` unless it is 1 to 64 ASCII letters, digits and `-`.
     pub fn parse(text: &str) -> Option<TraceId> {
         id_like(text, TRACE_ID_LENGTH_MAX).then(|| TraceId(text.to_owned()))
+    }
+
+    /// The trace id that the previous hop of this platform wrote as the `id` of its Received line: the newest in a header.
+    pub fn of_newest_hop(header_block: &[u8]) -> Option<TraceId> {
+        let newest = header::find(header_block, "Received")?;
+        let text = String::from_utf8(header::unfold(newest.value)).ok()?;
+        let mut words = text.split_ascii_whitespace().skip_while(|word| *word != "id");
+        words.nth(1).and_then(|id| TraceId::parse(id.trim_end_matches(';')))
     }
 
     pub fn as_str(&self) -> &str {
@@ -102,4 +110,17 @@ pub struct Envelope {
     pub envelope_id: Option<String>,
     /// Whether a report shall hold only the headers (RFC 3461 §4.3, RET=HDRS).
     pub return_headers_only: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_trace_id_is_taken_from_the_newest_received_line() {
+        let block = b"Received: from a (a [127.0.0.1])\r\n\tby mx.example.test with ESMTPSA id 6b0-1f-1;\r\n\tSat, 21 Nov 2026 00:00:00 +0000\r\nReceived: by old id 9\r\n";
+        assert_eq!(TraceId::of_newest_hop(block), TraceId::parse("6b0-1f-1"));
+        assert_eq!(TraceId::of_newest_hop(b"Received: from x by y; date\r\n"), None);
+        assert_eq!(TraceId::of_newest_hop(b"Received: by y id <a@b>; date\r\n"), None);
+    }
 }
