@@ -178,6 +178,21 @@ fn what_is_nested_too_deep_is_a_leaf() {
     }
 }
 
+// Found by `any_cut_gives_the_same_parts`: the inner message once began after its outer one had ended.
+#[test]
+fn a_message_cut_off_in_its_header_holds_an_empty_one() {
+    let message = b"Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\njunk\r\n--b--\r\n";
+    let root = indexed([&message[..]]);
+    check(&root, message);
+    let Some(Part { children: Children::Message(inner), fields, .. }) = root.section(&[1]) else {
+        panic!("no message")
+    };
+    assert_eq!(
+        (fields.as_slice(), inner.header.clone(), inner.children.clone()),
+        (&b"junk"[..], 55..55, Children::Leaf)
+    );
+}
+
 #[test]
 fn an_encoded_message_is_not_looked_into() {
     let message =
