@@ -20,8 +20,9 @@ impl TraceId {
     /// The trace id that the previous hop of this platform wrote as the `id` of its Received line: the newest in a header.
     pub fn of_newest_hop(header_block: &[u8]) -> Option<TraceId> {
         let newest = header::find(header_block, "Received")?;
-        let text = String::from_utf8(header::unfold(newest.value)).ok()?;
-        let mut words = text.split_ascii_whitespace().skip_while(|word| *word != "id");
+        let text = without_comments(&String::from_utf8(header::unfold(newest.value)).ok()?);
+        // What the client called itself stands before `by`, and could be any word.
+        let mut words = text.split_ascii_whitespace().skip_while(|word| *word != "by").skip(2).skip_while(|word| *word != "id");
         words.nth(1).and_then(|id| TraceId::parse(id.trim_end_matches(';')))
     }
 
@@ -52,6 +53,21 @@ impl fmt::Display for QueueId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:012X}", self.0)
     }
+}
+
+// RFC 5322 §3.2.2: comments nest, and a backslash quotes the next character.
+fn without_comments(text: &str) -> String {
+    let (mut plain, mut depth, mut quoted) = (String::new(), 0_usize, false);
+    for c in text.chars() {
+        match c {
+            '(' if !quoted => depth += 1,
+            ')' if !quoted && depth > 0 => depth -= 1,
+            c if depth == 0 => plain.push(c),
+            _ => {}
+        }
+        quoted = c == '\\' && !quoted;
+    }
+    plain
 }
 
 fn id_like(text: &str, length_max: usize) -> bool {
@@ -120,6 +136,8 @@ mod tests {
     fn the_trace_id_is_taken_from_the_newest_received_line() {
         let block = b"Received: from a (a [127.0.0.1])\r\n\tby mx.example.test with ESMTPSA id 6b0-1f-1;\r\n\tSat, 21 Nov 2026 00:00:00 +0000\r\nReceived: by old id 9\r\n";
         assert_eq!(TraceId::of_newest_hop(block), TraceId::parse("6b0-1f-1"));
+        let login = b"Received: from by (x [127.0.0.1]) (Authenticated sender: by y id no)\r\n\tby mx id yes; date\r\n";
+        assert_eq!(TraceId::of_newest_hop(login), TraceId::parse("yes"));
         assert_eq!(TraceId::of_newest_hop(b"Received: from x by y; date\r\n"), None);
         assert_eq!(TraceId::of_newest_hop(b"Received: by y id <a@b>; date\r\n"), None);
     }
