@@ -298,3 +298,74 @@ fn create_segment(disk: &dyn Disk, layout: &Layout, number: u64, salt: u64) -> R
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::thread;
+
+    use disk::MemoryDisk;
+    use mail::{Address, Envelope, Recipient, ReversePath, TraceId};
+
+    use super::*;
+    use crate::{Spool, SpoolSettings, Timestamp};
+
+    const THREADS: usize = 8;
+    const ROUNDS: usize = 50;
+
+    fn envelope() -> Envelope {
+        Envelope {
+            trace: TraceId::parse("t").unwrap(),
+            reverse_path: ReversePath::Null,
+            recipients: vec![Recipient::new(Address::parse("bob@example.test").unwrap())],
+            body: mail::envelope::Body::SevenBit,
+            smtputf8: false,
+            envelope_id: None,
+            return_headers_only: false,
+        }
+    }
+
+    fn commit(spool: &Spool) {
+        spool.begin().unwrap().commit(envelope(), b"h", Timestamp(1)).unwrap();
+    }
+
+    #[test]
+    fn those_who_come_while_the_disk_is_busy_share_one_write_and_one_sync() {
+        let disk = MemoryDisk::new();
+        let (spool, _) = Spool::open(Arc::new(disk.clone()), Path::new("/s"), SpoolSettings::default()).unwrap();
+        let log = &spool.shared.log;
+        let before = disk.calls();
+        for _ in 0..ROUNDS {
+            // As a leader does that is at the disk, so that it is not left to chance who comes meanwhile.
+            let tail = log.lock().tail.take();
+            thread::scope(|scope| {
+                (0..THREADS).for_each(|_| _ = scope.spawn(|| commit(&spool)));
+                while log.lock().queue.len() < THREADS {
+                    thread::yield_now();
+                }
+                log.lock().tail = tail;
+                log.told.notify_all();
+            });
+        }
+        assert_eq!(disk.calls() - before, 2 * ROUNDS as u64);
+        assert_eq!(spool.len(), THREADS * ROUNDS);
+    }
+
+    #[test]
+    fn one_alone_writes_and_syncs_at_once() {
+        let disk = MemoryDisk::new();
+        let (spool, _) = Spool::open(Arc::new(disk.clone()), Path::new("/s"), SpoolSettings::default()).unwrap();
+        let before = disk.calls();
+        commit(&spool);
+        assert_eq!(disk.calls() - before, 2);
+    }
+
+    #[test]
+    fn ids_that_are_used_up_begin_a_new_segment() {
+        let disk = MemoryDisk::new();
+        let (spool, _) = Spool::open(Arc::new(disk.clone()), Path::new("/s"), SpoolSettings::default()).unwrap();
+        spool.shared.log.lock().next_id = 2 * IDS_IN_SEGMENT - 2;
+        let ids: Vec<u64> = (0..3).map(|_| spool.begin().unwrap().id().0).collect();
+        assert_eq!(ids, [2 * IDS_IN_SEGMENT - 2, 2 * IDS_IN_SEGMENT, 2 * IDS_IN_SEGMENT + 1]);
+    }
+}
