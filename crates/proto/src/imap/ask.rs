@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+pub use mail::flags::{FlagChange, How};
+
 use mail::date::DateTime;
 use mail::mime::Part;
 use mail::search::Key;
@@ -46,9 +48,9 @@ pub enum Ask {
     Sync,
     /// Changes flags; messages that are gone are passed over → `Synced`, with the change in it.
     Store { uids: Vec<Uid>, change: FlagChange },
-    /// Removes those of these messages that have `\Deleted` at this moment → `Synced`.
+    /// Removes these messages; those already gone are passed over → `Synced`.
     Expunge { uids: Vec<Uid> },
-    /// Copies all or none → `Copied`. Refused with `Gone` when one of the messages is no longer there.
+    /// Copies all or none (RFC 3501 §6.4.7); messages already gone are left out → `Copied`.
     Copy { uids: Vec<Uid>, to: MailboxName },
     /// Moves (RFC 6851) → `Copied`, of the messages that were still there. The session asks `Sync` afterwards.
     Move { uids: Vec<Uid>, to: MailboxName },
@@ -64,7 +66,7 @@ pub enum Ask {
     /// The opened message is not needed any more → `Done`.
     CloseMessage,
     /// A message is coming → `Done`. Its content follows as `Next::Content`, `size` octets in all, then `AppendEnd` or
-    /// `AppendAbort`; if the connection closes before either, it is aborted.
+    /// `AppendAbort`.
     AppendBegin {
         mailbox: MailboxName,
         flags: Flags,
@@ -76,24 +78,6 @@ pub enum Ask {
     AppendEnd,
     /// Forget what came → `Done`.
     AppendAbort,
-}
-
-/// Which way flags change (RFC 3501 §6.4.6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
-    Replace,
-    Add,
-    Remove,
-}
-
-/// A change of flags: `STORE` and the `\Seen` of `FETCH`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FlagChange {
-    pub how: How,
-    /// System flags only.
-    pub flags: Flags,
-    /// Keywords by name: new ones find their number in the store.
-    pub keywords: Vec<Keyword>,
 }
 
 /// A mailbox as `LIST` shows it.
@@ -116,6 +100,8 @@ pub struct MailboxStatus {
     pub uid_next: Uid,
     pub uid_validity: UidValidity,
     pub unseen: u32,
+    /// Octets of all messages together (RFC 8438).
+    pub size: u64,
 }
 
 /// What about a message costs a look at its file.

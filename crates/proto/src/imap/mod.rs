@@ -5,4 +5,16 @@
 //! the client knows of the selected mailbox, `server.rs` the machine that runs one command after the other.
 
 pub mod ask;
+mod command;
+mod commands;
+mod context;
+mod parse;
+mod pattern;
+mod reader;
+mod response;
+pub mod server;
+mod view;
+
 pub use ask::{Answer, Ask, Refusal};
+pub use context::{Limits, Profile, TlsState};
+pub use server::Server;

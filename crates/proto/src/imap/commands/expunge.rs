@@ -1,0 +1,56 @@
+//! EXPUNGE (RFC 3501 §6.4.3) and UID EXPUNGE (RFC 4315 §2.1).
+
+use mail::{Flags, NumberSet, Uid};
+
+use crate::imap::ask::{Answer, Ask};
+use crate::imap::command::Step;
+use crate::imap::context::Context;
+use crate::imap::parse::{Fault, Parsed, Parser};
+use crate::imap::response::Completion;
+use crate::imap::view::{Numbers, View};
+
+// command-select = ... / "EXPUNGE" / ...
+// uid-expunge = "UID" SP "EXPUNGE" SP sequence-set
+pub fn start(args: &mut Parser<'_>, context: &mut Context, numbers: Numbers) -> Parsed<Step> {
+    let only = match numbers {
+        Numbers::Seq => None,
+        Numbers::Uid => {
+            args.space()?;
+            Some(args.sequence_set()?)
+        }
+    };
+    args.end()?;
+    // RFC 3501 §6.3.2: nothing changes in a mailbox that was opened by EXAMINE.
+    if context.view().is_some_and(|view| view.is_read_only()) {
+        return Err(Fault::Refused(Completion::read_only()));
+    }
+    // What others marked \Deleted a moment ago goes too, so the store is asked first.
+    Ok(Step::ask(Ask::Sync, move |context, answer| {
+        if !context.hear(answer) {
+            return Step::Bye("The selected mailbox was deleted or renamed.");
+        }
+        expunge(context, only.as_ref())
+    }))
+}
+
+fn expunge(context: &mut Context, only: Option<&NumberSet>) -> Step {
+    let Some(view) = context.view() else { return Step::Done(Completion::misunderstood()) };
+    let star = view.latest().rows.last().map_or(0, |row| row.uid.number());
+    let mut uids = deleted(view);
+    uids.retain(|uid| only.is_none_or(|set| set.contains(uid.number(), star)));
+    if uids.is_empty() {
+        return Step::ok("Expunge completed.");
+    }
+    Step::ask(Ask::Expunge { uids }, |context, answer| match answer {
+        Answer::Synced { .. } => {
+            context.hear(answer);
+            Step::ok("Expunge completed.")
+        }
+        other => Step::failed(other),
+    })
+}
+
+/// The messages marked `\Deleted`, as the store said last.
+pub fn deleted(view: &View) -> Vec<Uid> {
+    view.latest().rows.iter().filter(|row| row.flags.contains(Flags::DELETED)).map(|row| row.uid).collect()
+}

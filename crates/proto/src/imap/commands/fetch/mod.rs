@@ -1,0 +1,135 @@
+//! FETCH (RFC 3501 §6.4.5): what can be asked for. `section.rs` has the parts of a body, `structure.rs` writes ENVELOPE and
+//! BODYSTRUCTURE, `run.rs` asks and answers message by message.
+
+mod run;
+mod section;
+mod structure;
+
+use section::{Partial, Section};
+
+use crate::imap::command::Step;
+use crate::imap::context::Context;
+use crate::imap::parse::{Fault, Parsed, Parser, syntax, syntax_at};
+use crate::imap::response::Completion;
+use crate::imap::view::Numbers;
+
+/// One thing asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Item {
+    Flags,
+    Uid,
+    InternalDate,
+    Size,
+    Envelope,
+    /// BODY, and with `extensible` BODYSTRUCTURE.
+    Structure { extensible: bool },
+    Content(Content),
+}
+
+/// Octets of the message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Content {
+    /// As it is called in the response.
+    name: String,
+    section: Section,
+    partial: Option<Partial>,
+    /// Does not set `\Seen`.
+    peek: bool,
+}
+
+// fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")")
+pub fn start(args: &mut Parser<'_>, context: &mut Context, numbers: Numbers) -> Parsed<Step> {
+    args.space()?;
+    let set = args.sequence_set()?;
+    args.space()?;
+    let mut items = if args.peek() == Some(b'(') { args.list(1, item)? } else { macro_or_item(args)? };
+    args.end()?;
+    // RFC 3501 §6.4.8: UID FETCH always tells the UID.
+    if numbers == Numbers::Uid && !items.contains(&Item::Uid) {
+        items.insert(0, Item::Uid);
+    }
+    let Some(view) = context.view() else { return Err(Fault::Refused(Completion::misunderstood())) };
+    let Some(messages) = view.messages(&set, numbers) else { return syntax("Invalid messageset") };
+    Ok(run::run(items, messages, context))
+}
+
+fn macro_or_item(args: &mut Parser<'_>) -> Parsed<Vec<Item>> {
+    let fast = [Item::Flags, Item::InternalDate, Item::Size];
+    let more = match args.rest().to_ascii_uppercase().as_slice() {
+        b"FAST" => vec![],
+        b"ALL" => vec![Item::Envelope],
+        b"FULL" => vec![Item::Envelope, Item::Structure { extensible: false }],
+        _ => return item(args).map(|item| vec![item]),
+    };
+    args.take_while(|_| true);
+    Ok(fast.into_iter().chain(more).collect())
+}
+
+// fetch-att = "ENVELOPE" / "FLAGS" / "INTERNALDATE" / "RFC822" [".HEADER" / ".SIZE" / ".TEXT"] / "BODY" ["STRUCTURE"] /
+//             "UID" / "BODY" section ["<" number "." nz-number ">"] / "BODY.PEEK" section ["<" number "." nz-number ">"]
+fn item(args: &mut Parser<'_>) -> Parsed<Item> {
+    let name = args.take_while(|byte| byte.is_ascii_alphanumeric() || byte == b'.').to_ascii_uppercase();
+    let content = |name: &str, section, peek| Item::Content(Content { name: name.to_owned(), section, partial: None, peek });
+    Ok(match name.as_slice() {
+        b"FLAGS" => Item::Flags,
+        b"UID" => Item::Uid,
+        b"INTERNALDATE" => Item::InternalDate,
+        b"RFC822.SIZE" => Item::Size,
+        b"ENVELOPE" => Item::Envelope,
+        b"BODYSTRUCTURE" => Item::Structure { extensible: true },
+        b"RFC822" => content("RFC822", Section::whole(), false),
+        b"RFC822.HEADER" => content("RFC822.HEADER", Section::header(), true),
+        b"RFC822.TEXT" => content("RFC822.TEXT", Section::text(), false),
+        b"BODY" if args.peek() != Some(b'[') => Item::Structure { extensible: false },
+        b"BODY" | b"BODY.PEEK" => body(args, name == b"BODY.PEEK")?,
+        b"" => return syntax("Invalid arguments"),
+        _ => return syntax_at("Unknown parameter:", &name),
+    })
+}
+
+fn body(args: &mut Parser<'_>, peek: bool) -> Parsed<Item> {
+    let section = section::parse(args)?;
+    let partial = section::parse_partial(args)?;
+    let origin = partial.map(|partial| format!("<{}>", partial.offset)).unwrap_or_default();
+    Ok(Item::Content(Content { name: format!("BODY{section}{origin}"), section, partial, peek }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Option<Vec<Item>> {
+        let mut parser = Parser::new(text.as_bytes());
+        let items = if text.starts_with('(') { parser.list(1, item) } else { macro_or_item(&mut parser) };
+        items.ok().filter(|_| parser.at_end())
+    }
+
+    #[test]
+    fn macros_stand_alone() {
+        assert_eq!(parsed("full").map(|items| items.len()), Some(5));
+        assert_eq!(parsed("(ALL)"), None);
+    }
+
+    #[test]
+    fn a_section_is_named_in_the_response_as_it_was_asked_for() {
+        for (asked, named) in [
+            ("BODY[]", "BODY[]"),
+            ("body.peek[1.2.mime]<5.7>", "BODY[1.2.MIME]<5>"),
+            ("BODY[header.fields.not (from \"To\")]", "BODY[HEADER.FIELDS.NOT (FROM TO)]"),
+            ("BODY.PEEK[3.TEXT]", "BODY[3.TEXT]"),
+        ] {
+            let Some([Item::Content(content)]) = parsed(asked).as_deref().map(<&[Item; 1]>::try_from).and_then(Result::ok) else {
+                panic!("{asked}")
+            };
+            assert_eq!(content.name, named);
+        }
+    }
+
+    #[test]
+    fn what_is_no_item_is_refused() {
+        for bad in ["", "FOO", "BODY[", "BODY[MIME]", "BODY[0]", "BODY[1.]", "BODY[.1]", "BODY[1.FOO]", "BODY[]<1>", "()",
+            "BODY[]<1.2", "BODY[HEADER.FIELDS ()]", "BODY[HEADER.FIELDS (a:b)]", "BODY[HEADER.FIELDS]", "(FLAGS  UID)"] {
+            assert_eq!(parsed(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! IDLE (RFC 2177). What changed before it is told first; then the machine watches (`server.rs`).
+
+use crate::imap::ask::Ask;
+use crate::imap::command::Step;
+use crate::imap::context::{Context, State};
+use crate::imap::parse::{Parsed, Parser};
+use crate::imap::view::Numbers;
+
+// command_auth ::= ... / idle
+// idle ::= "IDLE" CRLF "DONE"
+pub fn start(args: &mut Parser<'_>, context: &mut Context, _: Numbers) -> Parsed<Step> {
+    args.end()?;
+    if context.view().is_none() {
+        return Ok(Step::Idle);
+    }
+    Ok(Step::ask(Ask::Sync, |context, answer| {
+        if !context.hear(answer) {
+            return Step::Bye("The selected mailbox was deleted or renamed.");
+        }
+        let Context { state, out, .. } = context;
+        if let State::Selected(view) = state {
+            view.catch_up(true, false, out);
+        }
+        Step::Idle
+    }))
+}

@@ -1,0 +1,265 @@
+//! LIST and LSUB (RFC 3501 §6.3.8, §6.3.9), with LIST-EXTENDED (RFC 5258), LIST-STATUS (RFC 5819), CHILDREN (RFC 3348)
+//! and SPECIAL-USE (RFC 6154).
+
+use std::collections::{BTreeMap, VecDeque};
+
+use mail::MailboxName;
+use mail::mailbox_name::SEPARATOR;
+
+use super::status;
+use crate::Outbox;
+use crate::imap::ask::{Answer, Ask, MailboxInfo};
+use crate::imap::command::Step;
+use crate::imap::context::Context;
+use crate::imap::parse::{Parsed, Parser, syntax, syntax_at};
+use crate::imap::pattern::{PATTERN_LENGTH_MAX, PATTERNS_MAX, Pattern};
+use crate::imap::response;
+use crate::imap::view::Numbers;
+
+/// What is asked for.
+#[derive(Debug, Default)]
+struct Request {
+    lsub: bool,
+    /// Options were given: only what they ask for is told.
+    extended: bool,
+    patterns: Vec<Pattern>,
+    // list-select-opts
+    only_subscribed: bool,
+    only_special_use: bool,
+    recursive: bool,
+    // list-return-opts
+    children: bool,
+    subscribed: bool,
+    special_use: bool,
+    status: Option<Vec<status::Item>>,
+}
+
+// lsub = "LSUB" SP mailbox SP list-mailbox
+pub fn lsub(args: &mut Parser<'_>, context: &mut Context, _: Numbers) -> Parsed<Step> {
+    args.space()?;
+    let reference = args.astring()?;
+    args.space()?;
+    let pattern = args.list_mailbox()?;
+    args.end()?;
+    let request = Request { lsub: true, special_use: true, ..Request::default() };
+    run(request, &reference, vec![pattern], context)
+}
+
+// list = "LIST" [SP list-select-opts] SP mailbox SP mbox-or-pat [SP list-return-opts]
+// mbox-or-pat = list-mailbox / "(" list-mailbox *(SP list-mailbox) ")"
+pub fn list(args: &mut Parser<'_>, context: &mut Context, _: Numbers) -> Parsed<Step> {
+    let mut request = Request::default();
+    args.space()?;
+    if args.peek() == Some(b'(') {
+        select_options(args, &mut request)?;
+        args.space()?;
+    }
+    let reference = args.astring()?;
+    args.space()?;
+    let patterns = if args.peek() == Some(b'(') {
+        request.extended = true;
+        args.list(1, Parser::list_mailbox)?
+    } else {
+        vec![args.list_mailbox()?]
+    };
+    if args.take_if(b' ') {
+        return_options(args, &mut request)?;
+    }
+    args.end()?;
+    // The basic form tells what Dovecot's tells: CHILDREN and SPECIAL-USE unasked.
+    request.children |= !request.extended;
+    request.special_use |= !request.extended || request.only_special_use;
+    request.subscribed |= request.only_subscribed;
+    run(request, &reference, patterns, context)
+}
+
+// list-select-opts = "(" [(*(list-select-opt SP) list-select-base-opt *(SP list-select-opt)) / ...] ")"
+fn select_options(args: &mut Parser<'_>, request: &mut Request) -> Parsed<()> {
+    request.extended = true;
+    args.list(0, |args| {
+        let option = args.atom()?;
+        match option.to_ascii_uppercase().as_str() {
+            "SUBSCRIBED" => request.only_subscribed = true,
+            "SPECIAL-USE" => request.only_special_use = true,
+            "RECURSIVEMATCH" => request.recursive = true,
+            // There are no remote mailboxes to add.
+            "REMOTE" => {}
+            _ => return syntax_at("Unknown LIST selection option", option.as_bytes()),
+        }
+        Ok(())
+    })?;
+    // RFC 5258 §3.1: RECURSIVEMATCH must not stand alone.
+    if request.recursive && !request.only_subscribed {
+        return syntax("RECURSIVEMATCH needs SUBSCRIBED");
+    }
+    Ok(())
+}
+
+// list-return-opts = "RETURN" SP "(" [return-option *(SP return-option)] ")"
+fn return_options(args: &mut Parser<'_>, request: &mut Request) -> Parsed<()> {
+    request.extended = true;
+    if !args.atom()?.eq_ignore_ascii_case("RETURN") {
+        return syntax("Unexpected arguments");
+    }
+    args.space()?;
+    args.list(0, |args| {
+        let option = args.atom()?;
+        match option.to_ascii_uppercase().as_str() {
+            "CHILDREN" => request.children = true,
+            "SUBSCRIBED" => request.subscribed = true,
+            "SPECIAL-USE" => request.special_use = true,
+            "STATUS" => {
+                args.space()?;
+                request.status = Some(status::items(args)?);
+            }
+            _ => return syntax_at("Unknown LIST return option", option.as_bytes()),
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+fn run(mut request: Request, reference: &[u8], patterns: Vec<Vec<u8>>, context: &mut Context) -> Parsed<Step> {
+    let (word, done) = if request.lsub { ("LSUB", "Lsub completed.") } else { ("LIST", "List completed.") };
+    // RFC 3501 §6.3.8: an empty name asks for the separator.
+    if patterns.iter().all(Vec::is_empty) && !request.extended {
+        context.out.push(format!("* {word} (\\Noselect) \"{SEPARATOR}\" \"\"\r\n").as_bytes());
+        return Ok(Step::ok(done));
+    }
+    if patterns.len() > PATTERNS_MAX || patterns.iter().any(|p| p.len() + reference.len() > PATTERN_LENGTH_MAX) {
+        return syntax("Pattern is too long");
+    }
+    request.patterns = patterns.iter().map(|pattern| Pattern::new(reference, pattern)).collect();
+    Ok(Step::ask(Ask::Mailboxes, move |context, answer| match answer {
+        Answer::Mailboxes { mailboxes, subscriptions } => {
+            let lines = Names::new(mailboxes, subscriptions).choose(&request);
+            tell(lines.into(), request, context)
+        }
+        other => Step::failed(other),
+    }))
+}
+
+/// A line to be told.
+#[derive(Debug)]
+struct Line {
+    name: MailboxName,
+    attributes: Vec<&'static str>,
+    /// RFC 5258 §3.5: something below it is subscribed.
+    child_info: bool,
+    has_status: bool,
+}
+
+/// Every name there is, in the order it is told: INBOX, then by name.
+struct Names(BTreeMap<(bool, MailboxName), (Option<MailboxInfo>, bool)>);
+
+impl Names {
+    fn new(mailboxes: Vec<MailboxInfo>, subscriptions: Vec<MailboxName>) -> Names {
+        let mut names = BTreeMap::new();
+        for info in mailboxes {
+            let subscribed = info.subscribed;
+            names.insert((!info.name.is_inbox(), info.name.clone()), (Some(info), subscribed));
+        }
+        for name in subscriptions {
+            names.entry((!name.is_inbox(), name)).or_insert((None, false)).1 = true;
+        }
+        Names(names)
+    }
+
+    fn choose(&self, request: &Request) -> Vec<Line> {
+        let mut lines: Vec<Line> = Vec::new();
+        for ((_, name), (info, subscribed)) in &self.0 {
+            if request.patterns.iter().any(|pattern| pattern.matches(name)) {
+                lines.extend(self.line(name, info.as_ref(), *subscribed, request));
+            }
+        }
+        if request.lsub {
+            self.add_unsubscribed_parents(request, &mut lines);
+        }
+        lines
+    }
+
+    fn line(&self, name: &MailboxName, info: Option<&MailboxInfo>, subscribed: bool, request: &Request) -> Option<Line> {
+        let child_info = request.recursive && self.has_subscribed_below(name);
+        let wanted = match request {
+            Request { lsub: true, .. } => subscribed,
+            Request { only_subscribed: true, .. } => subscribed || child_info,
+            _ => info.is_some(),
+        };
+        let special_use = info.and_then(|info| info.special_use);
+        if !wanted || (request.only_special_use && special_use.is_none()) {
+            return None;
+        }
+        let selectable = info.is_some_and(|info| info.selectable);
+        let has_status = request.status.is_some() && selectable;
+        let attributes = attributes(info, subscribed, request);
+        Some(Line { name: name.clone(), attributes, child_info, has_status })
+    }
+
+    fn has_subscribed_below(&self, name: &MailboxName) -> bool {
+        self.0.iter().any(|((_, other), (_, subscribed))| *subscribed && other.is_below(name))
+    }
+
+    // RFC 3501 §6.3.9: with "%", a name that is not subscribed is told if one below it is, and cannot be told itself.
+    fn add_unsubscribed_parents(&self, request: &Request, lines: &mut Vec<Line>) {
+        let matches = |name: &MailboxName| request.patterns.iter().any(|pattern| pattern.matches(name));
+        let mut parents: Vec<MailboxName> = Vec::new();
+        for ((_, name), (_, subscribed)) in &self.0 {
+            if !subscribed || matches(name) {
+                continue;
+            }
+            parents.extend(std::iter::successors(name.parent(), MailboxName::parent).filter(|parent| matches(parent)));
+        }
+        parents.sort_unstable();
+        parents.dedup();
+        parents.retain(|parent| lines.iter().all(|line| line.name != *parent));
+        let line = |name| Line { name, attributes: vec!["\\Noselect"], child_info: false, has_status: false };
+        lines.extend(parents.into_iter().map(line));
+    }
+}
+
+// RFC 3501 §7.2.2, RFC 5258 §4, RFC 3348, RFC 6154 §2
+fn attributes(info: Option<&MailboxInfo>, subscribed: bool, request: &Request) -> Vec<&'static str> {
+    let (selectable, has_children) = info.map_or((false, false), |info| (info.selectable, info.has_children));
+    // A subscription to a mailbox that is gone is told by LSUB as any other; only the extended form has a word for it.
+    let exists = info.is_some() || request.lsub;
+    let children = if has_children { "\\HasChildren" } else { "\\HasNoChildren" };
+    [
+        (!exists).then_some("\\NonExistent"),
+        (info.is_some() && !selectable).then_some("\\Noselect"),
+        (request.subscribed && subscribed).then_some("\\Subscribed"),
+        (request.children && info.is_some()).then_some(children),
+        info.and_then(|info| info.special_use).filter(|_| request.special_use),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Tells line after line; where numbers are wanted too (RFC 5819), each mailbox is asked for first.
+fn tell(mut lines: VecDeque<Line>, request: Request, context: &mut Context) -> Step {
+    while let Some(line) = lines.pop_front() {
+        write(&line, request.lsub, &mut context.out);
+        if line.has_status {
+            return Step::ask(Ask::Status { name: line.name.clone() }, move |context, answer| {
+                // RFC 5819 §2: a mailbox whose numbers cannot be had just goes without.
+                if let (Answer::Status(numbers), Some(items)) = (answer, &request.status) {
+                    status::write(&line.name, items, &numbers, &mut context.out);
+                }
+                tell(lines, request, context)
+            });
+        }
+        if context.out.is_full() {
+            return Step::Flush(Box::new(move |context| tell(lines, request, context)));
+        }
+    }
+    Step::ok(if request.lsub { "Lsub completed." } else { "List completed." })
+}
+
+// mailbox-data = "LIST" SP mailbox-list / "LSUB" SP mailbox-list / ...
+// mailbox-list = "(" [mbx-list-flags] ")" SP DQUOTE QUOTED-CHAR DQUOTE SP mailbox [SP mbox-list-extended]
+fn write(line: &Line, lsub: bool, out: &mut Outbox) {
+    let word = if lsub { "LSUB" } else { "LIST" };
+    out.push(format!("* {word} ({}) \"{SEPARATOR}\" ", line.attributes.join(" ")).as_bytes());
+    response::mailbox(&line.name, out);
+    out.push(if line.child_info { b" (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n" } else { b"\r\n" });
+}

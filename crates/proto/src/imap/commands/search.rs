@@ -1,0 +1,164 @@
+//! SEARCH (RFC 3501 §6.4.4). The keys become `mail::search::Key`, which the store evaluates; numbers become UIDs here,
+//! because only the session knows its numbering.
+
+use mail::search::{Key, SEARCH_DEPTH_MAX};
+use mail::{Flags, Keyword, NumberSet, Uid};
+
+use crate::imap::ask::{Answer, Ask};
+use crate::imap::command::Step;
+use crate::imap::context::Context;
+use crate::imap::parse::{Fault, Parsed, Parser, syntax, syntax_at};
+use crate::imap::response::Completion;
+use crate::imap::view::{Numbers, View};
+
+// search = "SEARCH" [SP "CHARSET" SP astring] 1*(SP search-key)
+pub fn start(args: &mut Parser<'_>, context: &mut Context, numbers: Numbers) -> Parsed<Step> {
+    let Some(view) = context.view() else { return Err(Fault::Refused(Completion::misunderstood())) };
+    charset(args)?;
+    let mut keys = Vec::new();
+    while !args.at_end() {
+        args.space()?;
+        keys.push(key(args, view, 0)?);
+    }
+    if keys.is_empty() {
+        return syntax("Missing argument");
+    }
+    Ok(Step::ask(Ask::Search(all_of(keys)), move |context, answer| match answer {
+        Answer::Found(uids) => tell(context, uids, numbers),
+        other => Step::failed(other),
+    }))
+}
+
+fn charset(args: &mut Parser<'_>) -> Parsed<()> {
+    let mut ahead = args.clone();
+    ahead.space()?;
+    if !ahead.take_while(|byte| byte.is_ascii_alphabetic()).eq_ignore_ascii_case(b"CHARSET") {
+        return Ok(());
+    }
+    ahead.space()?;
+    let name = ahead.astring()?;
+    *args = ahead;
+    // RFC 3501 §6.4.4: US-ASCII must be supported. A client that names none and sends UTF-8 means UTF-8.
+    let known = [&b"UTF-8"[..], b"US-ASCII"].iter().any(|known| name.eq_ignore_ascii_case(known));
+    if known { Ok(()) } else { Err(Fault::Refused(bad_charset("Unknown charset."))) }
+}
+
+fn bad_charset(text: &'static str) -> Completion {
+    Completion::no(text).code("BADCHARSET (US-ASCII UTF-8)")
+}
+
+fn all_of(mut keys: Vec<Key>) -> Key {
+    if keys.len() == 1 { keys.pop().unwrap_or(Key::All) } else { Key::And(keys) }
+}
+
+// search-key = "ALL" / "ANSWERED" / ... / sequence-set / "(" search-key *(SP search-key) ")"
+fn key(args: &mut Parser<'_>, view: &View, depth: usize) -> Parsed<Key> {
+    if depth > SEARCH_DEPTH_MAX {
+        return syntax("Search is nested too deeply");
+    }
+    match args.peek() {
+        Some(b'(') => args.list(1, |args| key(args, view, depth + 1)).map(all_of),
+        Some(b'0'..=b'9' | b'*') => Ok(numbered(view, &args.sequence_set()?, Numbers::Seq)),
+        _ => {
+            let name = args.atom()?.to_ascii_uppercase();
+            match simple(&name, view) {
+                Some(key) => Ok(key),
+                None => with_argument(&name, args, view, depth),
+            }
+        }
+    }
+}
+
+/// Keys without arguments.
+fn simple(name: &str, view: &View) -> Option<Key> {
+    let not = |key| Key::Not(Box::new(key));
+    let recent = || Key::Uids(view.recent().collect());
+    Some(match name {
+        "ALL" => Key::All,
+        "ANSWERED" => Key::Flags(Flags::ANSWERED),
+        "DELETED" => Key::Flags(Flags::DELETED),
+        "DRAFT" => Key::Flags(Flags::DRAFT),
+        "FLAGGED" => Key::Flags(Flags::FLAGGED),
+        "SEEN" => Key::Flags(Flags::SEEN),
+        "UNANSWERED" => not(Key::Flags(Flags::ANSWERED)),
+        "UNDELETED" => not(Key::Flags(Flags::DELETED)),
+        "UNDRAFT" => not(Key::Flags(Flags::DRAFT)),
+        "UNFLAGGED" => not(Key::Flags(Flags::FLAGGED)),
+        "UNSEEN" => not(Key::Flags(Flags::SEEN)),
+        "RECENT" => recent(),
+        "OLD" => not(recent()),
+        "NEW" => Key::And(vec![recent(), not(Key::Flags(Flags::SEEN))]),
+        _ => return None,
+    })
+}
+
+/// Keys with arguments.
+fn with_argument(name: &str, args: &mut Parser<'_>, view: &View, depth: usize) -> Parsed<Key> {
+    const NAMES: [&str; 22] = [
+        "BCC", "CC", "FROM", "SUBJECT", "TO", "BODY", "TEXT", "HEADER", "KEYWORD", "UNKEYWORD", "LARGER", "SMALLER",
+        "BEFORE", "ON", "SINCE", "SENTBEFORE", "SENTON", "SENTSINCE", "UID", "NOT", "OR", "CHARSET",
+    ];
+    if !NAMES.contains(&name) {
+        return syntax_at("Unknown argument", name.as_bytes());
+    }
+    args.space()?;
+    Ok(match name {
+        "BCC" | "CC" | "FROM" | "SUBJECT" | "TO" => Key::Header { name: name.to_owned(), text: text(args)? },
+        "BODY" => Key::Body(text(args)?),
+        "TEXT" => Key::Text(text(args)?),
+        "HEADER" => {
+            let name = text(args)?;
+            args.space()?;
+            Key::Header { name, text: text(args)? }
+        }
+        "KEYWORD" => Key::Keyword(keyword(args)?),
+        "UNKEYWORD" => Key::Not(Box::new(Key::Keyword(keyword(args)?))),
+        "LARGER" => Key::Larger(args.number()?.into()),
+        "SMALLER" => Key::Smaller(args.number()?.into()),
+        "BEFORE" => Key::Before(args.date()?),
+        "ON" => Key::On(args.date()?),
+        "SINCE" => Key::Since(args.date()?),
+        "SENTBEFORE" => Key::SentBefore(args.date()?),
+        "SENTON" => Key::SentOn(args.date()?),
+        "SENTSINCE" => Key::SentSince(args.date()?),
+        "UID" => numbered(view, &args.sequence_set()?, Numbers::Uid),
+        "NOT" => Key::Not(Box::new(key(args, view, depth + 1)?)),
+        "OR" => {
+            let one = key(args, view, depth + 1)?;
+            args.space()?;
+            Key::Or(Box::new(one), Box::new(key(args, view, depth + 1)?))
+        }
+        _ => return syntax("CHARSET must come first"),
+    })
+}
+
+/// The messages of a set that the client knows; others match nothing, as with Dovecot.
+fn numbered(view: &View, set: &NumberSet, numbers: Numbers) -> Key {
+    let uids = view.known_messages(set, numbers).into_iter().map(|message| message.uid.number());
+    Key::UidSet(NumberSet::from_numbers(uids))
+}
+
+fn text(args: &mut Parser<'_>) -> Parsed<String> {
+    String::from_utf8(args.astring()?).map_err(|_| Fault::Refused(bad_charset("Text is not valid UTF-8.")))
+}
+
+fn keyword(args: &mut Parser<'_>) -> Parsed<Keyword> {
+    Keyword::parse(args.atom()?).map_or_else(|| syntax("Invalid keyword"), Ok)
+}
+
+// mailbox-data =/ "SEARCH" *(SP nz-number)
+fn tell(context: &mut Context, mut uids: Vec<Uid>, numbers: Numbers) -> Step {
+    uids.sort_unstable();
+    let Some(view) = context.view() else { return Step::Done(Completion::misunderstood()) };
+    let mut line = String::from("* SEARCH");
+    // Messages that the client was not told of yet do not exist for it.
+    for (uid, seq) in uids.into_iter().filter_map(|uid| Some((uid, view.seq(uid)?))) {
+        match numbers {
+            Numbers::Seq => line.push_str(&format!(" {seq}")),
+            Numbers::Uid => line.push_str(&format!(" {uid}")),
+        }
+    }
+    line.push_str("\r\n");
+    context.out.push(line.as_bytes());
+    Step::ok("Search completed.")
+}

@@ -1,0 +1,60 @@
+//! SELECT and EXAMINE (RFC 3501 §6.3.1, §6.3.2).
+
+use crate::imap::ask::{Answer, Ask};
+use crate::imap::command::Step;
+use crate::imap::context::{Context, State};
+use crate::imap::parse::{Parsed, Parser};
+use crate::imap::response::Completion;
+use crate::imap::view::{Numbers, View};
+
+// select = "SELECT" SP mailbox
+pub fn select(args: &mut Parser<'_>, context: &mut Context, _: Numbers) -> Parsed<Step> {
+    open(args, context, "Select completed.", false)
+}
+
+// examine = "EXAMINE" SP mailbox
+pub fn examine(args: &mut Parser<'_>, context: &mut Context, _: Numbers) -> Parsed<Step> {
+    open(args, context, "Examine completed.", true)
+}
+
+fn open(args: &mut Parser<'_>, context: &mut Context, text: &'static str, read_only: bool) -> Parsed<Step> {
+    args.space()?;
+    let name = args.mailbox();
+    args.end()?;
+    // RFC 3501 §6.3.1: also a SELECT that fails leaves no mailbox selected.
+    let was_selected = leave(context);
+    let name = match name {
+        Ok(name) => name,
+        Err(fault) if was_selected => return Ok(Step::ask(Ask::Unselect, |_, _| failed(fault))),
+        Err(fault) => return Err(fault),
+    };
+    let ask = Ask::Select { name: name.clone(), read_only };
+    Ok(Step::ask(ask, move |context, answer| match answer {
+        Answer::Selected { snapshot, recent, read_only: only } => {
+            let read_only = read_only || only;
+            let view = View::new(name, snapshot, recent, read_only);
+            view.introduce(&mut context.out);
+            context.state = State::Selected(Box::new(view));
+            Step::Done(Completion::ok(text).code(if read_only { "READ-ONLY" } else { "READ-WRITE" }))
+        }
+        other => Step::failed(other),
+    }))
+}
+
+/// RFC 7162 §3.2.11: where the responses about the mailbox selected before end.
+fn leave(context: &mut Context) -> bool {
+    let was_selected = matches!(context.state, State::Selected(_));
+    if was_selected {
+        context.out.push(b"* OK [CLOSED] Previous mailbox closed.\r\n");
+        context.state = State::LoggedIn;
+    }
+    was_selected
+}
+
+fn failed(fault: crate::imap::parse::Fault) -> Step {
+    use crate::imap::parse::Fault;
+    Step::Done(match fault {
+        Fault::Syntax(text) => Completion::bad(format!("{text}.")),
+        Fault::Refused(completion) => completion,
+    })
+}

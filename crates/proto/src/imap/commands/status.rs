@@ -1,0 +1,61 @@
+//! STATUS (RFC 3501 §6.3.10), with SIZE (RFC 8438).
+
+use mail::MailboxName;
+
+use crate::Outbox;
+use crate::imap::ask::{Answer, Ask, MailboxStatus};
+use crate::imap::command::Step;
+use crate::imap::context::Context;
+use crate::imap::parse::{Parsed, Parser, syntax_at};
+use crate::imap::response;
+use crate::imap::view::Numbers;
+
+/// A number that can be asked for, and where it is found.
+#[derive(Debug, Clone, Copy)]
+pub struct Item {
+    name: &'static str,
+    value: fn(&MailboxStatus) -> u64,
+}
+
+const ITEMS: [Item; 6] = [
+    Item { name: "MESSAGES", value: |status| status.messages.into() },
+    Item { name: "RECENT", value: |status| status.recent.into() },
+    Item { name: "UIDNEXT", value: |status| status.uid_next.number().into() },
+    Item { name: "UIDVALIDITY", value: |status| status.uid_validity.number().into() },
+    Item { name: "UNSEEN", value: |status| status.unseen.into() },
+    Item { name: "SIZE", value: |status| status.size },
+];
+
+// status = "STATUS" SP mailbox SP "(" status-att *(SP status-att) ")"
+pub fn start(args: &mut Parser<'_>, _: &mut Context, _: Numbers) -> Parsed<Step> {
+    args.space()?;
+    let name = args.mailbox()?;
+    args.space()?;
+    let items = items(args)?;
+    args.end()?;
+    Ok(Step::ask(Ask::Status { name: name.clone() }, move |context, answer| match answer {
+        Answer::Status(status) => {
+            write(&name, &items, &status, &mut context.out);
+            Step::ok("Status completed.")
+        }
+        other => Step::failed(other),
+    }))
+}
+
+// status-att = "MESSAGES" / "RECENT" / "UIDNEXT" / "UIDVALIDITY" / "UNSEEN"
+/// A parenthesized list of them, also for LIST-STATUS (RFC 5819 §5).
+pub fn items(args: &mut Parser<'_>) -> Parsed<Vec<Item>> {
+    args.list(1, |args| {
+        let name = args.atom()?;
+        let known = ITEMS.iter().find(|item| item.name.eq_ignore_ascii_case(name));
+        known.map_or_else(|| syntax_at("Invalid status item", name.as_bytes()), |item| Ok(*item))
+    })
+}
+
+// mailbox-data =/ "STATUS" SP mailbox SP "(" [status-att-list] ")"
+pub fn write(name: &MailboxName, items: &[Item], status: &MailboxStatus, out: &mut Outbox) {
+    let numbers: Vec<String> = items.iter().map(|item| format!("{} {}", item.name, (item.value)(status))).collect();
+    out.push(b"* STATUS ");
+    response::mailbox(name, out);
+    out.push(format!(" ({})\r\n", numbers.join(" ")).as_bytes());
+}

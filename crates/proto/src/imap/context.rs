@@ -1,0 +1,147 @@
+//! What every command of a session may see: the profile, the state, the output. And what a session is told at its start.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ask::Answer;
+use super::commands::capability;
+use super::view::View;
+use crate::Outbox;
+
+/// What all IMAP sessions of a listener have in common.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// The text of the greeting, as `mail.example.test Tepui ready.`
+    pub greeting: String,
+    /// What `ID` answers (RFC 2971), as `("name", "Tepui")`.
+    pub id: Vec<(String, String)>,
+    /// Whether the house can give special uses to mailboxes: offers CREATE-SPECIAL-USE (RFC 6154 §3).
+    pub create_special_use: bool,
+    pub limits: Limits,
+}
+
+/// Bounds. Beyond each there is a polite answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// A line, in octets.
+    pub line_max: usize,
+    /// A command with its literals, but without APPEND's message, in octets.
+    pub command_max: usize,
+    /// APPEND's message, in octets.
+    pub append_max: u64,
+    /// Commands in a row that end in BAD, before login and after it. At that many the connection is closed.
+    pub bad_commands_before_login_max: u32,
+    pub bad_commands_max: u32,
+    /// Failed logins of one connection.
+    pub failed_logins_max: u32,
+    /// How late a failed login is told.
+    pub failed_login_pause: Duration,
+    /// Silence that is borne before login.
+    pub login_patience: Duration,
+    /// Silence that is borne after it: at least 30 minutes (RFC 3501 §5.4).
+    pub idle_patience: Duration,
+    /// How often an IDLE is told that the connection still lives; also keeps middleboxes from forgetting it.
+    pub keepalive: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        let minutes = |count: u64| Duration::from_secs(60 * count);
+        Limits {
+            line_max: 64 * 1024,
+            command_max: 256 * 1024,
+            append_max: 50 * 1024 * 1024,
+            bad_commands_before_login_max: 3,
+            bad_commands_max: 21,
+            failed_logins_max: 5,
+            failed_login_pause: Duration::from_secs(2),
+            login_patience: minutes(3),
+            idle_patience: minutes(30),
+            keepalive: minutes(2),
+        }
+    }
+}
+
+/// What TLS is to a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsState {
+    /// There is none.
+    Off,
+    /// STARTTLS is there for whom wants it.
+    Offered,
+    /// STARTTLS is there, and nobody logs in before it (LOGINDISABLED, RFC 3501 §6.2.3).
+    Required,
+    /// The connection is encrypted.
+    On,
+}
+
+/// RFC 3501 §3, without the greeting's and the end's states, which the machine keeps.
+#[derive(Debug)]
+pub enum State {
+    BeforeLogin,
+    LoggedIn,
+    Selected(Box<View>),
+}
+
+#[derive(Debug)]
+pub struct Context {
+    pub profile: Arc<Profile>,
+    pub tls: TlsState,
+    pub state: State,
+    pub out: Outbox,
+    pub failed_logins: u32,
+    /// The house has begun a message for APPEND and must be told when it is given up.
+    pub appending: bool,
+    /// The view heard from the store during this command already.
+    pub fresh: bool,
+}
+
+impl Context {
+    pub fn new(profile: Arc<Profile>, tls: TlsState) -> Context {
+        Context {
+            profile,
+            tls,
+            state: State::BeforeLogin,
+            out: Outbox::default(),
+            failed_logins: 0,
+            appending: false,
+            fresh: false,
+        }
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.profile.limits
+    }
+
+    pub fn view(&mut self) -> Option<&mut View> {
+        match &mut self.state {
+            State::Selected(view) => Some(view),
+            _ => None,
+        }
+    }
+
+    pub fn is_logged_in(&self) -> bool {
+        !matches!(self.state, State::BeforeLogin)
+    }
+
+    /// Passes a `Synced` to the view. False when the mailbox is no longer the one selected. An answer that is none leaves
+    /// the view as it is: the client just learns nothing new.
+    pub fn hear(&mut self, answer: Answer) -> bool {
+        use super::ask::Refusal;
+        match (answer, self.view()) {
+            (Answer::Refused(Refusal::NoSuchMailbox), Some(_)) => false,
+            (Answer::Synced { snapshot, .. }, Some(view)) if !view.is_same_mailbox(&snapshot) => false,
+            (Answer::Synced { snapshot, recent }, Some(view)) => {
+                view.hear(snapshot, recent);
+                self.fresh = true;
+                true
+            }
+            _ => true,
+        }
+    }
+
+    /// The `CAPABILITY` response code.
+    pub fn capability_code(&self) -> String {
+        format!("CAPABILITY {}", capability::list(self))
+    }
+}

@@ -1,0 +1,100 @@
+//! The patterns of LIST and LSUB (RFC 3501 §6.3.8): `*` stands for anything, `%` for anything but the separator.
+//!
+//! Compared in modified UTF-7, as the client writes both. The time is bounded by pattern length times name length.
+
+use mail::MailboxName;
+use mail::mailbox_name::SEPARATOR;
+
+/// A pattern with its reference may be this long.
+pub const PATTERN_LENGTH_MAX: usize = 1024;
+/// One LIST may have this many.
+pub const PATTERNS_MAX: usize = 32;
+
+const INBOX: &[u8] = b"INBOX";
+
+#[derive(Debug)]
+pub struct Pattern(Vec<u8>);
+
+impl Pattern {
+    /// The reference is what stands before the pattern (RFC 3501 §6.3.8, "canonical form").
+    pub fn new(reference: &[u8], pattern: &[u8]) -> Pattern {
+        let mut whole = [reference, pattern].concat();
+        // Wildcards in a row are the strongest of them: no work that a client can multiply.
+        whole.dedup_by(|next, before| {
+            let both = matches!(next, b'*' | b'%') && matches!(before, b'*' | b'%');
+            if both && *next == b'*' {
+                *before = b'*';
+            }
+            both
+        });
+        Pattern(whole)
+    }
+
+    pub fn matches(&self, name: &MailboxName) -> bool {
+        let encoded = name.to_mutf7();
+        let name = encoded.as_bytes();
+        // RFC 3501 §5.1: INBOX is written in any case, also above other names.
+        let any_case = if name.split(|byte| *byte == SEPARATOR as u8).next() == Some(INBOX) { INBOX.len() } else { 0 };
+        let same = |at: usize, byte: u8| {
+            name.get(at).is_some_and(|have| *have == byte || (at < any_case && have.eq_ignore_ascii_case(&byte)))
+        };
+        // reached[i]: the pattern so far fits the first i octets of the name.
+        let mut reached = vec![false; name.len() + 1];
+        reached[0] = true;
+        for byte in &self.0 {
+            reached = match byte {
+                b'*' => spread(&reached, |_| true),
+                b'%' => spread(&reached, |at| name[at] != SEPARATOR as u8),
+                byte => {
+                    let one_on = (0..name.len()).map(|at| reached[at] && same(at, *byte));
+                    std::iter::once(false).chain(one_on).collect()
+                }
+            };
+        }
+        reached[name.len()]
+    }
+}
+
+/// What a wildcard reaches that may pass over the octets that `passes` allows.
+fn spread(reached: &[bool], passes: impl Fn(usize) -> bool) -> Vec<bool> {
+    let mut next = reached.to_vec();
+    for at in 1..next.len() {
+        next[at] |= next[at - 1] && passes(at - 1);
+    }
+    next
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_stand_for_what_the_rfc_says() {
+        for (pattern, name, expected) in [
+            ("*", "a/b", true),
+            ("%", "a/b", false),
+            ("%/%", "a/b", true),
+            ("a/*", "a", false),
+            ("a*", "a", true),
+            ("a%c", "abc", true),
+            ("a%c", "a/c", false),
+            ("*%*", "a/b/c", true),
+            ("inbox", "INBOX", true),
+            ("In%", "INBOX/x", false),
+            ("inbox/X", "INBOX/x", false),
+            ("abox", "aBOX", false),
+            ("A&APE-os", "Años", true),
+            ("", "a", false),
+        ] {
+            let name = MailboxName::parse(name).unwrap();
+            assert_eq!(Pattern::new(b"", pattern.as_bytes()).matches(&name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn the_reference_stands_before_the_pattern() {
+        let name = MailboxName::parse("a/b").unwrap();
+        assert!(Pattern::new(b"a/", b"%").matches(&name));
+        assert!(!Pattern::new(b"b/", b"%").matches(&name));
+    }
+}

@@ -1,0 +1,292 @@
+//! What the client knows of the selected mailbox, and the untagged responses that bring it up to date.
+//!
+//! The store gives snapshots; the client was shown one, and its sequence numbers count the rows of that one. Promises: a
+//! sequence number never changes its message except by an EXPUNGE that was told; the same snapshot again costs nothing; an
+//! idle view holds one `Arc` and the UIDs that are recent. Knows no commands and asks nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use mail::{Flags, MailboxName, NumberSet, Row, Seq, Snapshot, Uid};
+
+use super::ask::{FlagChange, How};
+use super::response::names;
+use crate::Outbox;
+
+#[derive(Debug)]
+pub struct View {
+    name: MailboxName,
+    read_only: bool,
+    /// What the client was shown: its rows in its numbering.
+    shown: Arc<Snapshot>,
+    /// What the store said last.
+    latest: Arc<Snapshot>,
+    /// The keywords of this one were announced.
+    announced: Arc<Snapshot>,
+    /// Flags the client was shown, or reckons itself, since `shown`.
+    told: BTreeMap<Uid, Flags>,
+    recent: BTreeSet<Uid>,
+}
+
+/// Which numbers a command speaks in: `FETCH` or `UID FETCH`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Numbers {
+    Seq,
+    Uid,
+}
+
+/// A message in the client's numbering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Numbered {
+    pub seq: Seq,
+    pub uid: Uid,
+}
+
+impl View {
+    pub fn new(name: MailboxName, snapshot: Arc<Snapshot>, recent: Vec<Uid>, read_only: bool) -> View {
+        let (latest, announced) = (Arc::clone(&snapshot), Arc::clone(&snapshot));
+        let recent = recent.into_iter().collect();
+        View { name, read_only, shown: snapshot, latest, announced, told: BTreeMap::new(), recent }
+    }
+
+    pub fn name(&self) -> &MailboxName {
+        &self.name
+    }
+
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// The state the store gave last, which the client may not know yet.
+    pub fn latest(&self) -> &Arc<Snapshot> {
+        &self.latest
+    }
+
+    /// Whether it is still the mailbox that was selected (RFC 3501 §2.3.1.1).
+    pub fn is_same_mailbox(&self, snapshot: &Snapshot) -> bool {
+        self.shown.uid_validity == snapshot.uid_validity
+    }
+
+    /// The store has news. The client learns of it by `catch_up`.
+    pub fn hear(&mut self, snapshot: Arc<Snapshot>, recent: Vec<Uid>) {
+        self.latest = snapshot;
+        self.recent.extend(recent);
+    }
+
+    /// The first lines of an answer to SELECT or EXAMINE (RFC 3501 §6.3.1).
+    pub fn introduce(&self, out: &mut Outbox) {
+        self.write_flags(out);
+        let mut lines = format!("* {} EXISTS\r\n* {} RECENT\r\n", self.shown.rows.len(), self.recent.len());
+        let unseen = self.shown.rows.iter().position(|row| !row.flags.contains(Flags::SEEN));
+        if let Some(seq) = unseen.and_then(Seq::at) {
+            lines.push_str(&format!("* OK [UNSEEN {seq}] First unseen.\r\n"));
+        }
+        lines.push_str(&format!("* OK [UIDVALIDITY {}] UIDs valid\r\n", self.shown.uid_validity));
+        lines.push_str(&format!("* OK [UIDNEXT {}] Predicted next UID\r\n", self.shown.uid_next));
+        out.push(lines.as_bytes());
+    }
+
+    // RFC 3501 §7.2.6 and §7.1 (PERMANENTFLAGS): "\*" says that new keywords can be made.
+    fn write_flags(&self, out: &mut Outbox) {
+        let mut all: Vec<&str> = Flags::SYSTEM.system_names().collect();
+        all.extend(self.latest.keywords.iter().map(|(_, keyword)| keyword.as_str()));
+        out.push(format!("* FLAGS {}\r\n", names(&all)).as_bytes());
+        if self.read_only {
+            return out.push(b"* OK [PERMANENTFLAGS ()] Read-only mailbox.\r\n");
+        }
+        all.extend(self.latest.keywords.has_room().then_some("\\*"));
+        out.push(format!("* OK [PERMANENTFLAGS {}] Flags permitted.\r\n", names(&all)).as_bytes());
+    }
+
+    /// The messages of a set, ascending. `None` if a sequence number is not in use: such a set is a mistake, while unknown
+    /// UIDs are ignored (RFC 3501 §6.4.8).
+    pub fn messages(&self, set: &NumberSet, numbers: Numbers) -> Option<Vec<Numbered>> {
+        let in_use = |number: u32| number as usize <= self.shown.rows.len();
+        let mistaken = self.shown.rows.is_empty() || !set.highest_named().is_none_or(in_use);
+        (numbers == Numbers::Uid || !mistaken).then(|| self.known_messages(set, numbers))
+    }
+
+    /// The messages of a set that the client knows, ascending.
+    pub fn known_messages(&self, set: &NumberSet, numbers: Numbers) -> Vec<Numbered> {
+        let rows = &self.shown.rows;
+        let (star, place): (u32, &dyn Fn(u32) -> usize) = match numbers {
+            Numbers::Seq => (u32::try_from(rows.len()).unwrap_or(u32::MAX), &|number| number as usize - 1),
+            Numbers::Uid => (rows.last().map_or(0, |row| row.uid.number()), &|number| {
+                rows.partition_point(|row| row.uid.number() < number)
+            }),
+        };
+        if rows.is_empty() {
+            return Vec::new();
+        }
+        let end = |high: u32| high.checked_add(1).map_or(rows.len(), place).min(rows.len());
+        merged(set.ranges(star)).into_iter().flat_map(|(low, high)| self.numbered(place(low), end(high))).collect()
+    }
+
+    fn numbered(&self, from: usize, to: usize) -> impl Iterator<Item = Numbered> {
+        let rows = self.shown.rows.get(from..to).unwrap_or_default();
+        rows.iter().enumerate().filter_map(move |(index, row)| Some(Numbered { seq: Seq::at(from + index)?, uid: row.uid }))
+    }
+
+    /// The client's number of a message; `None` when the client does not know it yet.
+    pub fn seq(&self, uid: Uid) -> Option<Seq> {
+        self.shown.position(uid).and_then(Seq::at)
+    }
+
+    /// Whether the message is still in the mailbox, as far as the store has said.
+    pub fn is_there(&self, uid: Uid) -> bool {
+        self.latest.position(uid).is_some()
+    }
+
+    /// The newest flags known of a message.
+    pub fn flags(&self, uid: Uid) -> Flags {
+        let row = self.latest.row(uid).or_else(|| self.shown.row(uid));
+        row.map_or(Flags::NONE, |row| row.flags)
+    }
+
+    fn shown_flags(&self, row: &Row) -> Flags {
+        self.told.get(&row.uid).copied().unwrap_or(row.flags)
+    }
+
+    /// Recent messages that the client was shown, ascending.
+    pub fn recent(&self) -> impl Iterator<Item = Uid> {
+        self.recent.iter().copied().filter(|uid| self.shown.position(*uid).is_some())
+    }
+
+    /// `FLAGS (..)`, as it stands in a FETCH response. From now on the client knows these flags.
+    pub fn tell_flags(&mut self, uid: Uid) -> String {
+        let flags = self.flags(uid);
+        self.remember(uid, flags);
+        self.flags_item(uid, flags)
+    }
+
+    fn flags_item(&self, uid: Uid, flags: Flags) -> String {
+        let mut all: Vec<&str> = flags.system_names().collect();
+        all.extend(self.recent.contains(&uid).then_some("\\Recent"));
+        let keywords = flags.keyword_numbers().filter_map(|number| self.latest.keywords.name(number));
+        all.extend(keywords.map(|keyword| keyword.as_str()));
+        format!("FLAGS {}", names(&all))
+    }
+
+    /// The client asked for this change with `.SILENT`, so it reckons the result itself. What somebody else changed at the
+    /// same time is still told (RFC 3501 §6.4.6).
+    pub fn reckon(&mut self, uid: Uid, change: &FlagChange) {
+        let Some(row) = self.shown.row(uid) else { return };
+        let numbers = change.keywords.iter().filter_map(|keyword| self.latest.keywords.number(keyword));
+        let changed = numbers.filter_map(Flags::keyword).fold(change.flags, Flags::with);
+        let flags = match change.how {
+            How::Replace => changed,
+            How::Add => self.shown_flags(row).with(changed),
+            How::Remove => self.shown_flags(row).without(changed),
+        };
+        self.remember(uid, flags);
+    }
+
+    fn remember(&mut self, uid: Uid, flags: Flags) {
+        if self.shown.row(uid).is_some_and(|row| row.flags == flags) {
+            self.told.remove(&uid);
+        } else {
+            self.told.insert(uid, flags);
+        }
+    }
+
+    /// FLAGS and PERMANENTFLAGS, if there are new keywords (RFC 3501 §7.2.6). Must come before flags that hold them.
+    pub fn announce_keywords(&mut self, out: &mut Outbox) {
+        if !Arc::ptr_eq(&self.announced, &self.latest) {
+            if self.announced.keywords != self.latest.keywords {
+                self.write_flags(out);
+            }
+            self.announced = Arc::clone(&self.latest);
+        }
+    }
+
+    /// Tells the client what changed since it was last told. Without `expunges` those are kept back, and with them the
+    /// sequence numbers (RFC 3501 §7.4.1). `with_uid` adds the UID to flags that changed, as answers to UID commands must.
+    pub fn catch_up(&mut self, expunges: bool, with_uid: bool, out: &mut Outbox) {
+        self.announce_keywords(out);
+        if Arc::ptr_eq(&self.shown, &self.latest) && self.told.is_empty() {
+            return;
+        }
+        let (count, recent_count) = (self.shown.rows.len(), self.recent().count());
+        let kept = self.tell_expunges(expunges, out);
+        let kept_count = kept.len();
+        let rows = with_new_rows(kept, &self.latest.rows);
+        let changed = self.changed_rows(&rows[..kept_count]);
+        let told_count = if expunges { kept_count } else { count };
+        let grown = rows.len() > told_count;
+        self.shown = same_or_new(&self.latest, rows);
+        self.told.clear();
+        self.recent.retain(|uid| self.shown.position(*uid).is_some() || self.latest.position(*uid).is_some());
+        if grown {
+            out.push(format!("* {} EXISTS\r\n", self.shown.rows.len()).as_bytes());
+        }
+        let recent_now = self.recent().count();
+        if recent_now != recent_count {
+            out.push(format!("* {recent_now} RECENT\r\n").as_bytes());
+        }
+        for uid in changed {
+            self.write_changed_flags(uid, with_uid, out);
+        }
+    }
+
+    /// The rows that stay, with their newest flags. Each EXPUNGE shifts the numbers after it at once.
+    fn tell_expunges(&self, expunges: bool, out: &mut Outbox) -> Vec<Row> {
+        let mut kept = Vec::with_capacity(self.latest.rows.len());
+        for row in &self.shown.rows {
+            match self.latest.row(row.uid) {
+                Some(now) => kept.push(*now),
+                None if expunges => out.push(format!("* {} EXPUNGE\r\n", kept.len() + 1).as_bytes()),
+                None => kept.push(Row { flags: self.shown_flags(row), ..*row }),
+            }
+        }
+        kept
+    }
+
+    fn changed_rows(&self, rows: &[Row]) -> Vec<Uid> {
+        let known = |row: &Row| self.shown.row(row.uid).map(|shown| self.shown_flags(shown));
+        rows.iter().filter(|row| known(row) != Some(row.flags)).map(|row| row.uid).collect()
+    }
+
+    fn write_changed_flags(&self, uid: Uid, with_uid: bool, out: &mut Outbox) {
+        let Some(seq) = self.seq(uid) else { return };
+        let prefix = if with_uid { format!("UID {uid} ") } else { String::new() };
+        let flags = self.flags_item(uid, self.flags(uid));
+        out.push(format!("* {seq} FETCH ({prefix}{flags})\r\n").as_bytes());
+    }
+}
+
+/// The rows shown, and after them the new ones. A UID that is new but not higher than the last one shown cannot be told
+/// without breaking the client's numbers; no store may give one, and this view never shows it.
+fn with_new_rows(mut shown: Vec<Row>, latest: &[Row]) -> Vec<Row> {
+    let last = shown.last().map(|row| row.uid);
+    let first_new = latest.partition_point(|row| Some(row.uid) <= last);
+    shown.extend_from_slice(&latest[first_new..]);
+    shown
+}
+
+/// The store's own snapshot when the rows are the same, so that all sessions share one.
+fn same_or_new(latest: &Arc<Snapshot>, rows: Vec<Row>) -> Arc<Snapshot> {
+    if latest.rows == rows {
+        return Arc::clone(latest);
+    }
+    Arc::new(Snapshot {
+        uid_validity: latest.uid_validity,
+        uid_next: latest.uid_next,
+        highest_modseq: latest.highest_modseq,
+        keywords: latest.keywords.clone(),
+        rows,
+    })
+}
+
+/// Ranges in ascending order that neither overlap nor touch.
+fn merged(ranges: impl Iterator<Item = (u32, u32)>) -> Vec<(u32, u32)> {
+    let mut sorted: Vec<(u32, u32)> = ranges.collect();
+    sorted.sort_unstable();
+    let mut merged: Vec<(u32, u32)> = Vec::with_capacity(sorted.len());
+    for (low, high) in sorted {
+        match merged.last_mut() {
+            Some((_, last)) if low <= last.saturating_add(1) => *last = (*last).max(high),
+            _ => merged.push((low, high)),
+        }
+    }
+    merged
+}
