@@ -1,42 +1,64 @@
-//! Accounts: the mailboxes of one user below one home directory.
+//! Accounts: the mailboxes of one user below one home directory, shared by everybody in this process who uses them.
+//!
+//! Knows where mailboxes lie, not what is in them.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use disk::Disk;
 use mail::{MailboxName, ModSeq, Uid, UidValidity};
 
-use crate::{Draft, Mailbox, Result, Settings, SpecialUse};
+use crate::folder::{self, Folder};
+use crate::subscriptions::Subscriptions;
+use crate::weak_map::WeakMap;
+use crate::{Access, AutoMailbox, Draft, Error, Mailbox, Result, Settings, layout};
+
+const MAILDIR: &str = "maildir";
+pub(crate) const SUBSCRIPTIONS: &str = "subscriptions";
 
 /// All accounts that this process has open. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Store {}
+pub struct Store {
+    disk: Arc<dyn Disk>,
+    settings: Arc<Settings>,
+    accounts: Arc<Mutex<WeakMap<PathBuf, Account>>>,
+}
 
 impl Store {
-    pub fn new(_disk: Arc<dyn Disk>, _settings: Settings) -> Store {
-        unimplemented!()
+    pub fn new(disk: Arc<dyn Disk>, settings: Settings) -> Store {
+        Store { disk, settings: Arc::new(settings), accounts: Arc::default() }
     }
 
     /// The account below this home directory; its Maildir is `HOME/maildir`. What is missing is made.
-    pub fn account(&self, _home: &Path) -> Result<Arc<Account>> {
-        unimplemented!()
+    pub fn account(&self, home: &Path) -> Result<Arc<Account>> {
+        let accounts = || self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(account) = accounts().find(home) {
+            return Ok(account);
+        }
+        let account = Arc::new(Account {
+            disk: Arc::clone(&self.disk),
+            settings: Arc::clone(&self.settings),
+            root: home.join(MAILDIR),
+            mailboxes: Mutex::default(),
+        });
+        account.make_root()?;
+        let mut accounts = accounts();
+        if let Some(faster) = accounts.find(home) {
+            return Ok(faster);
+        }
+        accounts.insert(home.to_owned(), &account);
+        Ok(account)
     }
 }
 
+/// One user's mailboxes.
 #[derive(Debug)]
-pub struct Account {}
-
-/// A line of a listing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
-    pub name: MailboxName,
-    /// False for a name that is only there because mailboxes lie below it.
-    pub selectable: bool,
-    pub has_children: bool,
-    pub special_use: Option<SpecialUse>,
-    pub subscribed: bool,
-    /// Whether it is on disk already: an auto mailbox is made when it is first opened.
-    pub exists: bool,
+pub struct Account {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) settings: Arc<Settings>,
+    /// The Maildir, which is INBOX too.
+    pub(crate) root: PathBuf,
+    mailboxes: Mutex<WeakMap<MailboxName, Mailbox>>,
 }
 
 /// What STATUS asks for (RFC 3501 §6.3.10, RFC 8438).
@@ -53,48 +75,124 @@ pub struct Status {
 }
 
 impl Account {
-    /// Every mailbox, sorted by name, with auto mailboxes and with missing parents as not selectable.
-    pub fn list(&self) -> Result<Vec<Listed>> {
-        unimplemented!()
+    /// The mailbox, shared with everybody in this process who has it open. An auto mailbox is made.
+    pub fn open(self: &Arc<Self>, name: &MailboxName) -> Result<Arc<Mailbox>> {
+        let mailbox = self.shared(name)?;
+        match mailbox.sync(Access::Look) {
+            Ok(_) => Ok(mailbox),
+            // It was made anew under the same name since somebody here opened it.
+            Err(Error::NoSuchMailbox) => {
+                self.retire(|known| known == name);
+                let mailbox = self.shared(name)?;
+                mailbox.sync(Access::Look)?;
+                Ok(mailbox)
+            }
+            Err(error) => Err(error),
+        }
     }
 
-    /// Every subscribed name, whether or not it exists.
-    pub fn subscriptions(&self) -> Result<Vec<MailboxName>> {
-        unimplemented!()
+    pub fn status(self: &Arc<Self>, name: &MailboxName) -> Result<Status> {
+        let mailbox = self.open(name)?;
+        let snapshot = mailbox.snapshot();
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Ok(Status {
+            messages: count(snapshot.rows.len()),
+            recent: count(mailbox.recent_count()?),
+            unseen: count(snapshot.unseen()),
+            uid_next: snapshot.uid_next,
+            uid_validity: snapshot.uid_validity,
+            size: mailbox.total_size()?,
+            highest_modseq: snapshot.highest_modseq,
+        })
     }
 
-    pub fn create(&self, _name: &MailboxName, _special_use: Option<SpecialUse>) -> Result<()> {
-        unimplemented!()
+    /// Begins a message for a mailbox: a file in its `tmp/`. An auto mailbox is made.
+    pub fn draft(self: &Arc<Self>, name: &MailboxName) -> Result<Draft> {
+        let folder = self.made(name)?;
+        Draft::begin(Arc::clone(self), name.clone(), folder)
     }
 
-    pub fn delete(&self, _name: &MailboxName) -> Result<()> {
-        unimplemented!()
+    /// Tells who has a mailbox open in this process that there may be something new.
+    pub(crate) fn wake(&self, name: &MailboxName) {
+        let open = self.mailboxes().find(name);
+        if let Some(mailbox) = open {
+            mailbox.wake();
+        }
     }
 
-    /// Children move along. INBOX stays and its messages move (RFC 3501 §6.3.5).
-    pub fn rename(self: &Arc<Self>, _from: &MailboxName, _to: &MailboxName) -> Result<()> {
-        unimplemented!()
+    /// Sessions that have these mailboxes open hear that they are gone.
+    pub(crate) fn retire(&self, fits: impl Fn(&MailboxName) -> bool) {
+        let retired = self.mailboxes().take(fits);
+        retired.iter().for_each(|mailbox| mailbox.retire());
     }
 
-    pub fn subscribe(&self, _name: &MailboxName) -> Result<()> {
-        unimplemented!()
+    pub(crate) fn folder(&self, name: &MailboxName) -> Result<Folder> {
+        let path = layout::folder(&self.root, name)?;
+        Ok(Folder { disk: Arc::clone(&self.disk), path, settings: Arc::clone(&self.settings) })
     }
 
-    pub fn unsubscribe(&self, _name: &MailboxName) -> Result<()> {
-        unimplemented!()
+    /// The folder of a mailbox that exists; an auto mailbox is made.
+    pub(crate) fn made(&self, name: &MailboxName) -> Result<Folder> {
+        let folder = self.folder(name)?;
+        if folder.exists()? {
+            return Ok(folder);
+        }
+        let subscribe = self.auto(name).ok_or(Error::NoSuchMailbox)?.subscribe;
+        folder.complete(!name.is_inbox())?;
+        if subscribe {
+            self.change_subscriptions(|subscriptions| subscriptions.add(name))?;
+        }
+        Ok(folder)
     }
 
-    /// The mailbox, shared with everybody in this process who has it open. Auto mailboxes are made.
-    pub fn open(self: &Arc<Self>, _name: &MailboxName) -> Result<Arc<Mailbox>> {
-        unimplemented!()
+    pub(crate) fn auto(&self, name: &MailboxName) -> Option<&AutoMailbox> {
+        self.settings.auto_mailboxes.iter().find(|auto| auto.name == *name)
     }
 
-    pub fn status(self: &Arc<Self>, _name: &MailboxName) -> Result<Status> {
-        unimplemented!()
+    pub(crate) fn read_subscriptions(&self) -> Result<Subscriptions> {
+        let content = folder::read(&*self.disk, &self.root.join(SUBSCRIPTIONS))?;
+        Ok(Subscriptions::parse(&content.unwrap_or_default()))
     }
 
-    /// Begins a message for a mailbox: a file in its `tmp/`.
-    pub fn draft(self: &Arc<Self>, _name: &MailboxName) -> Result<Draft> {
-        unimplemented!()
+    /// Changes the file under its lock if `change` says that it changed something.
+    pub(crate) fn change_subscriptions(&self, change: impl FnOnce(&mut Subscriptions) -> bool) -> Result<()> {
+        let lock = folder::lock(&*self.disk, &self.root.join(SUBSCRIPTIONS), &self.settings)?;
+        let mut subscriptions = self.read_subscriptions()?;
+        if change(&mut subscriptions) {
+            lock.replace_with(&subscriptions.encode())?;
+        }
+        Ok(())
+    }
+
+    /// INBOX is subscribed when it is made, and never again, so that a user can change his mind.
+    fn make_root(&self) -> Result<()> {
+        let inbox = MailboxName::inbox();
+        let folder = self.folder(&inbox)?;
+        let is_new = !folder.exists()?;
+        folder.complete(false)?;
+        if is_new && self.auto(&inbox).is_some_and(|auto| auto.subscribe) {
+            self.change_subscriptions(|subscriptions| subscriptions.add(&inbox))?;
+        }
+        Ok(())
+    }
+
+    fn shared(&self, name: &MailboxName) -> Result<Arc<Mailbox>> {
+        let usable = |mailbox: &Arc<Mailbox>| !mailbox.is_gone();
+        if let Some(mailbox) = self.mailboxes().find(name).filter(usable) {
+            return Ok(mailbox);
+        }
+        let folder = self.made(name)?;
+        let mailbox = Mailbox::new(name.clone(), folder, self.root.clone()).ok_or(Error::NoSuchMailbox)?;
+        let mut mailboxes = self.mailboxes();
+        if let Some(faster) = mailboxes.find(name).filter(usable) {
+            return Ok(faster);
+        }
+        let mailbox = Arc::new(mailbox);
+        mailboxes.insert(name.clone(), &mailbox);
+        Ok(mailbox)
+    }
+
+    fn mailboxes(&self) -> MutexGuard<'_, WeakMap<MailboxName, Mailbox>> {
+        self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,13 +1,36 @@
-//! A message on its way in.
+//! A message on its way in: a file in `tmp/` that nobody sees until it is delivered or appended.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use disk::{Disk, WriteFile};
 use mail::date::DateTime;
-use mail::{Flags, Keyword, Uid, UidValidity};
+use mail::{Flags, Keyword, MailboxName, Uid, UidValidity};
 
-use crate::Result;
+use crate::crlf::ToLf;
+use crate::file_name::{self, Base};
+use crate::folder::{Folder, NEW, TMP};
+use crate::mailbox::Staged;
+use crate::{Account, Error, Result};
+
+/// Content is written in pieces of about this many octets.
+const PIECE: usize = 64 << 10;
 
 /// A message being written to `tmp/`. Dropped, it leaves nothing behind.
 #[derive(Debug)]
-pub struct Draft {}
+pub struct Draft {
+    account: Arc<Account>,
+    mailbox: MailboxName,
+    folder: Folder,
+    unique: String,
+    /// `None` once the message has left `tmp/`.
+    tmp: Option<PathBuf>,
+    file: Box<dyn WriteFile>,
+    to_lf: ToLf,
+    pending: Vec<u8>,
+}
 
 /// Where an appended message is now (RFC 4315 §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,18 +40,110 @@ pub struct Appended {
 }
 
 impl Draft {
-    /// Adds content with CR LF line ends, cut anywhere.
-    pub fn write(&mut self, _crlf_bytes: &[u8]) -> Result<()> {
-        unimplemented!()
+    pub(crate) fn begin(account: Arc<Account>, mailbox: MailboxName, folder: Folder) -> Result<Draft> {
+        let unique = unique_name(&*folder.disk, &folder.settings.hostname);
+        let tmp = folder.join(TMP).join(&unique);
+        let file = match folder.disk.create_new(&tmp) {
+            Err(disk::Error::NotFound { .. }) => {
+                folder.complete(!mailbox.is_inbox())?;
+                folder.disk.create_new(&tmp)?
+            }
+            other => other?,
+        };
+        let (to_lf, pending) = (ToLf::default(), Vec::new());
+        Ok(Draft { account, mailbox, folder, unique, tmp: Some(tmp), file, to_lf, pending })
     }
 
-    /// Puts the message into `new/`, durably and without any lock.
-    pub fn deliver(self) -> Result<()> {
-        unimplemented!()
+    /// Adds content with CR LF line ends, cut anywhere. It is stored with LF, as Dovecot does.
+    pub fn write(&mut self, crlf_bytes: &[u8]) -> Result<()> {
+        for piece in crlf_bytes.chunks(PIECE) {
+            self.to_lf.feed(piece, &mut self.pending);
+            if self.pending.len() >= PIECE {
+                self.file.write_all(&self.pending)?;
+                self.pending.clear();
+            }
+        }
+        Ok(())
     }
 
-    /// Puts the message into `cur/` with these flags, durably, and gives it its UID under the lock.
-    pub fn append(self, _flags: Flags, _keywords: &[Keyword], _internal_date: Option<DateTime>) -> Result<Appended> {
-        unimplemented!()
+    /// Puts the message into `new/`, durably and without any lock. It gets its UID from whoever looks first.
+    pub fn deliver(mut self) -> Result<()> {
+        let (tmp, base) = self.finish(None)?;
+        let new = self.folder.join(NEW);
+        match self.folder.disk.rename(&tmp, &new.join(file_name::join(&base, b""))) {
+            // The mailbox was deleted or renamed while the message was written.
+            Err(disk::Error::NotFound { .. }) => return Err(Error::NoSuchMailbox),
+            other => other?,
+        }
+        self.tmp = None;
+        self.folder.disk.sync_dir(&new)?;
+        self.account.wake(&self.mailbox);
+        Ok(())
     }
+
+    /// Puts the message into `cur/` with these flags, durably, and gives it its UID under the lock. Keywords that find no
+    /// letter any more are left out.
+    pub fn append(mut self, flags: Flags, keywords: &[Keyword], internal_date: Option<DateTime>) -> Result<Appended> {
+        let (path, base) = self.finish(internal_date)?;
+        let mailbox = self.account.open(&self.mailbox)?;
+        let staged = Staged { path, base, flags, keywords: keywords.to_vec() };
+        let (uid_validity, uids) = mailbox.take_in(std::slice::from_ref(&staged))?;
+        self.tmp = None;
+        let uid = uids.first().copied().ok_or(Error::Gone)?;
+        Ok(Appended { uid_validity, uid })
+    }
+
+    /// Writes the rest and makes the content durable.
+    fn finish(&mut self, internal_date: Option<DateTime>) -> Result<(PathBuf, Base)> {
+        self.to_lf.finish(&mut self.pending);
+        self.file.write_all(&self.pending)?;
+        self.pending.clear();
+        if let Some(time) = internal_date.and_then(system_time) {
+            self.file.set_modified(time)?;
+        }
+        self.file.sync()?;
+        let base = file_name::with_sizes(&self.unique, self.file.len(), self.to_lf.crlf_size);
+        Ok((self.tmp.clone().ok_or(Error::Gone)?, base))
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if let Some(tmp) = &self.tmp {
+            // What stays in `tmp/` is swept later.
+            let _ = self.folder.disk.remove(tmp);
+        }
+    }
+}
+
+fn system_time(date: DateTime) -> Option<SystemTime> {
+    let distance = Duration::from_secs(date.seconds.unsigned_abs());
+    if date.seconds < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) }
+}
+
+/// A name for a file that no other node, process or thread gives.
+pub(crate) fn unique_name(disk: &dyn Disk, hostname: &str) -> String {
+    let now = since_epoch(disk);
+    let holder = disk.holder();
+    let process = holder.split(':').next().unwrap_or_default();
+    file_name::unique(now.as_secs(), now.subsec_micros(), process, count(), hostname)
+}
+
+/// 32 hex digits that no other node, process or thread makes: time and count, process, host.
+pub(crate) fn unique_number(disk: &dyn Disk, hostname: &str) -> String {
+    let nanos = since_epoch(disk).as_nanos().wrapping_add(u128::from(count()));
+    // FNV-1a: enough to tell a few hundred nodes apart, together with process and time.
+    let hash = |text: &str| {
+        text.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+    };
+    format!("{:016x}{:08x}{:08x}", nanos & u128::from(u64::MAX), hash(&disk.holder()), hash(hostname))
+}
+
+fn since_epoch(disk: &dyn Disk) -> Duration {
+    disk.now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+fn count() -> u64 {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    COUNT.fetch_add(1, Ordering::Relaxed)
 }

@@ -1,36 +1,100 @@
-//! A message open for reading.
+//! A message open for reading, as CR LF octets, never whole in memory.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use mail::date::DateTime;
-use mail::mime::Part;
+use mail::header::header_end;
+use mail::mime::{Indexer, Part};
 
-use crate::Result;
+use crate::crlf::CrlfFile;
+use crate::{Error, Result};
 
+/// A header block is read no further than this.
+const HEADER_MAX: usize = 1 << 20;
+const PIECE: usize = 64 << 10;
+
+/// It stays readable when the message is expunged meanwhile.
 #[derive(Debug)]
-pub struct Message {}
+pub struct Message {
+    content: CrlfFile,
+    size: u64,
+    internal_date: DateTime,
+    structure: Option<Arc<Part>>,
+    path: PathBuf,
+}
 
 impl Message {
+    pub(crate) fn new(content: CrlfFile, size: u64, internal_date: DateTime, path: PathBuf) -> Message {
+        Message { content, size, internal_date, structure: None, path }
+    }
+
     /// Octets with CR LF line ends.
     pub fn size(&self) -> u64 {
-        unimplemented!()
+        self.size
     }
 
+    /// When it was received: the modification time of the file.
     pub fn internal_date(&self) -> DateTime {
-        unimplemented!()
+        self.internal_date
     }
 
-    /// Fills `buf` with content from `offset`, both counted with CR LF line ends; 0 at the end.
-    pub fn read_at(&mut self, _offset: u64, _buf: &mut [u8]) -> Result<usize> {
-        unimplemented!()
+    /// Fills `buf` with content from `offset`, both counted with CR LF line ends; gives less than fits only at the end of
+    /// the message. All reads together give exactly `size` octets: [`Error::Damaged`] when the file is shorter.
+    pub fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize> {
+        let left = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let space = buf.len().min(left);
+        let got = self.content.read_at(offset, &mut buf[..space])?;
+        if got < space {
+            return Err(Error::Damaged { path: self.path.clone(), what: "content is shorter than its name says" });
+        }
+        Ok(got)
     }
 
+    /// The MIME structure, found by reading the message once.
     pub fn structure(&mut self) -> Result<Arc<Part>> {
-        unimplemented!()
+        if let Some(structure) = &self.structure {
+            return Ok(Arc::clone(structure));
+        }
+        let mut indexer = Indexer::new();
+        self.read_range(0, self.size, |piece| indexer.feed(piece))?;
+        let structure = Arc::new(indexer.finish());
+        self.structure = Some(Arc::clone(&structure));
+        Ok(structure)
     }
 
-    /// The header block with its empty line.
+    /// The header block with its empty line; at most `HEADER_MAX` octets.
     pub fn header(&mut self) -> Result<Vec<u8>> {
-        unimplemented!()
+        let mut header = Vec::new();
+        let mut buf = vec![0; 8 << 10];
+        while header.len() < HEADER_MAX {
+            let got = self.read_at(header.len() as u64, &mut buf)?;
+            header.extend_from_slice(&buf[..got]);
+            if let Some(end) = header_end(&header) {
+                header.truncate(end);
+                break;
+            }
+            if got == 0 {
+                break;
+            }
+        }
+        header.truncate(HEADER_MAX);
+        Ok(header)
+    }
+
+    /// Reads a range in pieces.
+    pub(crate) fn read_range(&mut self, start: u64, end: u64, mut each: impl FnMut(&[u8])) -> Result<()> {
+        let mut buf = vec![0; PIECE];
+        let mut offset = start;
+        while offset < end {
+            let want = usize::try_from(end - offset).unwrap_or(PIECE).min(PIECE);
+            let got = self.read_at(offset, &mut buf[..want])?;
+            if got == 0 {
+                break;
+            }
+            each(&buf[..got]);
+            offset += got as u64;
+        }
+        Ok(())
     }
 }

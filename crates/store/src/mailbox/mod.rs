@@ -1,14 +1,57 @@
-//! An open mailbox.
+//! An open mailbox: one value for all sessions of this process that have it open.
+//!
+//! Two locks in memory: `work` is held while the disk is asked, `shown` only to copy what was last seen, so that nobody
+//! who only wants to know that waits for the disk. Watchers are called when neither is held.
 
-use std::sync::Arc;
+mod append;
+mod copy;
+mod expunge;
+mod flags;
+mod open;
+mod sweep;
+mod sync;
+mod view;
+mod watch;
 
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use disk::Dotlock;
+pub use mail::flags::{FlagChange, How};
 use mail::date::DateTime;
-use mail::{Flags, Keyword, MailboxName, Snapshot, Uid, UidValidity, search};
+use mail::{Flags, Keyword, Keywords, MailboxName, ModSeq, Snapshot, Uid, UidValidity};
 
-use crate::{Message, Result};
+use self::view::Work;
+pub use self::watch::Watch;
+use self::watch::Watchers;
+use crate::folder::Folder;
+use crate::{Error, Result};
+
+pub(crate) use self::append::Staged;
+
+/// How often a file that another node renames under our hands is looked for again.
+const RENAME_RETRIES_MAX: u32 = 8;
 
 #[derive(Debug)]
-pub struct Mailbox {}
+pub struct Mailbox {
+    name: MailboxName,
+    folder: Folder,
+    /// Of the Maildir that the folder belongs to, where UIDVALIDITYs are handed out.
+    root: PathBuf,
+    /// What makes this mailbox itself: another value on disk is another mailbox of the same name.
+    identity: OnceLock<UidValidity>,
+    gone: AtomicBool,
+    work: Mutex<Work>,
+    shown: Mutex<Shown>,
+    watchers: Watchers,
+}
+
+#[derive(Debug)]
+struct Shown {
+    snapshot: Arc<Snapshot>,
+    recent: Vec<Uid>,
+}
 
 /// Why one looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,22 +60,6 @@ pub enum Access {
     Look,
     /// Messages move from `new/` to `cur/`: SELECT.
     Serve,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
-    Add,
-    Remove,
-    Replace,
-}
-
-/// What STORE does (RFC 3501 §6.4.6).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FlagChange {
-    pub how: How,
-    /// System flags only; keywords by name below.
-    pub flags: Flags,
-    pub keywords: Vec<Keyword>,
 }
 
 /// Which messages became which (RFC 4315 §3): `source[n]` is `target[n]` in the other mailbox.
@@ -51,64 +78,122 @@ pub struct Facts {
     pub internal_date: DateTime,
 }
 
-/// While it lives, the function given to `Mailbox::watch` is called.
-#[derive(Debug)]
-pub struct Watch {}
-
 impl Mailbox {
+    /// Nothing is read yet.
+    pub(crate) fn new(name: MailboxName, folder: Folder, root: PathBuf) -> Option<Mailbox> {
+        let snapshot = Snapshot {
+            uid_validity: UidValidity::new(1)?,
+            uid_next: Uid::FIRST,
+            highest_modseq: ModSeq(1),
+            keywords: Keywords::default(),
+            rows: Vec::new(),
+        };
+        Some(Mailbox {
+            name,
+            folder,
+            root,
+            identity: OnceLock::new(),
+            gone: AtomicBool::new(false),
+            work: Mutex::default(),
+            shown: Mutex::new(Shown { snapshot: Arc::new(snapshot), recent: Vec::new() }),
+            watchers: Watchers::default(),
+        })
+    }
+
     pub fn name(&self) -> &MailboxName {
-        unimplemented!()
+        &self.name
     }
 
     /// The state last seen. Asks no disk.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        unimplemented!()
+        Arc::clone(&self.shown().snapshot)
     }
 
-    /// Looks at the disk and gives UIDs to new messages.
-    pub fn sync(&self, _access: Access) -> Result<Arc<Snapshot>> {
-        unimplemented!()
+    /// Looks at the disk, gives UIDs to new messages, and tells the state. Costs four looks when nothing changed.
+    /// [`Error::NoSuchMailbox`] once it was deleted, renamed or made anew.
+    pub fn sync(&self, access: Access) -> Result<Arc<Snapshot>> {
+        self.with_work(|work| self.refresh(work, access))?;
+        Ok(self.snapshot())
     }
 
-    /// The messages nobody was told of as `\Recent` yet. Each goes to one session only (RFC 3501 §2.3.2).
+    /// The messages nobody was told of as `\Recent` yet. Each goes to one session only (RFC 3501 §2.3.2): the first that
+    /// asks on the node that moved the message from `new/` to `cur/` or appended it.
     pub fn claim_recent(&self) -> Vec<Uid> {
-        unimplemented!()
+        let mut recent = std::mem::take(&mut self.shown().recent);
+        recent.sort_unstable();
+        recent
     }
 
-    pub fn store_flags(&self, _uids: &[Uid], _change: &FlagChange) -> Result<Arc<Snapshot>> {
-        unimplemented!()
+    /// `wake` is called after any change made or seen in this process, never while a lock is held.
+    pub fn watch(&self, wake: Box<dyn Fn() + Send + Sync>) -> Watch {
+        self.watchers.add(wake)
     }
 
-    /// Removes exactly these messages.
-    pub fn expunge(&self, _uids: &[Uid]) -> Result<Arc<Snapshot>> {
-        unimplemented!()
+    /// Somebody put a message into `new/`, or wants sessions to look again for another reason.
+    pub(crate) fn wake(&self) {
+        self.watchers.wake();
     }
 
-    /// Copies with flags and internal date; all or nothing (RFC 3501 §6.4.7). Messages already gone are left out.
-    pub fn copy(&self, _uids: &[Uid], _to: &Mailbox) -> Result<Copied> {
-        unimplemented!()
+    /// The name belongs to another mailbox now, or to none.
+    pub(crate) fn retire(&self) {
+        self.gone.store(true, Ordering::Release);
+        self.wake();
     }
 
-    /// Moves (RFC 6851). A crash may leave a message in both mailboxes, never in none.
-    pub fn move_to(&self, _uids: &[Uid], _to: &Mailbox) -> Result<Copied> {
-        unimplemented!()
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
     }
 
-    pub fn message(&self, _uid: Uid) -> Result<Message> {
-        unimplemented!()
+    /// How many messages no session was told of as `\Recent`.
+    pub(crate) fn recent_count(&self) -> Result<usize> {
+        let in_new = self.with_work(|work| Ok(work.in_new()))?;
+        Ok(in_new + self.shown().recent.len())
     }
 
-    pub fn facts(&self, _uid: Uid) -> Result<Facts> {
-        unimplemented!()
+    /// Works on the mailbox alone in this process, then shows what changed and wakes the watchers.
+    fn with_work<T>(&self, f: impl FnOnce(&mut Work) -> Result<T>) -> Result<T> {
+        if self.is_gone() {
+            return Err(Error::NoSuchMailbox);
+        }
+        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = f(&mut work);
+        if matches!(answer, Err(Error::NoSuchMailbox)) {
+            self.gone.store(true, Ordering::Release);
+        }
+        let changed = self.show(&mut work);
+        drop(work);
+        if changed {
+            self.wake();
+        }
+        answer
     }
 
-    /// The messages that fit, ascending.
-    pub fn search(&self, _key: &search::Key) -> Result<Vec<Uid>> {
-        unimplemented!()
+    /// The same, alone among all nodes, and with everything on disk seen.
+    fn with_lock<T>(&self, f: impl FnOnce(&mut Work, &mut Dotlock<'_>) -> Result<T>) -> Result<T> {
+        self.with_work(|work| {
+            let mut lock = self.folder.lock()?;
+            self.settle(work, &lock, Access::Look)?;
+            let answer = f(work, &mut lock);
+            let noted = self.note_own_changes(work);
+            let answer = answer?;
+            noted?;
+            Ok(answer)
+        })
     }
 
-    /// `wake` is called after any change made in this process, never while a lock is held.
-    pub fn watch(&self, _wake: Box<dyn Fn() + Send + Sync>) -> Watch {
-        unimplemented!()
+    /// Puts the state into a new snapshot if anything changed. Mod-sequences live as long as this value does: what
+    /// changed between two snapshots gets the next one.
+    fn show(&self, work: &mut Work) -> bool {
+        let Some(recent) = work.take_changes() else { return false };
+        let mut shown = self.shown();
+        shown.recent.extend(recent);
+        shown.recent.retain(|uid| work.held(*uid).is_some());
+        let Some(next) = work.snapshot(&shown.snapshot).filter(|next| *next != *shown.snapshot) else { return false };
+        shown.snapshot = Arc::new(next);
+        true
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,0 +1,269 @@
+//! SEARCH: evaluates the whole tree of conditions, message by message.
+//!
+//! What can be told from the snapshot is asked first, then size and date, then the header, then the body; a file is opened
+//! only for a message whose cheaper conditions leave the question open. Texts are compared without case, headers with
+//! their encoded words decoded, bodies as the decoded text of the text parts. Of each message no more than
+//! `TEXT_SEARCH_MAX` octets of text are looked at.
+
+use mail::date::DateTime;
+use mail::header::{fields, find};
+use mail::mime::{Children, Part, decode_transfer};
+use mail::search::{Day, Key};
+use mail::text::{decode_charset, decode_words, fold_case};
+use mail::{Flags, NumberSet, Row, Uid};
+
+use crate::{Error, Facts, Mailbox, Message, Result};
+
+/// The most octets of bodies, still encoded, that are searched in one message.
+pub const TEXT_SEARCH_MAX: u64 = 8 << 20;
+
+impl Mailbox {
+    /// The messages of the last snapshot that fit, ascending. Messages that vanish meanwhile do not fit.
+    pub fn search(&self, key: &Key) -> Result<Vec<Uid>> {
+        let snapshot = self.snapshot();
+        let star = snapshot.rows.last().map_or(0, |row| row.uid.number());
+        let letter = |keyword: &_| snapshot.keywords.number(keyword).and_then(Flags::keyword);
+        let plan = Plan::new(key, star, &letter);
+        let mut fitting = Vec::new();
+        for row in &snapshot.rows {
+            match plan.fits(&mut Candidate::new(self, row)) {
+                Ok(true) => fitting.push(row.uid),
+                Ok(false) | Err(Error::Gone) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(fitting)
+    }
+}
+
+/// The tree of conditions made ready: texts folded, keywords as letters, cheap conditions first.
+enum Plan {
+    Never,
+    All(Vec<Plan>),
+    Any(Vec<Plan>),
+    Not(Box<Plan>),
+    Flags(Flags),
+    Uids(Vec<Uid>),
+    UidSet(NumberSet, u32),
+    Larger(u64),
+    Smaller(u64),
+    Received(When, Day),
+    Sent(When, Day),
+    Header { name: String, text: String },
+    Body(String),
+    Text(String),
+}
+
+#[derive(Clone, Copy)]
+enum When {
+    Before,
+    On,
+    Since,
+}
+
+impl When {
+    fn fits(self, day: Day, than: Day) -> bool {
+        match self {
+            When::Before => day < than,
+            When::On => day == than,
+            When::Since => day >= than,
+        }
+    }
+}
+
+impl Plan {
+    fn new(key: &Key, star: u32, letter: &dyn Fn(&mail::Keyword) -> Option<Flags>) -> Plan {
+        let plan = |key: &Key| Plan::new(key, star, letter);
+        match key {
+            Key::All => Plan::All(Vec::new()),
+            Key::And(keys) => Plan::All(cheap_first(keys.iter().map(plan).collect())),
+            Key::Or(a, b) => Plan::Any(cheap_first(vec![plan(a), plan(b)])),
+            Key::Not(key) => Plan::Not(Box::new(plan(key))),
+            Key::Flags(flags) => Plan::Flags(*flags),
+            Key::Keyword(keyword) => letter(keyword).map_or(Plan::Never, Plan::Flags),
+            Key::Uids(uids) => {
+                let mut uids = uids.clone();
+                uids.sort_unstable();
+                Plan::Uids(uids)
+            }
+            Key::UidSet(set) => Plan::UidSet(set.clone(), star),
+            Key::Larger(size) => Plan::Larger(*size),
+            Key::Smaller(size) => Plan::Smaller(*size),
+            Key::Before(day) => Plan::Received(When::Before, *day),
+            Key::On(day) => Plan::Received(When::On, *day),
+            Key::Since(day) => Plan::Received(When::Since, *day),
+            Key::SentBefore(day) => Plan::Sent(When::Before, *day),
+            Key::SentOn(day) => Plan::Sent(When::On, *day),
+            Key::SentSince(day) => Plan::Sent(When::Since, *day),
+            Key::Header { name, text } => Plan::Header { name: name.clone(), text: fold_case(text) },
+            Key::Body(text) => Plan::Body(fold_case(text)),
+            Key::Text(text) => Plan::Text(fold_case(text)),
+        }
+    }
+
+    /// How much must be asked of the disk: nothing, a stat, the header, all.
+    fn cost(&self) -> u8 {
+        match self {
+            Plan::Never | Plan::Flags(_) | Plan::Uids(_) | Plan::UidSet(..) => 0,
+            Plan::Larger(_) | Plan::Smaller(_) | Plan::Received(..) => 1,
+            Plan::Sent(..) | Plan::Header { .. } => 2,
+            Plan::Body(_) | Plan::Text(_) => 3,
+            Plan::Not(plan) => plan.cost(),
+            Plan::All(plans) | Plan::Any(plans) => plans.iter().map(Plan::cost).max().unwrap_or(0),
+        }
+    }
+
+    fn fits(&self, message: &mut Candidate<'_>) -> Result<bool> {
+        Ok(match self {
+            Plan::Never => false,
+            Plan::All(plans) => {
+                for plan in plans {
+                    if !plan.fits(message)? {
+                        return Ok(false);
+                    }
+                }
+                true
+            }
+            Plan::Any(plans) => {
+                for plan in plans {
+                    if plan.fits(message)? {
+                        return Ok(true);
+                    }
+                }
+                false
+            }
+            Plan::Not(plan) => !plan.fits(message)?,
+            Plan::Flags(flags) => message.row.flags.contains(*flags),
+            Plan::Uids(uids) => uids.binary_search(&message.row.uid).is_ok(),
+            Plan::UidSet(set, star) => set.contains(message.row.uid.number(), *star),
+            Plan::Larger(size) => message.facts()?.size > *size,
+            Plan::Smaller(size) => message.facts()?.size < *size,
+            Plan::Received(when, day) => when.fits(message.facts()?.internal_date.day(), *day),
+            Plan::Sent(when, day) => message.sent()?.is_some_and(|sent| when.fits(sent.day(), *day)),
+            Plan::Header { name, text } => message.header_holds(name, text)?,
+            Plan::Body(text) => message.body_holds(text)?,
+            Plan::Text(text) => message.any_header_holds(text)? || message.body_holds(text)?,
+        })
+    }
+}
+
+fn cheap_first(mut plans: Vec<Plan>) -> Vec<Plan> {
+    plans.sort_by_key(Plan::cost);
+    plans
+}
+
+/// A message in question, with what was asked of the disk so far.
+struct Candidate<'a> {
+    mailbox: &'a Mailbox,
+    row: &'a Row,
+    facts: Option<Facts>,
+    message: Option<Message>,
+    header: Option<Vec<u8>>,
+    /// Folded text, a part each.
+    texts: Option<Vec<String>>,
+}
+
+impl<'a> Candidate<'a> {
+    fn new(mailbox: &'a Mailbox, row: &'a Row) -> Candidate<'a> {
+        Candidate { mailbox, row, facts: None, message: None, header: None, texts: None }
+    }
+
+    fn facts(&mut self) -> Result<Facts> {
+        match self.facts {
+            Some(facts) => Ok(facts),
+            None => Ok(*self.facts.insert(self.mailbox.facts(self.row.uid)?)),
+        }
+    }
+
+    fn message(&mut self) -> Result<&mut Message> {
+        match &mut self.message {
+            Some(message) => Ok(message),
+            none => Ok(none.insert(self.mailbox.message(self.row.uid)?)),
+        }
+    }
+
+    fn header(&mut self) -> Result<&[u8]> {
+        if self.header.is_none() {
+            self.header = Some(self.message()?.header()?);
+        }
+        Ok(self.header.as_deref().unwrap_or_default())
+    }
+
+    fn sent(&mut self) -> Result<Option<DateTime>> {
+        let header = self.header()?;
+        Ok(find(header, "Date").and_then(|field| DateTime::parse_rfc5322(field.value)))
+    }
+
+    // RFC 3501 §6.4.4: an empty text asks whether the field is there.
+    fn header_holds(&mut self, name: &str, text: &str) -> Result<bool> {
+        let holds = |value: &[u8]| text.is_empty() || fold_case(&decode_words(value)).contains(text);
+        Ok(fields(self.header()?).any(|field| field.is(name) && holds(field.value)))
+    }
+
+    fn any_header_holds(&mut self, text: &str) -> Result<bool> {
+        Ok(block_holds(self.header()?, text))
+    }
+
+    fn body_holds(&mut self, text: &str) -> Result<bool> {
+        if self.texts.is_none() {
+            let message = self.message()?;
+            let structure = message.structure()?;
+            let mut texts = Texts { message, left: TEXT_SEARCH_MAX, folded: Vec::new() };
+            texts.collect(&structure)?;
+            self.texts = Some(texts.folded);
+        }
+        Ok(self.texts.iter().flatten().any(|part| part.contains(text)))
+    }
+}
+
+/// Whether a field of a header block, name and value, holds a folded text.
+fn block_holds(block: &[u8], text: &str) -> bool {
+    fields(block).any(|field| fold_case(&decode_words(field.whole)).contains(text))
+}
+
+/// The texts of a message's body.
+struct Texts<'m> {
+    message: &'m mut Message,
+    /// Octets that may still be read.
+    left: u64,
+    folded: Vec<String>,
+}
+
+impl Texts<'_> {
+    fn collect(&mut self, part: &Part) -> Result<()> {
+        match &part.children {
+            Children::Multipart(parts) => parts.iter().try_for_each(|part| self.collect(part)),
+            Children::Message(inner) => {
+                let fields = fields(&inner.fields).map(|field| fold_case(&decode_words(field.whole)));
+                self.folded.extend(fields);
+                self.collect(inner)
+            }
+            Children::Leaf if part.media.kind.eq_ignore_ascii_case(b"text") => self.read(part),
+            Children::Leaf => Ok(()),
+        }
+    }
+
+    fn read(&mut self, part: &Part) -> Result<()> {
+        let len = part.body.end.saturating_sub(part.body.start).min(self.left);
+        self.left -= len;
+        let mut raw = Vec::new();
+        self.message.read_range(part.body.start, part.body.start + len, |piece| raw.extend_from_slice(piece))?;
+        let octets = decode_transfer(&part.media.encoding, &raw);
+        drop(raw);
+        self.folded.push(fold_case(&decode(charset(part), octets)));
+        Ok(())
+    }
+}
+
+fn charset(part: &Part) -> &[u8] {
+    let named = part.media.params.iter().find(|(name, _)| name.eq_ignore_ascii_case(b"charset"));
+    named.map_or(b"us-ascii", |(_, charset)| charset)
+}
+
+/// Text that calls itself US-ASCII, or nothing, and is not, is most often UTF-8.
+fn decode(charset: &[u8], octets: Vec<u8>) -> String {
+    if !charset.eq_ignore_ascii_case(b"us-ascii") {
+        return decode_charset(charset, &octets);
+    }
+    String::from_utf8(octets).unwrap_or_else(|not_utf8| decode_charset(charset, not_utf8.as_bytes()))
+}
