@@ -243,7 +243,7 @@ fn a_day(seed: u64) -> Vec<(Timestamp, Attempt)> {
         now = next;
         for attempt in schedule.due(now) {
             let outcome =
-                |index: &usize| (*index, if (attempt.id.0 + *index as u64) % 4 == 0 { later() } else { ok() });
+                |index: &usize| (*index, if (attempt.id.0 + *index as u64).is_multiple_of(4) { later() } else { ok() });
             let outcomes: Vec<_> = attempt.recipients.iter().map(outcome).collect();
             schedule.finished(&attempt, &outcomes, now);
             said.push((now, attempt));

@@ -78,24 +78,31 @@ impl Spool {
     /// Writes an entry with its present state at the tail. Gives the octets written; none when somebody is changing it
     /// at the moment, or when it is gone or cannot be read (which whoever needs it will see).
     pub(super) fn rewrite(&self, id: QueueId) -> Result<usize> {
+        match self.copy(id) {
+            Ok(Some(copy)) => self.submit_copy(id, copy),
+            Ok(None) | Err(Error::NotFound { .. } | Error::Damaged { .. }) => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn copy(&self, id: QueueId) -> Result<Option<Rewriting>> {
         let state = self.shared.log.lock();
-        let Ok(slot) = state.index.slot(id) else { return Ok(0) };
+        let slot = state.index.slot(id)?;
         let generation = slot.generation;
         if slot.pending > 0 {
-            return Ok(0);
+            return Ok(None);
         }
         let records = state.index.records(id)?;
         drop(state);
-        let octets = match read_entry(id, &records) {
-            Ok(read) => {
-                let (_, stored) = find_accepted(id, &read.accepted)?;
-                let mut writer = Writer::with_room_for(read.accepted.len());
-                writer.accepted(&read.entry, &stored, b"");
-                self.sealed(writer, Kind::Accepted, id)?
-            }
-            Err(Error::Damaged { .. }) => return Ok(0),
-            Err(error) => return Err(error),
-        };
+        let read = read_entry(id, &records)?;
+        let (_, stored) = find_accepted(id, &read.accepted)?;
+        let mut writer = Writer::with_room_for(read.accepted.len());
+        writer.accepted(&read.entry, &stored, b"");
+        Ok(Some(Rewriting { octets: self.sealed(writer, Kind::Accepted, id)?, generation }))
+    }
+
+    /// A copy of a state that somebody has asked to change since would undo that change, and is dropped.
+    fn submit_copy(&self, id: QueueId, Rewriting { octets, generation }: Rewriting) -> Result<usize> {
         let state = self.shared.log.lock();
         if state.index.slot(id).map_or(true, |slot| slot.generation != generation) {
             return Ok(0);
@@ -104,5 +111,45 @@ impl Spool {
         let effects = vec![Effect { id, kind: EffectKind::Rewritten }];
         self.shared.log.submit(state, Change { octets, durable: false, effects, roll: false })?;
         Ok(len)
+    }
+}
+
+/// An entry with its state as it was when so many changes had been asked for.
+struct Rewriting {
+    octets: Vec<u8>,
+    generation: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use disk::MemoryDisk;
+    use mail::{Address, Envelope, Recipient, Reply, ReversePath, TraceId};
+
+    use crate::{RecipientState, Spool, SpoolSettings, Timestamp};
+
+    #[test]
+    fn a_change_between_reading_and_writing_again_is_kept() {
+        let disk = MemoryDisk::new();
+        let (spool, _) = Spool::open(Arc::new(disk), Path::new("/s"), SpoolSettings::default()).unwrap();
+        let envelope = Envelope {
+            trace: TraceId::parse("t").unwrap(),
+            reverse_path: ReversePath::Null,
+            recipients: vec![Recipient::new(Address::parse("bob@example.test").unwrap())],
+            body: mail::envelope::Body::SevenBit,
+            smtputf8: false,
+            envelope_id: None,
+            return_headers_only: false,
+        };
+        let id = spool.begin().unwrap().commit(envelope, b"h", Timestamp(1)).unwrap();
+        let stale = spool.copy(id).unwrap().unwrap();
+        let delivered = RecipientState::Delivered(Reply::new(250, (2, 0, 0), "Ok"));
+        spool.record(id, &[(0, delivered.clone())], true).unwrap();
+        assert_eq!(spool.submit_copy(id, stale).unwrap(), 0);
+        assert_eq!(spool.entry(id).unwrap().states, std::slice::from_ref(&delivered));
+        assert!(spool.rewrite(id).unwrap() > 0);
+        assert_eq!(spool.entry(id).unwrap().states, [delivered]);
     }
 }

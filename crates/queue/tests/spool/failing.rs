@@ -32,7 +32,7 @@ fn a_full_disk_at_a_new_segment_refuses_until_there_is_room() {
     for op in [Op::Create, Op::Write, Op::Sync] {
         let disk = MemoryDisk::new();
         let every_message_begins_a_segment = SpoolSettings { segment_size: 1, inline_max: 64 };
-        let (spool, _) = Spool::open(Arc::new(disk.clone()), dir(), every_message_begins_a_segment).unwrap();
+        let (spool, _) = open_with(&disk, every_message_begins_a_segment).unwrap();
         let first = accept(&spool, 1, b"first").unwrap();
         disk.fail_next(op, Fault::NoSpace);
         let refused = accept(&spool, 1, b"refused");

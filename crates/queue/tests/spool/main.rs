@@ -20,7 +20,11 @@ fn settings() -> SpoolSettings {
 }
 
 fn open(disk: &MemoryDisk) -> Result<(Spool, Recovered)> {
-    Spool::open(Arc::new(disk.clone()), dir(), settings())
+    open_with(disk, settings())
+}
+
+fn open_with(disk: &MemoryDisk, settings: SpoolSettings) -> Result<(Spool, Recovered)> {
+    Spool::open(Arc::new(disk.clone()), dir(), settings)
 }
 
 fn dir() -> &'static Path {

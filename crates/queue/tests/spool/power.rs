@@ -163,12 +163,13 @@ fn compaction_loses_nothing_and_brings_nothing_back() {
     every_cut_from(
         &start,
         |disk| -> Result<()> {
-            let (spool, _) = open(disk)?;
+            // In segments of this size all that lives is little, and fits into one without a sync in between.
+            let (spool, _) = open_with(disk, SpoolSettings { segment_size: 20_000, inline_max: 64 })?;
             while spool.compact()? {}
             Ok(())
         },
         |disk, cut| {
-            assert!(!cut.finished || segments(&disk) < before, "{} segments", segments(&disk));
+            assert!(!cut.finished || segments(&disk) == 1, "{} segments", segments(&disk));
             let (spool, recovered) = reopen(&disk);
             let found: Vec<QueueId> = recovered.entries.iter().map(|entry| entry.id).collect();
             assert_eq!(found, living);

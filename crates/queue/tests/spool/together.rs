@@ -26,7 +26,7 @@ fn threads_accept_change_and_remove_while_old_segments_are_written_again() {
             })
             .collect();
         start.wait();
-        for _ in 0..200 {
+        while !workers.iter().all(|worker| worker.is_finished()) {
             spool.compact().unwrap();
         }
         workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect::<BTreeSet<QueueId>>()
@@ -91,4 +91,21 @@ fn content_stays_readable_for_its_reader_when_the_entry_goes() {
     let mut piece = [0; 200];
     assert_eq!(content.read_at(HEADER.len() as u64, &mut piece).unwrap(), 200);
     assert_eq!(piece, [b'L'; 200]);
+}
+
+#[test]
+fn a_real_disk_keeps_what_the_one_in_memory_keeps() {
+    let folder = tempfile::tempdir().unwrap();
+    let real = || Arc::new(disk::RealDisk::new().unwrap());
+    let (spool, _) = Spool::open(real(), folder.path(), settings()).unwrap();
+    let ids: Vec<QueueId> = (0..20).map(|n| accept(&spool, 1, &vec![b'x'; n * 20]).unwrap()).collect();
+    let (gone, kept) = ids.split_at(15);
+    gone.iter().for_each(|id| spool.remove(*id).unwrap());
+    assert!(matches!(Spool::open(real(), folder.path(), settings()), Err(Error::InUse { .. })));
+    while spool.compact().unwrap() {}
+    drop(spool);
+    assert_eq!(Spool::verify(&*real(), folder.path()).unwrap(), Vec::<String>::new());
+    let (spool, recovered) = Spool::open(real(), folder.path(), settings()).unwrap();
+    assert_eq!(recovered.entries.iter().map(|entry| entry.id).collect::<Vec<_>>(), kept);
+    assert_eq!(content_of(&spool, ids[19]).unwrap(), vec![b'x'; 380]);
 }
