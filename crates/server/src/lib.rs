@@ -1,1 +1,27 @@
 //! Sockets, TLS, roles, the sessions' drivers, delivery, configuration, admin.
+//!
+//! A connection comes in at `listener`, which asks `connections` for a place and `profiles` for a session and its house,
+//! and lets the `driver` run them. The houses (`house/`) answer out of `directory`, store and queue. What is in the queue
+//! is taken out by `deliver`. `node` holds it all together; `config` says how.
+
+mod admin;
+pub mod config;
+mod connection;
+mod connections;
+mod deliver;
+pub mod directory;
+mod driver;
+mod house;
+mod ids;
+mod listener;
+pub mod log;
+mod node;
+mod profiles;
+mod steps;
+mod tls;
+
+pub use admin::{QueueEntry, QueueRecipient, TOKEN_FILE};
+pub use axum;
+pub use deliver::submit;
+pub use node::{Node, Running, StartError, start};
+pub use steps::{Step, StepKind};

@@ -1,0 +1,106 @@
+//! A bad file shows every mistake at once, each at its place.
+
+use std::path::Path;
+
+use super::*;
+
+const GOOD: &str = r#"
+[node]
+name = "mx1.example.test"
+roles = ["mailbox", "outgoing"]
+state = "state"
+
+[[listener]]
+protocol = "imap"
+address = "127.0.0.1:2143"
+
+[domains]
+local = ["example.test"]
+
+[[route]]
+domain = "*"
+to = "[127.0.0.1]:2025"
+
+[directory]
+password_file = "users"
+
+[mailboxes]
+home = "mail/%d/%n"
+"#;
+
+fn mistakes_of(text: &str) -> Vec<String> {
+    parse(Path::new("/etc/tepui.toml"), text)
+        .err()
+        .map_or(Vec::new(), |bad| bad.mistakes.into_iter().map(|mistake| mistake.message).collect())
+}
+
+#[test]
+fn a_good_file_has_defaults_for_what_it_leaves_out() {
+    let settings = parse(Path::new("/etc/tepui/tepui.toml"), GOOD).unwrap();
+    assert_eq!(settings.limits.message_size, 26_214_400);
+    assert_eq!(settings.state, Path::new("/etc/tepui/state"));
+    assert_eq!(settings.routes[0].host, "127.0.0.1");
+    assert_eq!(settings.recipient_delimiter, '+');
+}
+
+#[test]
+fn every_mistake_is_shown_at_once_with_line_column_and_help() {
+    let text = GOOD
+        .replace("[domains]", "[domians]")
+        .replace("2143", "")
+        .replace("[mailboxes]", "[limits]\nmesage_size = \"5M\"\nerrors = 0\n[mailboxes]\npoll = 5");
+    let bad = parse(Path::new("/etc/tepui.toml"), &text).unwrap_err();
+    for expected in [
+        "--> /etc/tepui.toml:9:11",
+        "expected an IP address and a port",
+        "unknown table `domians`",
+        "did you mean `domains`?",
+        "unknown option `mesage_size`",
+        "did you mean `message_size`?",
+        "expected a whole number from 1 to 1000",
+        "expected a duration",
+        "[domains] is missing",
+        "6 mistakes, nothing was started",
+    ] {
+        assert!(bad.report.contains(expected), "{expected} is not in\n{}", bad.report);
+    }
+}
+
+#[test]
+fn several_syntax_mistakes_are_found_in_one_reading() {
+    let bad = parse(Path::new("tepui.toml"), "[node\nname = \n[log]\nlevel = \"info\n").unwrap_err();
+    assert!(bad.mistakes.len() > 2, "{}", bad.report);
+}
+
+#[test]
+fn tables_are_checked_against_each_other() {
+    let no_role = GOOD.replace("[\"mailbox\", \"outgoing\"]", "[\"outgoing\"]");
+    assert_eq!(mistakes_of(&no_role), ["this node has not the role \"mailbox\" that this listener needs"]);
+    let no_certificate = GOOD.replace("2143\"", "2143\"\ntls = \"implicit\"");
+    assert_eq!(mistakes_of(&no_certificate), ["this listener needs a certificate"]);
+    let one_home = GOOD.replace("mail/%d/%n", "mail");
+    assert_eq!(mistakes_of(&one_home), ["every account would have the same home"]);
+    let twice = GOOD.replace("[domains]", "[[listener]]\nprotocol = \"pop3\"\naddress = \"127.0.0.1:2143\"\n[domains]");
+    assert_eq!(mistakes_of(&twice), ["another listener has this address already"]);
+}
+
+#[test]
+fn the_wrong_kind_of_table_is_told_and_does_not_stop_the_reading() {
+    let text = GOOD.replace("[[listener]]", "[listener]") + "[log]\nlevel = \"inof\"\n";
+    let found = mistakes_of(&text);
+    assert!(found.contains(&"`listener` is not a table of this form".to_owned()), "{found:?}");
+    assert!(found.iter().any(|message| message.starts_with("expected one of \"error\"")), "{found:?}");
+}
+
+#[test]
+fn the_empty_file_and_junk_are_told_without_a_panic() {
+    assert!(!mistakes_of("").is_empty());
+    assert!(!mistakes_of("\u{0}\u{ff}[[[[\n=\n").is_empty());
+    assert!(!mistakes_of("limits = 5\nnode = [1]\nlistener = [5]\nroute = 7\n").is_empty());
+}
+
+#[test]
+fn the_reference_page_is_made_from_the_schema() {
+    let page = include_str!("../../../../docs/reference/configuration.md");
+    assert!(page == reference::markdown(), "run `cargo run -- check --reference > docs/reference/configuration.md`");
+}

@@ -1,0 +1,150 @@
+//! A connection, plain or encrypted, that can change from the one to the other.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, CommonState, ServerConfig};
+use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
+
+/// A TCP connection and how it would speak TLS.
+#[derive(Debug)]
+pub struct Connection {
+    stream: Stream,
+    tls: Tls,
+}
+
+/// Our side of a handshake.
+#[derive(Clone)]
+pub enum Tls {
+    None,
+    Server(Arc<ServerConfig>),
+    Client(Arc<ClientConfig>, ServerName<'static>),
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Tls::None => "None",
+            Tls::Server(_) => "Server",
+            Tls::Client(..) => "Client",
+        })
+    }
+}
+
+#[derive(Debug)]
+enum Stream {
+    Plain(TcpStream),
+    // Boxed: a plain connection, and one that waits to become encrypted, shall not hold the room of a TLS state.
+    Server(Box<server::TlsStream<TcpStream>>),
+    Client(Box<client::TlsStream<TcpStream>>),
+    /// A handshake failed and took the connection with it.
+    Gone,
+}
+
+/// How a handshake went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handshake {
+    Done,
+    Failed,
+}
+
+impl Connection {
+    pub fn new(stream: TcpStream, tls: Tls) -> Connection {
+        Connection { stream: Stream::Plain(stream), tls }
+    }
+
+    /// Encrypts the connection. After a failure it is closed.
+    pub async fn start_tls(&mut self) -> Handshake {
+        let Stream::Plain(stream) = std::mem::replace(&mut self.stream, Stream::Gone) else { return Handshake::Failed };
+        let encrypted = match self.tls.clone() {
+            Tls::None => return Handshake::Failed,
+            Tls::Server(config) => {
+                TlsAcceptor::from(config).accept(stream).await.map(|tls| Stream::Server(Box::new(tls)))
+            }
+            Tls::Client(config, name) => {
+                TlsConnector::from(config).connect(name, stream).await.map(|tls| Stream::Client(Box::new(tls)))
+            }
+        };
+        match encrypted {
+            Ok(stream) => {
+                self.stream = stream;
+                Handshake::Done
+            }
+            Err(error) => {
+                tracing::debug!(%error, "TLS handshake failed");
+                Handshake::Failed
+            }
+        }
+    }
+
+    /// Protocol version and cipher suite, as `TLSv1.3 TLS13_AES_128_GCM_SHA256`, once encrypted.
+    pub fn tls_description(&self) -> Option<String> {
+        let state: &CommonState = match &self.stream {
+            Stream::Server(tls) => tls.get_ref().1,
+            Stream::Client(tls) => tls.get_ref().1,
+            Stream::Plain(_) | Stream::Gone => return None,
+        };
+        let version = state.protocol_version()?.as_str()?.replace('_', ".");
+        Some(format!("{version} {}", state.negotiated_cipher_suite()?.suite().as_str()?))
+    }
+
+    /// The peer's address, if the connection still has one.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        match &self.stream {
+            Stream::Plain(tcp) => tcp.peer_addr().ok(),
+            Stream::Server(tls) => tls.get_ref().0.peer_addr().ok(),
+            Stream::Client(tls) => tls.get_ref().0.peer_addr().ok(),
+            Stream::Gone => None,
+        }
+    }
+}
+
+fn gone() -> io::Error {
+    io::Error::from(io::ErrorKind::NotConnected)
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Stream::Server(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Stream::Client(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Stream::Gone => Poll::Ready(Err(gone())),
+        }
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Server(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Client(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Gone => Poll::Ready(Err(gone())),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Server(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Client(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Gone => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Server(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Client(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Gone => Poll::Ready(Ok(())),
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The driver: runs any protocol's session on a connection.
+//!
+//! It reads, writes, waits and asks the house; what is said is the session's affair. One connection is one task. A
+//! connection that waits holds no buffer: input is read into a buffer of the thread and copied into the session.
+
+use std::cell::RefCell;
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use proto::{Next, Session};
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::connection::{Connection, Handshake};
+
+/// Bytes read at once.
+const READ_MAX: usize = 64 * 1024;
+
+/// How long a peer may take to accept our bytes or to finish a handshake.
+const WRITE_PATIENCE: Duration = Duration::from_secs(120);
+
+/// Answers a session's questions.
+pub trait House<S: Session>: Send {
+    fn answer(&mut self, ask: S::Ask) -> impl Future<Output = S::Answer> + Send;
+
+    /// Takes a piece of message content.
+    fn content(&mut self, bytes: Vec<u8>) -> impl Future<Output = ()> + Send {
+        let _ = bytes;
+        async {}
+    }
+
+    /// Ends when the mailbox that the session watches may have changed.
+    fn changed(&mut self) -> impl Future<Output = ()> + Send {
+        pending()
+    }
+}
+
+/// How a conversation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The session closed it.
+    Closed,
+    /// The peer went away.
+    Vanished,
+    /// The peer took too long to take our bytes.
+    Stuck,
+    /// TLS could not be agreed upon.
+    HandshakeFailed,
+}
+
+/// Runs a session to its end. `stopping` turns true when the server shuts down.
+pub async fn drive<S, H>(
+    connection: &mut Connection,
+    session: &mut S,
+    house: &mut H,
+    stopping: &mut watch::Receiver<bool>,
+) -> Ending
+where
+    S: Session + Send,
+    S::Ask: Send,
+    S::Answer: Send,
+    H: House<S>,
+{
+    let ending = converse(connection, session, house, stopping).await;
+    if ending != Ending::Closed {
+        session.closed();
+        wind_up(session, house).await;
+    }
+    ending
+}
+
+async fn converse<S, H>(
+    connection: &mut Connection,
+    session: &mut S,
+    house: &mut H,
+    stopping: &mut watch::Receiver<bool>,
+) -> Ending
+where
+    S: Session + Send,
+    S::Ask: Send,
+    S::Answer: Send,
+    H: House<S>,
+{
+    loop {
+        match session.next() {
+            Next::Send(bytes) => match timeout(WRITE_PATIENCE, send(connection, &bytes)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Ending::Vanished,
+                Err(_) => return Ending::Stuck,
+            },
+            Next::Ask(ask) => {
+                let answer = house.answer(ask).await;
+                session.answer(answer);
+            }
+            Next::Content(bytes) => house.content(bytes).await,
+            Next::NeedInput { patience, watch } => match wait(connection, house, patience, watch, stopping).await {
+                Event::Input(bytes) => session.receive(&bytes),
+                Event::End => return Ending::Vanished,
+                Event::Silence => session.timed_out(),
+                Event::Changed => session.changed(),
+                Event::Stopping => session.shut_down(),
+            },
+            Next::StartTls => match timeout(WRITE_PATIENCE, connection.start_tls()).await {
+                Ok(Handshake::Done) => session.tls_started(),
+                _ => return Ending::HandshakeFailed,
+            },
+            Next::Pause(time) => tokio::time::sleep(time).await,
+            Next::Close => {
+                let _ = timeout(WRITE_PATIENCE, connection.shutdown()).await;
+                return Ending::Closed;
+            }
+        }
+    }
+}
+
+/// Lets a session whose connection is gone give up what it had begun.
+async fn wind_up<S, H>(session: &mut S, house: &mut H)
+where
+    S: Session + Send,
+    S::Ask: Send,
+    S::Answer: Send,
+    H: House<S>,
+{
+    loop {
+        match session.next() {
+            Next::Ask(ask) => {
+                let answer = house.answer(ask).await;
+                session.answer(answer);
+            }
+            Next::Content(bytes) => house.content(bytes).await,
+            Next::Send(_) | Next::Pause(_) => {}
+            Next::NeedInput { .. } | Next::StartTls | Next::Close => return,
+        }
+    }
+}
+
+async fn send(connection: &mut Connection, bytes: &[u8]) -> std::io::Result<()> {
+    connection.write_all(bytes).await?;
+    connection.flush().await
+}
+
+enum Event {
+    Input(Vec<u8>),
+    End,
+    Silence,
+    Changed,
+    Stopping,
+}
+
+async fn wait<S: Session, H: House<S>>(
+    connection: &mut Connection,
+    house: &mut H,
+    patience: Duration,
+    watch: bool,
+    stopping: &mut watch::Receiver<bool>,
+) -> Event {
+    let changed = async { if watch { house.changed().await } else { pending().await } };
+    let stop = async {
+        // A server that is already stopping told the session so once; from then on only the peer counts.
+        match stopping.has_changed() {
+            Ok(_) => drop(stopping.changed().await),
+            Err(_) => pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        input = read(connection) => match input {
+            Ok(bytes) if !bytes.is_empty() => Event::Input(bytes),
+            _ => Event::End,
+        },
+        () = stop => Event::Stopping,
+        () = changed => Event::Changed,
+        () = tokio::time::sleep(patience) => Event::Silence,
+    }
+}
+
+/// Reads what is there, without holding a buffer while nothing is.
+pub async fn read<R: AsyncRead + Unpin>(reader: &mut R) -> std::io::Result<Vec<u8>> {
+    Read { reader }.await
+}
+
+struct Read<'a, R> {
+    reader: &'a mut R,
+}
+
+thread_local! {
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_MAX]);
+}
+
+impl<R: AsyncRead + Unpin> Future for Read<'_, R> {
+    type Output = std::io::Result<Vec<u8>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        BUFFER.with_borrow_mut(|buffer| {
+            let mut buffer = ReadBuf::new(buffer);
+            ready!(Pin::new(&mut *self.reader).poll_read(cx, &mut buffer))?;
+            Poll::Ready(Ok(buffer.filled().to_vec()))
+        })
+    }
+}

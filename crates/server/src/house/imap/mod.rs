@@ -1,0 +1,100 @@
+//! Answers an IMAP session out of the directory and the store.
+//!
+//! `ImapHouse` is the asynchronous shell; `room::Room` does the work, blocking, and can be tested without a socket.
+
+pub mod room;
+
+use std::time::Duration;
+
+use proto::imap::{Answer, Ask, Refusal};
+
+use super::{Guest, blocking};
+use crate::directory::LogIn;
+use crate::driver::House;
+use room::Room;
+
+/// The house of one IMAP session.
+#[derive(Debug)]
+pub struct ImapHouse {
+    guest: Guest,
+    /// Away on a blocking thread while a question is answered there.
+    room: Option<Box<Room>>,
+    /// Appended content that is not yet given to the store.
+    pending: Vec<u8>,
+    poll: Duration,
+}
+
+/// Appended content is handed to the store in pieces of about this size.
+const CONTENT_PIECE: usize = 256 * 1024;
+
+impl ImapHouse {
+    pub fn new(guest: Guest) -> ImapHouse {
+        let poll = guest.node.live().settings.mailboxes.poll;
+        ImapHouse { guest, room: None, pending: Vec::new(), poll }
+    }
+
+    async fn log_in(&mut self, credentials: proto::sasl::Credentials) -> Answer {
+        let account = match self.guest.log_in(credentials).await {
+            LogIn::Welcome(account) => account,
+            LogIn::Refused => return Answer::Refused(Refusal::AuthenticationFailed),
+            LogIn::Unavailable => return Answer::Refused(Refusal::Unavailable),
+        };
+        match self.guest.open_account(&account).await {
+            Ok(mailboxes) => {
+                self.room = Some(Box::new(Room::new(mailboxes)));
+                Answer::Done
+            }
+            Err(error) => {
+                tracing::error!(session = &*self.guest.session, account = account.name, %error, "cannot open the account");
+                Answer::Refused(Refusal::Unavailable)
+            }
+        }
+    }
+
+    /// Lets the room work on a blocking thread.
+    async fn in_room<T: Send + 'static>(&mut self, work: impl FnOnce(&mut Room) -> T + Send + 'static) -> Option<T> {
+        let mut room = self.room.take()?;
+        let (room, result) = blocking(move || {
+            let result = work(&mut room);
+            (room, result)
+        })
+        .await;
+        self.room = Some(room);
+        Some(result)
+    }
+
+    async fn flush_content(&mut self) {
+        let pending = std::mem::take(&mut self.pending);
+        if !pending.is_empty() {
+            self.in_room(move |room| room.append_content(&pending)).await;
+        }
+    }
+}
+
+impl House<proto::imap::Server> for ImapHouse {
+    async fn answer(&mut self, ask: Ask) -> Answer {
+        if let Ask::LogIn(credentials) = ask {
+            return self.log_in(credentials).await;
+        }
+        self.flush_content().await;
+        let session = self.guest.session.clone();
+        // A session asks for mailboxes only after its login, so there is a room.
+        self.in_room(move |room| room.answer(ask, &session)).await.unwrap_or(Answer::Refused(Refusal::ServerBug))
+    }
+
+    async fn content(&mut self, bytes: Vec<u8>) {
+        self.pending.extend_from_slice(&bytes);
+        if self.pending.len() >= CONTENT_PIECE {
+            self.flush_content().await;
+        }
+    }
+
+    async fn changed(&mut self) {
+        let Some(room) = &self.room else { return std::future::pending().await };
+        // Hints come at once from this process; what other nodes did is found by looking again.
+        tokio::select! {
+            () = room.hint() => {}
+            () = tokio::time::sleep(self.poll) => {}
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Answers a POP3 session out of the directory and the store.

@@ -1,0 +1,126 @@
+//! Takes connections on one address and gives each its session.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use crate::admin;
+use crate::config::{Listener, Protocol, TlsMode};
+use crate::connection::{Connection, Handshake, Tls};
+use crate::connections::TooMany;
+use crate::driver::{Ending, drive};
+use crate::house::Guest;
+use crate::node::{Live, Node};
+use crate::profiles;
+
+/// The wait after a failed accept: the process is out of file descriptors or memory, and trying at once would only burn.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a client may take for the handshake of implicit TLS.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Takes connections until the task is aborted. Sessions go on after that.
+pub async fn run(
+    node: Arc<Node>,
+    listener: Listener,
+    socket: TcpListener,
+    stopping: watch::Receiver<bool>,
+    admin_token: String,
+) {
+    if listener.protocol == Protocol::Admin {
+        return admin::serve(node, socket, admin_token).await;
+    }
+    let listener = Arc::new(listener);
+    loop {
+        match socket.accept().await {
+            Ok((stream, peer)) => {
+                drop(tokio::spawn(greet(node.clone(), listener.clone(), stream, peer, stopping.clone())))
+            }
+            Err(error) => {
+                tracing::error!(address = %listener.address, %error, "cannot accept connections");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn greet(
+    node: Arc<Node>,
+    listener: Arc<Listener>,
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    stopping: watch::Receiver<bool>,
+) {
+    let live = node.live();
+    let limits = &live.settings.limits;
+    let place = match node.connections.admit(peer.ip(), limits.connections, limits.connections_per_address) {
+        Ok(place) => place,
+        Err(too_many) => {
+            tracing::warn!(%peer, protocol = listener.protocol.word(), ?too_many, "connection refused");
+            if listener.tls != TlsMode::Implicit {
+                let _ = stream.write_all(refusal(&live, listener.protocol, too_many, peer).as_bytes()).await;
+            }
+            return;
+        }
+    };
+    // Replies are written whole; waiting for more to send only adds delay.
+    let _ = stream.set_nodelay(true);
+    let tls = live.tls().map_or(Tls::None, Tls::Server);
+    let mut connection = Connection::new(stream, tls);
+    let session = node.ids.session();
+    if listener.tls == TlsMode::Implicit {
+        let handshake = tokio::time::timeout(HANDSHAKE_PATIENCE, connection.start_tls()).await;
+        if handshake != Ok(Handshake::Done) {
+            tracing::info!(session, %peer, protocol = listener.protocol.word(), "TLS handshake failed");
+            return;
+        }
+    }
+    let guest = Guest { node: node.clone(), session: session.into(), peer, protocol: listener.protocol.word() };
+    // Boxed, so that the large state of a busy session is not part of every task.
+    Box::pin(converse(connection, guest, &live, &listener, stopping)).await;
+    drop(place);
+}
+
+async fn converse(
+    mut connection: Connection,
+    guest: Guest,
+    live: &Live,
+    listener: &Listener,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let (session, peer, protocol) = (guest.session.clone(), guest.peer, guest.protocol);
+    tracing::debug!(session = &*session, %peer, protocol, "connected");
+    let ending = match listener.protocol {
+        Protocol::Smtp | Protocol::Submission | Protocol::Lmtp => {
+            let (mut machine, mut house) = profiles::smtp(guest, live, listener);
+            drive(&mut connection, &mut machine, &mut house, &mut stopping).await
+        }
+        Protocol::Imap => {
+            let (mut machine, mut house) = profiles::imap(guest, live, listener);
+            drive(&mut connection, &mut machine, &mut house, &mut stopping).await
+        }
+        Protocol::Pop3 | Protocol::ManageSieve => Ending::Closed,
+        // It has its own way, above.
+        Protocol::Admin => Ending::Closed,
+    };
+    tracing::debug!(session = &*session, %peer, protocol, ?ending, "disconnected");
+}
+
+/// The last words to a client who finds no place, instead of a greeting.
+fn refusal(live: &Live, protocol: Protocol, too_many: TooMany, peer: SocketAddr) -> String {
+    let why = match too_many {
+        TooMany::InAll => "too many connections".to_owned(),
+        TooMany::FromThisAddress => format!("too many connections from {}", peer.ip()),
+    };
+    match protocol {
+        Protocol::Imap => format!("* BYE [UNAVAILABLE] {why}\r\n"),
+        Protocol::Pop3 => format!("-ERR [SYS/TEMP] {why}\r\n"),
+        Protocol::ManageSieve => format!("BYE (TRYLATER) \"{why}\"\r\n"),
+        // RFC 5321 §3.8: 421 for a service that must refuse for now.
+        _ => format!("421 4.7.0 {} Error: {why}\r\n", live.settings.name),
+    }
+}

@@ -1,0 +1,74 @@
+//! How each listener's sessions are set up: settings in, a session and its house out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::{imap, smtp};
+
+use crate::config::{Listener, Protocol, TlsMode};
+use crate::house::Guest;
+use crate::house::imap::ImapHouse;
+use crate::house::smtp::SmtpHouse;
+use crate::node::Live;
+
+/// What we call ourselves in greetings.
+const PRODUCT: &str = "Tepui";
+
+pub fn smtp(guest: Guest, live: &Live, listener: &Listener) -> (smtp::Server, SmtpHouse) {
+    let (dialect, auth) = match listener.protocol {
+        Protocol::Submission => (smtp::Dialect::Submission, smtp::Auth::Required),
+        Protocol::Lmtp => (smtp::Dialect::Lmtp, smtp::Auth::Off),
+        _ => (smtp::Dialect::Smtp, smtp::Auth::Off),
+    };
+    let limits = &live.settings.limits;
+    let errors = u32::try_from(limits.errors).unwrap_or(u32::MAX);
+    let profile = smtp::Profile {
+        tls: match listener.tls {
+            TlsMode::Off => smtp::Tls::Off,
+            TlsMode::StartTls => smtp::Tls::Offered,
+            TlsMode::Required => smtp::Tls::Required,
+            TlsMode::Implicit => smtp::Tls::On,
+        },
+        auth,
+        auth_needs_tls: listener.tls != TlsMode::Off,
+        // RFC 3461 wants reports of success as well, which the queue does not write yet.
+        dsn: false,
+        limits: smtp::Limits {
+            recipients_max: limits.recipients,
+            message_size_max: limits.message_size,
+            errors_max: errors,
+            errors_slow_after: errors / 2,
+            command_patience: limits.idle_smtp,
+            content_patience: limits.idle_smtp,
+            ..smtp::Limits::default()
+        },
+        ..smtp::Profile::new(dialect, &live.settings.name)
+    };
+    (smtp::Server::new(profile), SmtpHouse::new(guest, dialect))
+}
+
+pub fn imap(guest: Guest, live: &Live, listener: &Listener) -> (imap::Server, ImapHouse) {
+    let limits = &live.settings.limits;
+    let profile = imap::Profile {
+        greeting: format!("{PRODUCT} ready."),
+        id: vec![("name".to_owned(), PRODUCT.to_owned())],
+        create_special_use: false,
+        limits: imap::Limits {
+            line_max: limits.line,
+            command_max: limits.line + limits.literal,
+            append_max: limits.message_size,
+            bad_commands_max: u32::try_from(limits.errors).unwrap_or(u32::MAX),
+            // The house makes a wrong password wait, the same in every protocol.
+            failed_login_pause: Duration::ZERO,
+            login_patience: limits.login_time,
+            idle_patience: limits.idle_imap,
+            ..imap::Limits::default()
+        },
+    };
+    let tls = match listener.tls {
+        TlsMode::Off => imap::TlsState::Off,
+        TlsMode::StartTls | TlsMode::Required => imap::TlsState::Required,
+        TlsMode::Implicit => imap::TlsState::On,
+    };
+    (imap::Server::new(Arc::new(profile), tls), ImapHouse::new(guest))
+}

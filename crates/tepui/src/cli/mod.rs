@@ -1,0 +1,54 @@
+//! The commands.
+//!
+//! Exit codes: 0 done, 1 failed, 2 the command line or the configuration file is wrong and nothing was started.
+
+mod admin_client;
+mod check;
+mod demo;
+mod password;
+mod queue;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Failed.
+pub const FAILED: u8 = 1;
+/// The command line or the configuration is wrong.
+pub const MISUSED: u8 = 2;
+
+/// A mail platform in one program: submission, queue, mailboxes, IMAP, POP3.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, arg_required_else_help = true)]
+pub struct Tepui {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Demo),
+    Serve(serve::Serve),
+    Check(check::Check),
+    Queue(queue::Queue),
+    Password(password::Password),
+}
+
+impl Tepui {
+    pub fn run(self) -> ExitCode {
+        match self.command {
+            Command::Demo(command) => command.run(),
+            Command::Serve(command) => command.run(),
+            Command::Check(command) => command.run(),
+            Command::Queue(command) => command.run(),
+            Command::Password(command) => command.run(),
+        }
+    }
+}
+
+/// Says on standard error what failed.
+fn fail(what: impl std::fmt::Display) -> ExitCode {
+    eprintln!("tepui: {what}");
+    ExitCode::from(FAILED)
+}
