@@ -85,7 +85,7 @@ pub trait Disk: Send + Sync + Debug {
 
 /// A file being written. Every write goes to its end. Once a sync has failed every later call fails too: the kernel
 /// may have dropped what it could not write, and a second sync would lie.
-pub trait WriteFile: Send + Debug {
+pub trait WriteFile: Send + Sync + Debug {
     /// Writes all of it or fails; what was written before a failure is counted in [`WriteFile::len`].
     fn write_all(&mut self, bytes: &[u8]) -> Result<()>;
 

@@ -104,6 +104,15 @@ impl Credentials {
     }
 }
 
+/// What a client sends for PLAIN, in base64 (RFC 4616 §2).
+pub fn plain_response(credentials: &Credentials) -> String {
+    let authorization = credentials.authorization.as_deref().unwrap_or_default();
+    let message = format!("{authorization}\0{}\0{}", credentials.login, credentials.password.reveal());
+    let response = STANDARD.encode(&message);
+    wipe(message.into_bytes());
+    response
+}
+
 /// Why an exchange ended without credentials. All of it is the client's doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
