@@ -18,9 +18,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use disk::Dotlock;
-pub use mail::flags::{FlagChange, How};
 use mail::date::DateTime;
-use mail::{Flags, Keyword, Keywords, MailboxName, ModSeq, Snapshot, Uid, UidValidity};
+pub use mail::flags::{FlagChange, How};
+use mail::{Keywords, MailboxName, ModSeq, Snapshot, Uid, UidValidity};
 
 use self::view::Work;
 pub use self::watch::Watch;

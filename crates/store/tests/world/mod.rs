@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use disk::MemoryDisk;
 use mail::date::DateTime;
@@ -27,8 +28,11 @@ pub fn uid(number: u32) -> Uid {
     Uid::new(number).unwrap()
 }
 
+/// Waits for locks of the dead are short, since each costs the disk in memory many calls.
 pub fn store(disk: &MemoryDisk) -> Store {
-    Store::new(Arc::new(disk.clone()), Settings { hostname: "test".to_owned(), ..Settings::default() })
+    let (lock_wait, lock_stale) = (Duration::from_secs(3), Duration::from_secs(2));
+    let settings = Settings { hostname: "test".to_owned(), lock_wait, lock_stale, ..Settings::default() };
+    Store::new(Arc::new(disk.clone()), settings)
 }
 
 /// The account as a process that has just started sees it.
