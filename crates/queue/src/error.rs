@@ -21,6 +21,9 @@ pub enum Error {
     /// There is no such entry, or not any more.
     #[error("{id}: no such entry in the queue")]
     NotFound { id: QueueId },
+    /// A write of this message failed before, so it must not be accepted.
+    #[error("{id}: the content could not be written whole")]
+    Incomplete { id: QueueId },
     /// The entry has fewer recipients than this.
     #[error("{id}: the entry has no recipient {index}")]
     NoSuchRecipient { id: QueueId, index: usize },

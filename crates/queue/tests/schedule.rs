@@ -229,6 +229,26 @@ fn an_attempt_of_a_removed_entry_gives_its_place_back() {
     assert_eq!(one(&mut schedule, START).id, QueueId(3));
 }
 
+#[test]
+fn held_and_released_many_times_is_still_tried_once() {
+    let mut schedule = Schedule::new(ScheduleSettings { concurrency_per_destination: 1, ..steady() });
+    (1..=2).for_each(|id| _ = add(&mut schedule, &entry(id, "ana@example.test", &["b@two.test"])));
+    let first = one(&mut schedule, START);
+    for _ in 0..5 {
+        schedule.hold(Which::One(QueueId(2)));
+        schedule.release(Which::One(QueueId(2)));
+        assert_eq!(schedule.due(START), []);
+    }
+    schedule.finished(&first, &[(0, ok())], START);
+    let second = one(&mut schedule, START);
+    assert_eq!(second.id, QueueId(2));
+    // Added anew while it is under way: the old attempt says nothing of the new entry, and frees its place.
+    add(&mut schedule, &entry(2, "ana@example.test", &["b@two.test"]));
+    assert_eq!(schedule.finished(&second, &[(0, ok())], START), Verdict::default());
+    assert_eq!(one(&mut schedule, START).id, QueueId(2));
+    assert_eq!(schedule.due(START), []);
+}
+
 /// A day with 60 messages to 7 destinations that defer by a rule; everything the schedule said.
 fn a_day(seed: u64) -> Vec<(Timestamp, Attempt)> {
     let settings = ScheduleSettings { jitter_seed: seed, concurrency: 5, ..ScheduleSettings::default() };

@@ -61,14 +61,6 @@ impl Destinations {
         self.join_rotation(destination);
     }
 
-    /// Takes back what was pushed.
-    pub(super) fn withdraw(&mut self, destination: &Destination, id: QueueId, route: usize) {
-        if let Some(turn) = self.each.get_mut(destination) {
-            turn.ready.retain(|ready| *ready != (id, route));
-        }
-        self.leave_if_idle(destination);
-    }
-
     pub(super) fn can_start(&self) -> bool {
         self.active < self.active_max && !self.rotation.is_empty()
     }
@@ -94,7 +86,9 @@ impl Destinations {
             self.active -= 1;
         }
         self.join_rotation(destination);
-        self.leave_if_idle(destination);
+        if self.each.get(destination).is_some_and(|turn| turn.active == 0 && turn.ready.is_empty()) {
+            self.each.remove(destination);
+        }
     }
 
     fn join_rotation(&mut self, destination: &Destination) {
@@ -102,18 +96,6 @@ impl Destinations {
         if !turn.in_rotation && !turn.ready.is_empty() && turn.active < self.active_max_each {
             turn.in_rotation = true;
             self.rotation.push_back(destination.clone());
-        }
-    }
-
-    fn leave_if_idle(&mut self, destination: &Destination) {
-        let Some(turn) = self.each.get(destination).filter(|turn| turn.ready.is_empty()) else { return };
-        if turn.in_rotation {
-            self.rotation.retain(|other| other != destination);
-        }
-        if turn.active == 0 {
-            self.each.remove(destination);
-        } else if let Some(turn) = self.each.get_mut(destination) {
-            turn.in_rotation = false;
         }
     }
 }

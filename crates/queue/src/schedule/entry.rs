@@ -23,6 +23,9 @@ pub(super) struct Scheduled {
 pub(super) struct Route {
     pub(super) destination: Destination,
     pub(super) place: Place,
+    /// Whether the queue of the destination has it. It stays there when the route is withdrawn, and is skipped in turn:
+    /// looking for it would make a hold of everything slow.
+    pub(super) queued: bool,
     /// Only those that are still to be tried.
     open: Vec<Open>,
 }
@@ -75,7 +78,7 @@ impl Scheduled {
 
     fn route_to(&mut self, destination: Destination) -> &mut Route {
         let at = self.route_of(&destination).unwrap_or_else(|| {
-            self.routes.push(Route { destination, place: Place::Idle, open: Vec::new() });
+            self.routes.push(Route { destination, place: Place::Idle, queued: false, open: Vec::new() });
             self.routes.len() - 1
         });
         &mut self.routes[at]
@@ -98,9 +101,13 @@ impl Scheduled {
         state.allows(action)
     }
 
-    /// Begins an attempt with every recipient of the route that is due.
+    /// Begins an attempt with every recipient of the route that is due; `None` when it was withdrawn meanwhile.
     pub(super) fn begin(&mut self, route: usize, now: Timestamp) -> Option<Vec<usize>> {
-        let route = self.routes.get_mut(route).filter(|route| route.place == Place::Ready)?;
+        let route = self.routes.get_mut(route)?;
+        route.queued = false;
+        if route.place != Place::Ready {
+            return None;
+        }
         route.place = Place::Active;
         Some(route.open.iter().filter(|open| open.next <= now).map(|open| open.recipient).collect())
     }
@@ -114,9 +121,10 @@ impl Scheduled {
     ) -> Verdict {
         let mut verdict = Verdict::default();
         let expires = self.expires(settings);
-        let Some(at) = self.route_of(&attempt.destination) else { return verdict };
         let id = self.id;
-        let route = &mut self.routes[at];
+        // Not active: the entry was removed and added again since, and the attempt was the old one's.
+        let active = |route: &&mut Route| route.destination == attempt.destination && route.place == Place::Active;
+        let Some(route) = self.routes.iter_mut().find(active) else { return verdict };
         route.place = Place::Idle;
         let tried = route.open.extract_if(.., |open| attempt.recipients.contains(&open.recipient)).collect::<Vec<_>>();
         for mut open in tried {

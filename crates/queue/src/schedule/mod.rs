@@ -213,18 +213,20 @@ impl Schedule {
             self.waiting.remove(&(at, id, route));
             if let Some(route_of_entry) = self.entries.get_mut(&id).and_then(|entry| entry.routes.get_mut(route)) {
                 route_of_entry.place = Place::Ready;
-                self.destinations.push(&route_of_entry.destination, id, route);
+                if !std::mem::replace(&mut route_of_entry.queued, true) {
+                    self.destinations.push(&route_of_entry.destination, id, route);
+                }
             }
         }
     }
 
-    /// Takes every route of an entry out of its queue; those under way stay so.
+    /// Lets no route of an entry be tried; those under way stay so.
     fn withdraw(&mut self, id: QueueId) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         for (route, route_of_entry) in entry.routes.iter_mut().enumerate() {
             match route_of_entry.place {
                 Place::Waiting(at) => _ = self.waiting.remove(&(at, id, route)),
-                Place::Ready => self.destinations.withdraw(&route_of_entry.destination, id, route),
+                Place::Ready => {}
                 Place::Idle | Place::Active => continue,
             }
             route_of_entry.place = Place::Idle;

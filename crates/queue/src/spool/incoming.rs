@@ -35,6 +35,8 @@ pub struct Incoming {
     /// Octets in the file, and their running checksum.
     written: u64,
     checksum: Xxh3,
+    /// A write failed, so that the content has a hole.
+    failed: bool,
 }
 
 impl fmt::Debug for Incoming {
@@ -45,7 +47,7 @@ impl fmt::Debug for Incoming {
 
 impl Incoming {
     pub(super) fn new(spool: Spool, id: QueueId) -> Incoming {
-        Incoming { spool, id, buffer: Vec::new(), file: None, written: 0, checksum: Xxh3::new() }
+        Incoming { spool, id, buffer: Vec::new(), file: None, written: 0, checksum: Xxh3::new(), failed: false }
     }
 
     /// The id that the entry will have.
@@ -64,6 +66,12 @@ impl Incoming {
 
     /// Takes the next octets of the content. After an error the message cannot be committed any more; drop it.
     pub fn write(&mut self, octets: &[u8]) -> Result<()> {
+        let taken = self.take(octets);
+        self.failed |= taken.is_err();
+        taken
+    }
+
+    fn take(&mut self, octets: &[u8]) -> Result<()> {
         let inline_max = self.spool.shared.settings.inline_max;
         if self.buffer.len() + octets.len() > inline_max {
             self.spill()?;
@@ -103,6 +111,9 @@ impl Incoming {
         arrived: Timestamp,
         settles: Option<Settles<'_>>,
     ) -> Result<QueueId> {
+        if self.failed {
+            return Err(Error::Incomplete { id: self.id });
+        }
         self.finish_file()?;
         let (octets, effects) = self.record(envelope, header, arrived, settles)?;
         let log = &self.spool.shared.log;

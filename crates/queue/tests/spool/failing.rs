@@ -16,6 +16,11 @@ fn a_full_disk_refuses_one_message_and_spoils_nothing() {
         disk.fail_next(op, Fault::NoSpace);
         assert!(matches!(accept(&spool, 1, content), Err(Error::Full)), "{op:?}");
     }
+    let mut holed = spool.begin().unwrap();
+    disk.fail_next(Op::Create, Fault::NoSpace);
+    assert!(matches!(holed.write(&LARGE), Err(Error::Full)));
+    holed.write(b"end").unwrap();
+    assert!(matches!(holed.commit(envelope(1), HEADER, Timestamp(1)), Err(Error::Incomplete { .. })));
     disk.fail_next(Op::Write, Fault::NoSpace);
     assert!(matches!(spool.remove(before), Err(Error::Full)));
     assert_eq!(content_of(&spool, before).unwrap(), b"before");
