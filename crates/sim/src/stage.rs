@@ -1,1 +1,5 @@
 //! How each protocol is put on stage: its settings, questions and answers as transcripts write them.
+
+pub mod smtp;
+pub mod smtp_client;
+mod words;

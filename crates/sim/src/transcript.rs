@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use proto::Session;
 
 pub use cut::cut;
-pub use format::Transcript;
+pub use format::{Transcript, unescape};
 
 /// Which side of the conversation the peer is; the session under test is the other one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,6 +14,8 @@ pub(super) enum Kind {
     Output(Vec<u8>),
     /// Content given to the house.
     Content(Vec<u8>),
+    /// Any content may be given to the house here: it will not count.
+    AnyContent,
     Ask(String),
     Answer(String),
     /// Something happens to the session.
@@ -76,12 +78,13 @@ impl Transcript {
             "S|" => spoken(peer == Peer::Server, unescape(argument)?),
             "T:" => Kind::Content(line_bytes(argument)?),
             "T|" => Kind::Content(unescape(argument)?),
+            "T*" => Kind::AnyContent,
             "?" => Kind::Ask(rest.trim().to_owned()),
             "!" => Kind::Answer(rest.trim().to_owned()),
             "+" => Kind::Event(rest.trim().to_owned()),
             "=" if rest.trim_start().starts_with("waits") => Kind::Waits(rest.trim().to_owned()),
             "=" => Kind::Effect(rest.trim().to_owned()),
-            _ => return Err("a line that starts with # @ C: C| S: S| T: T| ? ! + or =".to_owned()),
+            _ => return Err("a line that starts with # @ C: C| S: S| T: T| T* ? ! + or =".to_owned()),
         };
         if let Some(block) = self.blocks.last_mut() {
             block.push(Step { line, kind });

@@ -114,7 +114,7 @@ impl Client {
         } else if self.profile.tls == ClientTls::Required {
             self.lose(&Reply::new(451, (4, 7, 4), format!("TLS is required, but was refused: {reply}")));
         } else {
-            self.start_envelope();
+            self.log_in();
         }
     }
 

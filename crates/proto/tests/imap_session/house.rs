@@ -1,0 +1,533 @@
+//! A small house for IMAP sessions: one account, its mailboxes in memory, real parsing of messages.
+//!
+//! `Housed` is a session that has its questions answered at once, so transcripts show only what client and server say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use mail::date::DateTime;
+use mail::mime::Indexer;
+use mail::search::Key;
+use mail::{Flags, Keyword, Keywords, MailboxName, ModSeq, Row, Snapshot, Uid, UidValidity, header};
+use proto::imap::Server;
+use proto::imap::ask::{Answer, Ask, Fact, FlagChange, How, MailboxInfo, MailboxStatus, READ_MAX, Refusal};
+use proto::session::{Next, Session};
+
+#[derive(Debug)]
+pub struct Housed {
+    session: Server,
+    pub house: House,
+}
+
+impl Housed {
+    pub fn new(session: Server, house: House) -> Housed {
+        Housed { session, house }
+    }
+}
+
+impl Session for Housed {
+    type Ask = Infallible;
+    type Answer = ();
+
+    fn receive(&mut self, bytes: &[u8]) {
+        self.session.receive(bytes);
+    }
+
+    fn next(&mut self) -> Next<Infallible> {
+        loop {
+            match self.session.next() {
+                Next::Ask(ask) => {
+                    let answer = self.house.answer(ask);
+                    self.session.answer(answer);
+                }
+                Next::Content(bytes) => self.house.content(&bytes),
+                Next::NeedInput { patience, watch } => return Next::NeedInput { patience, watch },
+                Next::Send(bytes) => return Next::Send(bytes),
+                Next::StartTls => return Next::StartTls,
+                Next::Pause(time) => return Next::Pause(time),
+                Next::Close => return Next::Close,
+            }
+        }
+    }
+
+    fn answer(&mut self, (): ()) {}
+
+    fn tls_started(&mut self) {
+        self.session.tls_started();
+    }
+
+    fn timed_out(&mut self) {
+        self.session.timed_out();
+    }
+
+    fn shut_down(&mut self) {
+        self.session.shut_down();
+    }
+
+    fn closed(&mut self) {
+        self.session.closed();
+    }
+
+    fn changed(&mut self) {
+        self.session.changed();
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Message {
+    uid: Uid,
+    flags: Flags,
+    recent: bool,
+    date: DateTime,
+    content: Arc<Vec<u8>>,
+}
+
+#[derive(Debug)]
+struct Mailbox {
+    special_use: Option<&'static str>,
+    uid_validity: UidValidity,
+    uid_next: Uid,
+    keywords: Keywords,
+    messages: Vec<Message>,
+    snapshot: Option<Arc<Snapshot>>,
+}
+
+#[derive(Debug)]
+struct Draft {
+    to: MailboxName,
+    flags: Flags,
+    keywords: Vec<Keyword>,
+    date: DateTime,
+    size: u64,
+    content: Vec<u8>,
+}
+
+#[derive(Debug, Default)]
+pub struct House {
+    mailboxes: BTreeMap<MailboxName, Mailbox>,
+    subscriptions: BTreeSet<MailboxName>,
+    selected: Option<(MailboxName, bool)>,
+    opened: Option<(Uid, Arc<Vec<u8>>)>,
+    draft: Option<Draft>,
+    /// A message of this UID cannot be read to its end.
+    pub broken: Option<Uid>,
+    /// Questions that no session may ask in this state: the test fails.
+    pub violations: Vec<String>,
+    validities: u32,
+}
+
+/// 21 November 2026, 00:15:35.
+const NOW: i64 = 1_795_220_135;
+
+fn name(text: &str) -> MailboxName {
+    MailboxName::parse(text).unwrap()
+}
+
+impl House {
+    /// An account with the usual mailboxes, and these messages in INBOX.
+    pub fn new(messages: &[&[u8]]) -> House {
+        let mut house = House::default();
+        for (mailbox, special_use) in [
+            ("INBOX", None),
+            ("Drafts", Some("\\Drafts")),
+            ("Junk", Some("\\Junk")),
+            ("Sent", Some("\\Sent")),
+            ("Trash", Some("\\Trash")),
+        ] {
+            house.add(name(mailbox), special_use);
+            house.subscriptions.insert(name(mailbox));
+        }
+        for content in messages {
+            house.deliver(&name("INBOX"), content, Flags::NONE, &[], DateTime::utc(NOW));
+        }
+        house
+    }
+
+    fn add(&mut self, name: MailboxName, special_use: Option<&'static str>) {
+        self.validities += 1;
+        let mailbox = Mailbox {
+            special_use,
+            uid_validity: UidValidity::new(1000 + self.validities).unwrap(),
+            uid_next: Uid::FIRST,
+            keywords: Keywords::default(),
+            messages: Vec::new(),
+            snapshot: None,
+        };
+        self.mailboxes.insert(name, mailbox);
+    }
+
+    fn deliver(&mut self, to: &MailboxName, content: &[u8], flags: Flags, keywords: &[Keyword], date: DateTime) -> Uid {
+        let mailbox = self.mailboxes.get_mut(to).unwrap();
+        let flags = mailbox.numbered(keywords).fold(flags, Flags::with);
+        mailbox.insert(Message { uid: Uid::FIRST, flags, recent: true, date, content: Arc::new(content.to_vec()) })
+    }
+
+    /// What somebody else does to a mailbox: `delivers TEXT`, `expunges UID`, `marks UID FLAG`, `replaces`.
+    pub fn other(&mut self, what: &str) -> bool {
+        let words: Vec<&str> = what.split(' ').collect();
+        let inbox = name("INBOX");
+        let uid = words.get(1).and_then(|word| word.parse().ok()).and_then(Uid::new);
+        match (words[0], uid) {
+            ("delivers", _) => {
+                let content = format!("Subject: {}\r\n\r\nnew\r\n", words[1..].join(" "));
+                self.deliver(&inbox, content.as_bytes(), Flags::NONE, &[], DateTime::utc(NOW));
+            }
+            ("expunges", Some(uid)) => self.mailboxes.get_mut(&inbox).unwrap().remove(&[uid]),
+            ("marks", Some(uid)) => {
+                let flags = Flags::system(words[2]).unwrap_or_default();
+                let keywords = Keyword::parse(words[2]).into_iter().collect();
+                let change = FlagChange { how: How::Add, flags, keywords };
+                self.mailboxes.get_mut(&inbox).unwrap().store(&[uid], &change);
+            }
+            ("replaces", _) => self.add(inbox, None),
+            ("breaks", uid) => self.broken = uid,
+            _ => return false,
+        }
+        true
+    }
+
+    pub fn content(&mut self, bytes: &[u8]) {
+        match &mut self.draft {
+            Some(draft) => draft.content.extend_from_slice(bytes),
+            None => self.violations.push("content without a begin".to_owned()),
+        }
+    }
+
+    pub fn answer(&mut self, ask: Ask) -> Answer {
+        self.judge(&ask);
+        self.attempt(ask).unwrap_or_else(Answer::Refused)
+    }
+
+    /// What the contract forbids.
+    fn judge(&mut self, ask: &Ask) {
+        let needs_selected = matches!(
+            ask,
+            Ask::Sync
+                | Ask::Store { .. }
+                | Ask::Expunge { .. }
+                | Ask::Copy { .. }
+                | Ask::Move { .. }
+                | Ask::Search(_)
+                | Ask::Facts { .. }
+                | Ask::Open { .. }
+                | Ask::Read { .. }
+        );
+        if needs_selected && self.selected.is_none() {
+            self.violations.push(format!("nothing is selected: {ask:?}"));
+        }
+        let changes = matches!(ask, Ask::Store { .. } | Ask::Expunge { .. } | Ask::Move { .. });
+        if changes && self.selected.as_ref().is_some_and(|(_, read_only)| *read_only) {
+            self.violations.push(format!("read-only: {ask:?}"));
+        }
+        match ask {
+            Ask::Read { uid, length, .. }
+                if self.opened.as_ref().is_none_or(|(open, _)| open != uid) || *length > READ_MAX =>
+            {
+                self.violations.push(format!("{ask:?}"));
+            }
+            Ask::AppendEnd if self.draft.as_ref().is_none_or(|draft| draft.size != draft.content.len() as u64) => {
+                self.violations.push(format!("{ask:?} of {:?}", self.draft));
+            }
+            Ask::AppendBegin { .. } if self.draft.is_some() => self.violations.push("a second begin".to_owned()),
+            _ => {}
+        }
+    }
+
+    fn attempt(&mut self, ask: Ask) -> Result<Answer, Refusal> {
+        match ask {
+            Ask::LogIn(credentials) => match (credentials.login.as_str(), credentials.password.reveal()) {
+                ("ana", "demo" | "año") if credentials.authorization.is_some() => Err(Refusal::AuthorizationFailed),
+                ("ana", "demo" | "año") => Ok(Answer::Done),
+                ("down", _) => Err(Refusal::Unavailable),
+                _ => Err(Refusal::AuthenticationFailed),
+            },
+            Ask::Mailboxes => Ok(self.list()),
+            Ask::Status { name } => self.status(&name),
+            Ask::Create { name, special_use } => self.create(name, special_use),
+            Ask::Delete { name } => self.mailboxes.remove(&name).map(|_| Answer::Done).ok_or(Refusal::NoSuchMailbox),
+            Ask::Rename { from, to } => self.rename(&from, &to),
+            Ask::Subscribe { name } => {
+                self.find(&name)?;
+                self.subscriptions.insert(name);
+                Ok(Answer::Done)
+            }
+            Ask::Unsubscribe { name } => {
+                self.subscriptions.remove(&name);
+                Ok(Answer::Done)
+            }
+            Ask::Select { name, read_only } => self.select(name, read_only),
+            Ask::Unselect => {
+                self.selected = None;
+                Ok(Answer::Done)
+            }
+            Ask::Sync => self.synced(),
+            Ask::Store { uids, change } => {
+                let mailbox = self.selected()?;
+                if !mailbox.store(&uids, &change) {
+                    return Err(Refusal::Limit);
+                }
+                self.synced()
+            }
+            Ask::Expunge { uids } => {
+                self.selected()?.remove(&uids);
+                self.synced()
+            }
+            Ask::Copy { uids, to } => self.copy(&uids, &to),
+            Ask::Move { uids, to } => {
+                let copied = self.copy(&uids, &to)?;
+                self.selected()?.remove(&uids);
+                Ok(copied)
+            }
+            Ask::Search(key) => {
+                let mailbox = self.selected()?;
+                let fits = |message: &&Message| mailbox.fits(message, &key);
+                Ok(Answer::Found(mailbox.messages.iter().filter(fits).map(|message| message.uid).collect()))
+            }
+            Ask::Facts { uids } => {
+                let mailbox = self.selected()?;
+                let there = mailbox.messages.iter().filter(|message| uids.contains(&message.uid));
+                let fact = |m: &Message| Fact { uid: m.uid, size: m.content.len() as u64, internal_date: m.date };
+                Ok(Answer::Facts(there.map(fact).collect()))
+            }
+            Ask::Open { uid, structure } => self.open(uid, structure),
+            Ask::Read { uid, offset, length } => self.read(uid, offset as usize, length),
+            Ask::CloseMessage => {
+                self.opened = None;
+                Ok(Answer::Done)
+            }
+            Ask::AppendBegin { mailbox, flags, keywords, internal_date, size } => {
+                self.find(&mailbox)?;
+                let date = internal_date.unwrap_or(DateTime::utc(NOW));
+                self.draft = Some(Draft { to: mailbox, flags, keywords, date, size, content: Vec::new() });
+                Ok(Answer::Done)
+            }
+            Ask::AppendEnd => {
+                let draft = self.draft.take().ok_or(Refusal::ServerBug)?;
+                if draft.content.windows(8).any(|words| words == b"OVERFULL") {
+                    return Err(Refusal::OverQuota);
+                }
+                let uid = self.deliver(&draft.to, &draft.content, draft.flags, &draft.keywords, draft.date);
+                Ok(Answer::Appended { uid_validity: self.find(&draft.to)?.uid_validity, uid })
+            }
+            Ask::AppendAbort => {
+                self.draft = None;
+                Ok(Answer::Done)
+            }
+        }
+    }
+
+    /// Whether a message was begun and neither ended nor given up.
+    pub fn has_draft(&self) -> bool {
+        self.draft.is_some()
+    }
+
+    fn find(&mut self, name: &MailboxName) -> Result<&mut Mailbox, Refusal> {
+        self.mailboxes.get_mut(name).ok_or(Refusal::NoSuchMailbox)
+    }
+
+    fn selected(&mut self) -> Result<&mut Mailbox, Refusal> {
+        let (name, _) = self.selected.clone().ok_or(Refusal::ServerBug)?;
+        self.find(&name)
+    }
+
+    fn list(&self) -> Answer {
+        let parents = self.mailboxes.keys().flat_map(|name| std::iter::successors(name.parent(), MailboxName::parent));
+        let names: BTreeSet<MailboxName> = parents.chain(self.mailboxes.keys().cloned()).collect();
+        let info = |name: &MailboxName| MailboxInfo {
+            name: name.clone(),
+            selectable: self.mailboxes.contains_key(name),
+            has_children: names.iter().any(|other| other.is_below(name)),
+            special_use: self.mailboxes.get(name).and_then(|mailbox| mailbox.special_use),
+            subscribed: self.subscriptions.contains(name),
+        };
+        let mailboxes = names.iter().map(info).collect();
+        Answer::Mailboxes { mailboxes, subscriptions: self.subscriptions.iter().cloned().collect() }
+    }
+
+    fn status(&mut self, name: &MailboxName) -> Result<Answer, Refusal> {
+        let mailbox = self.find(name)?;
+        let unseen = |message: &&Message| !message.flags.contains(Flags::SEEN);
+        Ok(Answer::Status(MailboxStatus {
+            messages: mailbox.messages.len() as u32,
+            recent: mailbox.messages.iter().filter(|message| message.recent).count() as u32,
+            uid_next: mailbox.uid_next,
+            uid_validity: mailbox.uid_validity,
+            unseen: mailbox.messages.iter().filter(unseen).count() as u32,
+            size: mailbox.messages.iter().map(|message| message.content.len() as u64).sum(),
+        }))
+    }
+
+    fn create(&mut self, name: MailboxName, special_use: Option<&'static str>) -> Result<Answer, Refusal> {
+        if name.as_str().contains('.') {
+            return Err(Refusal::Cannot("Character not allowed in mailbox name: '.'".to_owned()));
+        }
+        if self.mailboxes.contains_key(&name) {
+            return Err(Refusal::AlreadyExists);
+        }
+        self.add(name, special_use);
+        Ok(Answer::Done)
+    }
+
+    fn rename(&mut self, from: &MailboxName, to: &MailboxName) -> Result<Answer, Refusal> {
+        if self.mailboxes.contains_key(to) {
+            return Err(Refusal::AlreadyExists);
+        }
+        let mailbox = self.mailboxes.remove(from).ok_or(Refusal::NoSuchMailbox)?;
+        self.mailboxes.insert(to.clone(), mailbox);
+        let below: Vec<MailboxName> = self.mailboxes.keys().filter(|name| name.is_below(from)).cloned().collect();
+        for name in below {
+            let mailbox = self.mailboxes.remove(&name).unwrap();
+            self.mailboxes.insert(name.moved(from, to).unwrap(), mailbox);
+        }
+        Ok(Answer::Done)
+    }
+
+    fn select(&mut self, name: MailboxName, read_only: bool) -> Result<Answer, Refusal> {
+        self.selected = None;
+        let mailbox = self.find(&name)?;
+        let recent = if read_only { Vec::new() } else { mailbox.claim_recent() };
+        let snapshot = mailbox.snapshot();
+        self.selected = Some((name, read_only));
+        Ok(Answer::Selected { snapshot, recent, read_only })
+    }
+
+    fn synced(&mut self) -> Result<Answer, Refusal> {
+        let read_only = self.selected.as_ref().is_some_and(|(_, read_only)| *read_only);
+        let mailbox = self.selected()?;
+        let recent = if read_only { Vec::new() } else { mailbox.claim_recent() };
+        Ok(Answer::Synced { snapshot: mailbox.snapshot(), recent })
+    }
+
+    fn copy(&mut self, uids: &[Uid], to: &MailboxName) -> Result<Answer, Refusal> {
+        self.find(to)?;
+        let from = self.selected()?;
+        let messages: Vec<Message> = from.messages.iter().filter(|m| uids.contains(&m.uid)).cloned().collect();
+        let keywords = from.keywords.clone();
+        let target = self.find(to)?;
+        let mut pairs = (Vec::new(), Vec::new());
+        for message in messages {
+            pairs.0.push(message.uid);
+            let names: Vec<Keyword> =
+                message.flags.keyword_numbers().filter_map(|number| keywords.name(number)).cloned().collect();
+            let system = Flags::SYSTEM.without(Flags::SYSTEM.without(message.flags));
+            let flags = target.numbered(&names).fold(system, Flags::with);
+            pairs.1.push(target.insert(Message { flags, recent: true, ..message }));
+        }
+        Ok(Answer::Copied { uid_validity: target.uid_validity, source: pairs.0, target: pairs.1 })
+    }
+
+    fn open(&mut self, uid: Uid, structure: bool) -> Result<Answer, Refusal> {
+        let mailbox = self.selected()?;
+        let message = mailbox.messages.iter().find(|message| message.uid == uid).ok_or(Refusal::Gone)?.clone();
+        let structure = structure.then(|| {
+            let mut indexer = Indexer::new();
+            indexer.feed(&message.content);
+            Arc::new(indexer.finish())
+        });
+        self.opened = Some((uid, Arc::clone(&message.content)));
+        Ok(Answer::Message { size: message.content.len() as u64, internal_date: message.date, structure })
+    }
+
+    fn read(&mut self, uid: Uid, offset: usize, length: usize) -> Result<Answer, Refusal> {
+        let (_, content) = self.opened.as_ref().ok_or(Refusal::Gone)?;
+        if self.broken == Some(uid) {
+            return Err(Refusal::Unavailable);
+        }
+        let end = content.len().min(offset + length);
+        Ok(Answer::Bytes(content.get(offset..end).unwrap_or_default().to_vec()))
+    }
+}
+
+impl Mailbox {
+    fn insert(&mut self, message: Message) -> Uid {
+        let uid = self.uid_next;
+        self.uid_next = uid.next().unwrap();
+        self.messages.push(Message { uid, ..message });
+        self.snapshot = None;
+        uid
+    }
+
+    fn remove(&mut self, uids: &[Uid]) {
+        self.messages.retain(|message| !uids.contains(&message.uid));
+        self.snapshot = None;
+    }
+
+    fn numbered(&mut self, keywords: &[Keyword]) -> impl Iterator<Item = Flags> {
+        let numbers: Vec<usize> = keywords.iter().filter_map(|keyword| self.keywords.number_or_add(keyword)).collect();
+        numbers.into_iter().filter_map(Flags::keyword)
+    }
+
+    fn store(&mut self, uids: &[Uid], change: &FlagChange) -> bool {
+        let numbers: Vec<Flags> = self.numbered(&change.keywords).collect();
+        if numbers.len() < change.keywords.len() {
+            return false;
+        }
+        let flags = numbers.into_iter().fold(change.flags, Flags::with);
+        for message in self.messages.iter_mut().filter(|message| uids.contains(&message.uid)) {
+            let new = match change.how {
+                How::Replace => flags,
+                How::Add => message.flags.with(flags),
+                How::Remove => message.flags.without(flags),
+            };
+            if new != message.flags {
+                message.flags = new;
+                self.snapshot = None;
+            }
+        }
+        true
+    }
+
+    fn claim_recent(&mut self) -> Vec<Uid> {
+        self.messages.iter_mut().filter_map(|message| std::mem::take(&mut message.recent).then_some(message.uid)).collect()
+    }
+
+    fn snapshot(&mut self) -> Arc<Snapshot> {
+        let row = |message: &Message| Row { uid: message.uid, flags: message.flags, modseq: ModSeq(1) };
+        let made = || {
+            Arc::new(Snapshot {
+                uid_validity: self.uid_validity,
+                uid_next: self.uid_next,
+                highest_modseq: ModSeq(1),
+                keywords: self.keywords.clone(),
+                rows: self.messages.iter().map(row).collect(),
+            })
+        };
+        Arc::clone(self.snapshot.get_or_insert_with(made))
+    }
+
+    fn fits(&self, message: &Message, key: &Key) -> bool {
+        let star = self.messages.last().map_or(0, |message| message.uid.number());
+        let holds =
+            |bytes: &[u8], text: &str| String::from_utf8_lossy(bytes).to_lowercase().contains(&text.to_lowercase());
+        let head = header::header_end(&message.content).unwrap_or(message.content.len());
+        let sent =
+            || header::find(&message.content, "Date").and_then(|f| DateTime::parse_rfc5322(f.value)).map(DateTime::day);
+        match key {
+            Key::All => true,
+            Key::And(keys) => keys.iter().all(|key| self.fits(message, key)),
+            Key::Or(one, other) => self.fits(message, one) || self.fits(message, other),
+            Key::Not(key) => !self.fits(message, key),
+            Key::Flags(flags) => message.flags.contains(*flags),
+            Key::Keyword(keyword) => {
+                let number = self.keywords.number(keyword).and_then(Flags::keyword);
+                number.is_some_and(|flag| message.flags.contains(flag))
+            }
+            Key::Uids(uids) => uids.contains(&message.uid),
+            Key::UidSet(set) => set.contains(message.uid.number(), star),
+            Key::Larger(size) => message.content.len() as u64 > *size,
+            Key::Smaller(size) => (message.content.len() as u64) < *size,
+            Key::Before(day) => message.date.day() < *day,
+            Key::On(day) => message.date.day() == *day,
+            Key::Since(day) => message.date.day() >= *day,
+            Key::SentBefore(day) => sent().is_some_and(|sent| sent < *day),
+            Key::SentOn(day) => sent().is_some_and(|sent| sent == *day),
+            Key::SentSince(day) => sent().is_some_and(|sent| sent >= *day),
+            Key::Header { name, text } => {
+                header::fields(&message.content[..head]).any(|f| f.is(name) && holds(f.value, text))
+            }
+            Key::Body(text) => holds(&message.content[head..], text),
+            Key::Text(text) => holds(&message.content, text),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! SMTP, submission and LMTP servers on stage.
+//!
+//! Settings: `smtp`, `submission` or `lmtp`; `tls=off|offered|required|on`, `auth=off|offered|required`, `auth-in-clear`,
+//! `no-utf8`, `no-dsn`, `no-chunking`, `mend`, and the limits `recipients=`, `size=`, `line=`, `junk=`, `errors=`.
+
+use mail::envelope::Notify;
+use proto::smtp::{Answer, Ask, Auth, BareNewline, Dialect, ForwardRecipient, Profile, Server, Tls, Transaction};
+
+use super::words::{body, notify, number, reply, settings};
+use crate::transcript::{Peer, Stage};
+
+/// An SMTP server.
+#[derive(Debug)]
+pub struct Smtp;
+
+impl Stage for Smtp {
+    type Session = Server;
+    const PEER: Peer = Peer::Client;
+
+    fn open(&self, line: &str) -> Result<Server, String> {
+        let mut profile = Profile::new(Dialect::Smtp, "mx.example.test");
+        settings(line).try_for_each(|(key, value)| set(&mut profile, key, value))?;
+        Ok(Server::new(profile))
+    }
+
+    fn show(&self, ask: &Ask) -> String {
+        show(ask)
+    }
+
+    fn parse(&self, answer: &str) -> Option<Answer> {
+        parse(answer)
+    }
+
+    fn otherwise(&self, ask: &Ask) -> Answer {
+        match ask {
+            Ask::LogIn(credentials) => Answer::LoggedIn { account: credentials.login.clone() },
+            Ask::Verify(_) | Ask::ContentEnd { .. } => Answer::Replies(Vec::new()),
+            Ask::ReversePath { .. } | Ask::ForwardPath { .. } | Ask::ContentBegin(_) | Ask::Abandoned => Answer::Go,
+        }
+    }
+}
+
+fn set(profile: &mut Profile, key: &str, value: &str) -> Result<(), String> {
+    match (key, value) {
+        ("smtp", _) => profile.dialect = Dialect::Smtp,
+        ("submission", _) => profile.dialect = Dialect::Submission,
+        ("lmtp", _) => profile.dialect = Dialect::Lmtp,
+        ("tls", "off") => profile.tls = Tls::Off,
+        ("tls", "offered") => profile.tls = Tls::Offered,
+        ("tls", "required") => profile.tls = Tls::Required,
+        ("tls", "on") => profile.tls = Tls::On,
+        ("auth", "off") => profile.auth = Auth::Off,
+        ("auth", "offered") => profile.auth = Auth::Offered,
+        ("auth", "required") => profile.auth = Auth::Required,
+        ("auth-in-clear", _) => profile.auth_needs_tls = false,
+        ("no-utf8", _) => profile.smtputf8 = false,
+        ("no-dsn", _) => profile.dsn = false,
+        ("no-chunking", _) => profile.chunking = false,
+        ("mend", _) => profile.bare_newline = BareNewline::Mend,
+        ("recipients", _) => profile.limits.recipients_max = number(key, value)?,
+        ("size", _) => profile.limits.message_size_max = number(key, value)?,
+        ("line", _) => profile.limits.line_length_max = number(key, value)?,
+        ("junk", _) => profile.limits.junk_commands_max = number(key, value)?,
+        ("errors", _) => profile.limits.errors_max = number(key, value)?,
+        _ => return Err(format!("unknown setting {key}={value}")),
+    }
+    Ok(())
+}
+
+/// A question as transcripts write it.
+pub fn show(ask: &Ask) -> String {
+    match ask {
+        Ask::LogIn(credentials) => {
+            let on_behalf = credentials.authorization.as_ref().map(|name| format!(" as {name}")).unwrap_or_default();
+            let (mechanism, password) = (credentials.mechanism.name(), credentials.password.reveal());
+            format!("LogIn {mechanism} {} {password}{on_behalf}", credentials.login)
+        }
+        Ask::ReversePath { path, size, body: encoding, smtputf8, submitter, quirks } => {
+            let mut words = vec![format!("ReversePath <{path}>")];
+            words.extend(size.map(|size| format!("size={size}")));
+            words.extend(body(*encoding));
+            words.extend(smtputf8.then(|| "smtputf8".to_owned()));
+            words.extend(submitter.as_ref().map(|submitter| format!("auth=<{submitter}>")));
+            words.extend(quirks.iter().map(|quirk| format!("{quirk:?}")));
+            words.join(" ")
+        }
+        Ask::ForwardPath { recipient, quirks } => {
+            let quirks = quirks.iter().map(|quirk| format!(" {quirk:?}"));
+            std::iter::once(format!("ForwardPath {}", show_recipient(recipient))).chain(quirks).collect()
+        }
+        Ask::Verify(text) => format!("Verify {text}"),
+        Ask::ContentBegin(transaction) => show_transaction(transaction),
+        Ask::ContentEnd { size } => format!("ContentEnd {size}"),
+        Ask::Abandoned => "Abandoned".to_owned(),
+    }
+}
+
+fn show_recipient(recipient: &ForwardRecipient) -> String {
+    let mut text = format!("<{}>", recipient.path);
+    if recipient.notify != Notify::default() {
+        text.push_str(&format!(" notify={}", notify(recipient.notify)));
+    }
+    if let Some(original) = &recipient.original {
+        text.push_str(&format!(" orcpt={original}"));
+    }
+    text
+}
+
+fn show_transaction(transaction: &Transaction) -> String {
+    let mut words = vec!["ContentBegin".to_owned()];
+    words.extend(
+        transaction
+            .helo
+            .as_ref()
+            .map(|helo| format!("helo={helo}{}", if transaction.extended { "" } else { " (HELO)" })),
+    );
+    words.extend(transaction.tls.then(|| "tls".to_owned()));
+    words.extend(transaction.authenticated.as_ref().map(|account| format!("account={account}")));
+    words.push(format!("from=<{}>", transaction.reverse_path));
+    words.extend(transaction.recipients.iter().map(|recipient| format!("to={}", show_recipient(recipient))));
+    words.extend(body(transaction.body));
+    words.extend(transaction.smtputf8.then(|| "smtputf8".to_owned()));
+    words.extend(transaction.envelope_id.as_ref().map(|id| format!("envid={id}")));
+    words.extend(transaction.return_headers_only.then(|| "ret=hdrs".to_owned()));
+    words.extend(transaction.size.map(|size| format!("size={size}")));
+    words.join(" ")
+}
+
+/// `go`, `logged in NAME`, `refused REPLY`, `reply REPLY`, `replies REPLY | REPLY`.
+pub fn parse(answer: &str) -> Option<Answer> {
+    if answer == "go" {
+        return Some(Answer::Go);
+    }
+    if let Some(account) = answer.strip_prefix("logged in ") {
+        return Some(Answer::LoggedIn { account: account.to_owned() });
+    }
+    let (kind, rest) = answer.split_once(' ').unwrap_or((answer, ""));
+    match kind {
+        "refused" => reply(rest).map(Answer::Refused),
+        "reply" => reply(rest).map(Answer::Reply),
+        "replies" => rest.split('|').map(reply).collect::<Option<Vec<_>>>().map(Answer::Replies),
+        _ => None,
+    }
+}
+
+/// What a cut conversation must keep: content that was begun ends once, in `ContentEnd` or `Abandoned`.
+pub fn judge(asked: &[(String, String)]) -> Result<(), String> {
+    let mut begun = false;
+    for (ask, answer) in asked {
+        match ask.split(' ').next().unwrap_or_default() {
+            "ContentBegin" if begun => return Err("content begun twice".into()),
+            "ContentBegin" => begun = !answer.starts_with("refused"),
+            "ContentEnd" | "Abandoned" if !begun => return Err(format!("{ask} without ContentBegin")),
+            "ContentEnd" | "Abandoned" => begun = false,
+            _ => {}
+        }
+    }
+    if begun { Err("content was begun and neither ended nor abandoned".into()) } else { Ok(()) }
+}
