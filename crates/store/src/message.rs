@@ -14,7 +14,7 @@ use crate::{Error, Result};
 const HEADER_MAX: usize = 1 << 20;
 const PIECE: usize = 64 << 10;
 
-/// It stays readable when the message is expunged meanwhile.
+/// It stays readable when the message is expunged meanwhile, except on NFS: [`Error::Gone`].
 #[derive(Debug)]
 pub struct Message {
     content: CrlfFile,
@@ -44,7 +44,11 @@ impl Message {
     pub fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize> {
         let left = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
         let space = buf.len().min(left);
-        let got = self.content.read_at(offset, &mut buf[..space])?;
+        let got = match self.content.read_at(offset, &mut buf[..space]) {
+            // NFS forgets a file that another node has removed, even while we have it open.
+            Err(disk::Error::Stale { .. }) => return Err(Error::Gone),
+            other => other?,
+        };
         if got < space {
             return Err(Error::Damaged { path: self.path.clone(), what: "content is shorter than its name says" });
         }

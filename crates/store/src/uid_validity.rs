@@ -34,7 +34,7 @@ pub(crate) fn next(disk: &dyn Disk, root: &Path) -> Result<UidValidity> {
         let next = last.checked_add(1).unwrap_or(1);
         match disk.rename(&marker(root, last), &marker(root, next)) {
             Ok(()) => {
-                disk.sync_dir(root)?;
+                // Syncs the folder too, and so the marker's new name.
                 disk::replace(disk, &root.join(FILE), format!("{next:08x}").as_bytes())?;
                 return UidValidity::new(next).ok_or(Error::Busy);
             }

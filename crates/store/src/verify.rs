@@ -3,11 +3,11 @@
 //! A finding is a `Leftover` when the table allows it after a crash (the next who serves the mailbox cleans it up or makes
 //! it good), and `Damage` when nothing that Tepui or Dovecot does can leave it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use disk::Kind;
-use mail::{MailboxName, UidValidity};
+use mail::MailboxName;
 
 use crate::file_name::{self, Base};
 use crate::folder::{CUR, Folder, KEYWORDS, MARKER, NEW, TMP, UIDLIST};
@@ -32,15 +32,8 @@ pub struct Finding {
 /// Checks every mailbox of an account.
 pub fn verify(account: &Account) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    let mut validities = BTreeMap::new();
     for name in account.on_disk()? {
-        let mut check = Check { folder: account.folder(&name)?, findings: &mut findings };
-        if let Some(validity) = check.mailbox(&name)?
-            && validities.insert(validity, name).is_some()
-        {
-            // Two mailboxes may have the same one; but one deleted and one made anew must not, and that looks the same.
-            check.find(Harm::Damage, check.folder.join(UIDLIST), "UIDVALIDITY was handed out twice");
-        }
+        Check { folder: account.folder(&name)?, findings: &mut findings }.mailbox(&name)?;
     }
     for entry in account.disk.list(&account.root)?.iter().filter(|entry| entry.kind == Kind::Dir) {
         if entry.name.to_str() == Some(layout::TRASHED) {
@@ -64,7 +57,7 @@ impl Check<'_> {
         self.findings.push(Finding { harm, path, what });
     }
 
-    fn mailbox(&mut self, name: &MailboxName) -> Result<Option<UidValidity>> {
+    fn mailbox(&mut self, name: &MailboxName) -> Result<()> {
         self.parts(name)?;
         self.leftovers()?;
         let files = self.files()?;
@@ -75,8 +68,7 @@ impl Check<'_> {
                 self.find(Harm::Damage, path.clone(), "keyword letter without a name");
             }
         }
-        let list = self.list(&files)?;
-        Ok(list.map(|list| list.validity))
+        self.list(&files)
     }
 
     fn parts(&mut self, name: &MailboxName) -> Result<()> {
@@ -132,24 +124,24 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn list(&mut self, files: &Files) -> Result<Option<Uidlist>> {
+    fn list(&mut self, files: &Files) -> Result<()> {
         let path = self.folder.join(UIDLIST);
-        let Some(content) = self.folder.read(UIDLIST)? else {
-            if !files.is_empty() {
-                self.find(Harm::Leftover, path, "no message has a UID yet");
+        let content = self.folder.read(UIDLIST)?;
+        let parsed = content.as_ref().map(|content| Uidlist::parse(content));
+        let (harm, what) = match parsed {
+            None if files.is_empty() => return Ok(()),
+            None => (Harm::Leftover, "no message has a UID yet"),
+            Some(None) => (Harm::Damage, "list of UIDs cannot be read"),
+            Some(Some(parsed)) if parsed.damaged_lines > 0 => {
+                (Harm::Damage, "list of UIDs has lines that make no sense")
             }
-            return Ok(None);
+            Some(Some(parsed)) if !parsed.appendable => {
+                (Harm::Leftover, "last line of the list of UIDs is not finished")
+            }
+            Some(Some(_)) => return Ok(()),
         };
-        let Some(parsed) = Uidlist::parse(&content) else {
-            self.find(Harm::Damage, path, "list of UIDs cannot be read");
-            return Ok(None);
-        };
-        if parsed.damaged_lines > 0 {
-            self.find(Harm::Damage, path, "list of UIDs has lines that make no sense");
-        } else if !parsed.appendable {
-            self.find(Harm::Leftover, path, "last line of the list of UIDs is not finished");
-        }
-        Ok(Some(parsed.list))
+        self.find(harm, path, what);
+        Ok(())
     }
 }
 

@@ -180,6 +180,24 @@ fn a_change_within_one_tick_of_the_clock_is_seen_after_a_moment() {
 }
 
 #[test]
+fn a_flag_that_another_program_sets_unseen_is_kept() {
+    let disk = MemoryDisk::new();
+    let account = account(&disk);
+    put(&disk, &format!("{INBOX}/cur/1.M1P1.x:2,"), "Subject: a\n\nBody of a.\n");
+    let mailbox = account.open(&inbox()).unwrap();
+    disk.freeze_clock();
+    mailbox.store_flags(&[uid(1)], &add(Flags::SEEN, &[])).unwrap();
+    // Within the same tick of the clock, and without the lock: no look can tell.
+    let path = |flags: &str| Path::new(INBOX).join("cur").join(format!("1.M1P1.x:2,{flags}"));
+    disk.rename(&path("S"), &path("RS")).unwrap();
+    mailbox.store_flags(&[uid(1)], &add(Flags::FLAGGED, &[])).unwrap();
+    assert_eq!(lines(&mailbox)[0].2, ["\\Answered", "\\Flagged", "\\Seen"]);
+    disk.rename(&path("FRS"), &path("FS")).unwrap();
+    mailbox.expunge(&[uid(1)]).unwrap();
+    assert!(files(&disk, &format!("{INBOX}/cur")).is_empty());
+}
+
+#[test]
 fn a_damaged_list_gives_no_uid_to_another_message() {
     let disk = MemoryDisk::new();
     let first = account(&disk);

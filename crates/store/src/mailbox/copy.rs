@@ -34,6 +34,9 @@ impl Mailbox {
                 Err(error) => return Err(error),
             }
         }
+        if staging.staged.is_empty() {
+            return Ok(Copied { uid_validity: to.snapshot().uid_validity, source, target: Vec::new() });
+        }
         let (uid_validity, target) = to.take_in(&staging.staged)?;
         staging.staged.clear();
         Ok(Copied { uid_validity, source, target })

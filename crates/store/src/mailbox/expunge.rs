@@ -13,6 +13,9 @@ use crate::Result;
 impl Mailbox {
     /// Removes exactly these messages, durably. Those that are gone already are passed over.
     pub fn expunge(&self, uids: &[Uid]) -> Result<Arc<Snapshot>> {
+        if uids.is_empty() {
+            return Ok(self.snapshot());
+        }
         self.with_lock(|work, lock| {
             let mut removed = HashSet::with_capacity(uids.len());
             let mut places = HashSet::new();

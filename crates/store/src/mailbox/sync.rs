@@ -26,9 +26,11 @@ impl Mailbox {
     /// Brings `work` up to date.
     pub(super) fn refresh(&self, work: &mut Work, access: Access) -> Result<()> {
         self.catch_up(work)?;
+        if access == Access::Serve {
+            self.sweep_once(work);
+        }
         let unlisted = work.list.is_none() || !work.strangers.is_empty() || !work.twins.is_empty();
-        let serve = access == Access::Serve && (work.in_new() > 0 || !work.swept);
-        if unlisted || serve {
+        if unlisted || (access == Access::Serve && work.in_new() > 0) {
             let lock = self.folder.lock()?;
             self.settle(work, &lock, access)?;
             self.note_own_changes(work)?;
@@ -46,7 +48,6 @@ impl Mailbox {
         self.list_strangers(work, lock)?;
         if access == Access::Serve {
             self.empty_new(work)?;
-            self.sweep_once(work);
         }
         Ok(())
     }
