@@ -294,9 +294,11 @@ fn a_copy_that_fails_in_the_middle_leaves_nothing_behind() {
         append(&account, &inbox(), subject, Flags::NONE, &[]).unwrap();
     }
     let (from, to) = (account.open(&inbox()).unwrap(), account.open(&name("Trash")).unwrap());
-    // The uidlist is appended to before anything is renamed; then the sync of `cur/` fails.
-    disk.fail_next(Op::SyncDir, Fault::NoSpace);
-    assert!(matches!(from.copy(&[uid(1), uid(2)], &to), Err(Error::NoSpace)));
+    // First nothing is renamed yet, as the uidlist cannot be written; then all is, and the sync of `cur/` fails.
+    for op in [Op::Append, Op::SyncDir] {
+        disk.fail_next(op, Fault::NoSpace);
+        assert!(matches!(from.copy(&[uid(1), uid(2)], &to), Err(Error::NoSpace)), "{op}");
+    }
     to.sync(Access::Serve).unwrap();
     assert!(lines(&to).is_empty());
     assert!(files(&disk, &format!("{INBOX}/.Trash/tmp")).is_empty());

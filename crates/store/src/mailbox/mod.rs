@@ -174,10 +174,12 @@ impl Mailbox {
             let mut lock = self.folder.lock()?;
             self.settle(work, &lock, Access::Look)?;
             let answer = f(work, &mut lock);
-            let noted = self.note_own_changes(work);
-            let answer = answer?;
-            noted?;
-            Ok(answer)
+            match &answer {
+                Ok(_) => self.note_own_changes(work)?,
+                // How far it came is for the next look to find out.
+                Err(_) => work.distrust(),
+            }
+            answer
         })
     }
 
