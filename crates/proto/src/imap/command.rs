@@ -12,6 +12,9 @@ use super::parse::{Parsed, Parser};
 use super::response::Completion;
 use super::view::Numbers;
 
+/// Why a session ends when somebody else takes its mailbox away, or puts another in its place.
+pub const MAILBOX_LOST: &str = "The selected mailbox was deleted or renamed.";
+
 /// When a command is allowed (RFC 3501 §6.1 to §6.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {

@@ -40,7 +40,7 @@ pub struct Limits {
     pub login_patience: Duration,
     /// Silence that is borne after it: at least 30 minutes (RFC 3501 §5.4).
     pub idle_patience: Duration,
-    /// How often an IDLE is told that the connection still lives; also keeps middleboxes from forgetting it.
+    /// How often an IDLE hears that the connection still lives: a client that is gone is noticed by that.
     pub keepalive: Duration,
 }
 
@@ -57,7 +57,7 @@ impl Default for Limits {
             failed_login_pause: Duration::from_secs(2),
             login_patience: minutes(3),
             idle_patience: minutes(30),
-            keepalive: minutes(2),
+            keepalive: minutes(29),
         }
     }
 }

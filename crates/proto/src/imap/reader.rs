@@ -62,22 +62,31 @@ impl Reader {
 
     /// The next thing in the input, with lines of at most `line_max` octets.
     pub fn read(&mut self, line_max: usize) -> Got {
-        if !self.read_literal() {
-            return Got::Unfinished;
+        loop {
+            if !self.read_literal() {
+                return Got::Unfinished;
+            }
+            if let Some(got) = self.read_line(line_max) {
+                return got;
+            }
         }
+    }
+
+    /// `None` for a line of a command that is passed over, if its literal follows.
+    fn read_line(&mut self, line_max: usize) -> Option<Got> {
         let tag = tag_of(if self.text.is_empty() { self.input.unused() } else { &self.text }).map(<[u8]>::to_vec);
         match self.input.line(line_max) {
-            Line::Unfinished => Got::Unfinished,
+            Line::Unfinished => Some(Got::Unfinished),
             Line::TooLong => {
                 let tag = tag.filter(|_| !self.passing_over);
                 self.forget();
-                Got::TooLong { tag }
+                Some(Got::TooLong { tag })
             }
             Line::Whole(line) => self.take_line(line),
         }
     }
 
-    fn take_line(&mut self, line: Vec<u8>) -> Got {
+    fn take_line(&mut self, line: Vec<u8>) -> Option<Got> {
         let announced = announced(&line);
         if !self.passing_over {
             self.text.extend_from_slice(&line);
@@ -85,14 +94,14 @@ impl Reader {
         match announced {
             Some(announced) if self.passing_over && !announced.synchronizing => {
                 self.literal = announced.length;
-                Got::Unfinished
+                None
             }
             _ if self.passing_over => {
                 self.forget();
-                Got::PassedOver
+                Some(Got::PassedOver)
             }
-            Some(announced) => Got::Literal(announced),
-            None => Got::Command(std::mem::take(&mut self.text)),
+            Some(announced) => Some(Got::Literal(announced)),
+            None => Some(Got::Command(std::mem::take(&mut self.text))),
         }
     }
 
@@ -188,7 +197,7 @@ mod tests {
         let mut reader = reader(b"a X {3+}\r\n\r\n\r {2+}\r\n\r\n)\r\nb NOOP\r\n");
         let Got::Literal(announced) = reader.read(100) else { panic!() };
         reader.pass_over(announced);
-        while reader.read(100) != Got::PassedOver {}
+        assert_eq!(reader.read(100), Got::PassedOver);
         assert_eq!(reader.read(100), Got::Command(b"b NOOP".to_vec()));
     }
 

@@ -53,7 +53,8 @@ impl Completion {
     pub fn bad_name(error: NameError) -> Completion {
         let text = match error {
             NameError::Encoding => "Mailbox name is not valid modified UTF-7.".to_owned(),
-            other => format!("Invalid mailbox name: {other}."),
+            NameError::Character => "A character in the mailbox name is not allowed.".to_owned(),
+            other => format!("Invalid {other}."),
         };
         Completion::no(text).code("CANNOT")
     }

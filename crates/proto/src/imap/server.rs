@@ -3,22 +3,19 @@
 //! Promises: what `Session` promises; a command that cannot be understood is answered and passed over; every wait has its
 //! patience. Knows no command (`command.rs` does) and no text but those about commands as such.
 
+mod begin;
+mod end;
+mod go_on;
+
 use std::fmt;
 use std::sync::Arc;
 
 use super::ask::{Answer, Ask};
-use super::command::{self, Called, OnLine, OnReceived, Step, Tells, Then, When};
-use super::commands::append;
+use super::command::{Called, MAILBOX_LOST, OnLine, OnReceived, Step, Then};
 use super::context::{Context, Profile, State, TlsState};
-use super::parse::{Fault, Parser};
-use super::reader::{Announced, Got, PASSED_OVER_MAX, Reader, tag_of};
-use super::response::{Completion, Status};
-use super::view::Numbers;
-use crate::sasl;
+use super::reader::{Announced, Reader};
+use super::response::Completion;
 use crate::session::{Next, Session};
-
-/// Why a session ends when its mailbox is not there any more.
-const MAILBOX_LOST: &str = "The selected mailbox was deleted or renamed.";
 
 /// The server's side of an IMAP connection.
 pub struct Server {
@@ -51,6 +48,8 @@ enum Doing {
     /// The command is done; what changed meanwhile is asked for before its completion is told.
     Syncing(Completion),
     StartingTls,
+    /// The driver was told to start TLS.
+    Handshaking,
     /// The connection is lost; the house must still hear that an append is given up.
     GivingUp,
     Closing,
@@ -90,16 +89,19 @@ impl Server {
             Doing::AfterMessage(on_received) => self.read_message_end(on_received),
             Doing::Idling => self.idle(),
             Doing::PassingOver(completion) => self.pass_over(completion),
-            Doing::StartingTls => self.flushed(Doing::StartingTls, |_| Next::StartTls),
+            Doing::StartingTls => self.flushed(Doing::StartingTls, |server| {
+                server.doing = Doing::Handshaking;
+                Next::StartTls
+            }),
             Doing::GivingUp if std::mem::take(&mut self.context.appending) => {
                 self.doing = Doing::GivingUp;
                 Some(Next::Ask(Ask::AppendAbort))
             }
             Doing::GivingUp | Doing::Closing => self.flushed(Doing::Closing, |_| Next::Close),
             // The driver must answer first; asking again would be the driver's mistake, and waiting is harmless.
-            waiting @ (Doing::Asking(_) | Doing::IdleAsking | Doing::Syncing(_)) => {
+            waiting @ (Doing::Asking(_) | Doing::IdleAsking | Doing::Syncing(_) | Doing::Handshaking) => {
                 self.doing = waiting;
-                Some(Next::NeedInput { patience: self.context.limits().idle_patience, watch: false })
+                Some(Next::NeedInput { patience: self.context.limits().login_patience, watch: false })
             }
         }
     }
@@ -131,309 +133,10 @@ impl Server {
         self.doing = Doing::GivingUp;
         None
     }
-
-    // ---- commands begin
-
-    fn read_command(&mut self) -> Option<Next<Ask>> {
-        if self.shutting_down && self.reader.text().is_empty() {
-            return self.bye("Server shutting down.");
-        }
-        let line_max = self.context.limits().line_max;
-        match self.reader.read(line_max) {
-            Got::Unfinished => return self.need_input(Doing::Reading),
-            Got::PassedOver => {}
-            Got::TooLong { tag } => {
-                self.begin(tag.as_deref());
-                self.doing = Doing::Stepping(bad("Command line is too long."));
-            }
-            Got::Command(text) => self.start(&text),
-            Got::Literal(announced) => self.judge_literal(announced),
-        }
-        None
-    }
-
-    /// A command begins: its answers carry its tag, or `*` where it has none.
-    fn begin(&mut self, tag: Option<&[u8]>) {
-        self.tag = tag.unwrap_or(b"*").to_vec();
-        self.called = None;
-        self.context.fresh = false;
-    }
-
-    /// Runs a whole command.
-    fn start(&mut self, text: &[u8]) {
-        let step = match self.look_up(text) {
-            Ok((called, mut parser)) => {
-                self.called = Some(called);
-                let started = (called.row.start)(&mut parser, &mut self.context, called.numbers);
-                started.unwrap_or_else(|fault| failed_to_start(called, fault))
-            }
-            Err(completion) => Step::Done(completion),
-        };
-        self.doing = Doing::Stepping(step);
-    }
-
-    /// Finds a command's row by its text so far, and whether it is allowed now.
-    fn look_up<'a>(&mut self, text: &'a [u8]) -> Result<(Called, Parser<'a>), Completion> {
-        let tag = tag_of(text);
-        self.begin(tag);
-        let Some(tag) = tag else { return Err(Completion::bad("Error in IMAP tag: Invalid tag.")) };
-        let mut parser = Parser::new(&text[tag.len()..]);
-        let unknown = || Completion::bad("Error in IMAP command: Unknown command.");
-        let called = parser.space().ok().and_then(|()| command::find(&mut parser)).ok_or_else(unknown)?;
-        self.allowed(called).map(|()| (called, parser))
-    }
-
-    fn allowed(&self, called: Called) -> Result<(), Completion> {
-        match (called.row.when, &self.context.state) {
-            (When::Always, _) | (When::BeforeLogin, State::BeforeLogin) => Ok(()),
-            (When::LoggedIn, State::LoggedIn | State::Selected(_)) | (When::Selected, State::Selected(_)) => Ok(()),
-            (When::BeforeLogin, _) => Err(Completion::bad("Already logged in.")),
-            (_, State::BeforeLogin) => Err(Completion::bad("Please log in first.")),
-            (_, State::LoggedIn) => Err(Completion::bad("No mailbox selected.")),
-        }
-    }
-
-    /// A literal is announced. Is it wanted?
-    fn judge_literal(&mut self, announced: Announced) {
-        let text = self.reader.text().to_vec();
-        let judged = match self.look_up(&text) {
-            Ok((called, mut parser)) if called.row.takes_message => {
-                self.called = Some(called);
-                append::begin(&mut parser, announced.length, &mut self.context)
-                    .unwrap_or_else(|fault| Some(failed_to_start(called, fault)))
-            }
-            Ok(_) => None,
-            Err(completion) => Some(Step::Done(completion)),
-        };
-        let room = self.context.limits().command_max.saturating_sub(text.len()) as u64;
-        match judged {
-            Some(step) => {
-                self.reader.hand_over();
-                self.announced = Some(announced);
-                self.doing = Doing::Stepping(step);
-            }
-            None if announced.length > room => {
-                self.reader.hand_over();
-                self.announced = Some(announced);
-                self.doing = Doing::Stepping(Step::Done(Completion::too_big()));
-            }
-            None => {
-                self.reader.accept(announced);
-                self.invite(announced);
-            }
-        }
-    }
-
-    // RFC 3501 §7.5: the client waits for this before it sends the literal.
-    fn invite(&mut self, announced: Announced) {
-        if announced.synchronizing {
-            self.context.out.push(b"+ OK\r\n");
-        }
-    }
-
-    // ---- commands go on
-
-    fn step(&mut self, step: Step) -> Option<Next<Ask>> {
-        match step {
-            Step::Done(completion) => return self.end(completion),
-            Step::Ask(ask, then) => {
-                self.doing = Doing::Asking(then);
-                return Some(Next::Ask(ask));
-            }
-            Step::Flush(resume) if self.context.out.is_empty() => {
-                self.doing = Doing::Stepping(resume(&mut self.context));
-            }
-            Step::Flush(resume) => {
-                self.doing = Doing::Stepping(Step::Flush(resume));
-                return Some(Next::Send(self.context.out.take()));
-            }
-            Step::Line(on_line) => self.doing = Doing::AwaitingLine(on_line),
-            Step::Receive(on_received) => {
-                if let Some(announced) = self.announced {
-                    self.invite(announced);
-                }
-                self.doing = Doing::Receiving(on_received);
-            }
-            Step::Idle => {
-                self.context.out.push(b"+ idling\r\n");
-                self.changed = false;
-                self.doing = Doing::Idling;
-            }
-            Step::StartTls(completion) => {
-                completion.write(&self.tag, &mut self.context.out);
-                self.doing = Doing::StartingTls;
-            }
-            Step::Pause(time, completion) => {
-                let doing = Doing::Stepping(Step::Pause(time, completion.clone()));
-                return self.flushed(doing, |server| {
-                    server.doing = Doing::Stepping(Step::Done(completion));
-                    Next::Pause(time)
-                });
-            }
-            Step::Logout => {
-                self.context.out.push(b"* BYE Logging out\r\n");
-                Completion::ok("Logout completed.").write(&self.tag, &mut self.context.out);
-                self.doing = Doing::Closing;
-            }
-            Step::Bye(why) => return self.bye(why),
-            Step::Broken => self.doing = Doing::Closing,
-        }
-        None
-    }
-
-    fn read_line(&mut self, on_line: OnLine) -> Option<Next<Ask>> {
-        match self.reader.read(sasl::LINE_LENGTH_MAX) {
-            Got::Unfinished => return self.need_input(Doing::AwaitingLine(on_line)),
-            Got::Command(line) => self.doing = Doing::Stepping(on_line(&mut self.context, &line)),
-            // A line like this belongs to no exchange; nothing of it is kept.
-            Got::Literal(announced) => {
-                self.reader.hand_over();
-                self.announced = Some(announced);
-                self.doing = Doing::Stepping(bad("Invalid line."));
-            }
-            Got::TooLong { .. } | Got::PassedOver => self.doing = Doing::Stepping(bad("Line is too long.")),
-        }
-        None
-    }
-
-    fn receive_message(&mut self, on_received: OnReceived) -> Option<Next<Ask>> {
-        let left = self.announced.map_or(0, |announced| announced.length);
-        if left == 0 {
-            self.announced = None;
-            self.doing = Doing::AfterMessage(on_received);
-            return None;
-        }
-        let piece = self.reader.take_piece(left);
-        if piece.is_empty() {
-            return self.need_input(Doing::Receiving(on_received));
-        }
-        let left = left - piece.len() as u64;
-        self.announced = Some(Announced { length: left, synchronizing: false });
-        self.doing = Doing::Receiving(on_received);
-        Some(Next::Content(piece))
-    }
-
-    // append = "APPEND" ... literal, and then CRLF.
-    fn read_message_end(&mut self, on_received: OnReceived) -> Option<Next<Ask>> {
-        let line_max = self.context.limits().line_max;
-        let ended = match self.reader.read(line_max) {
-            Got::Unfinished => return self.need_input(Doing::AfterMessage(on_received)),
-            Got::Command(line) => line.is_empty(),
-            Got::Literal(announced) => {
-                self.reader.hand_over();
-                self.announced = Some(announced);
-                false
-            }
-            Got::TooLong { .. } | Got::PassedOver => false,
-        };
-        self.doing = Doing::Stepping(on_received(&mut self.context, ended));
-        None
-    }
-
-    // RFC 2177 §3
-    fn idle(&mut self) -> Option<Next<Ask>> {
-        let line_max = self.context.limits().line_max;
-        match self.reader.read(line_max) {
-            Got::Unfinished if std::mem::take(&mut self.changed) => {
-                self.doing = Doing::IdleAsking;
-                return Some(Next::Ask(Ask::Sync));
-            }
-            Got::Unfinished => return self.need_input(Doing::Idling),
-            Got::Command(line) if line.eq_ignore_ascii_case(b"DONE") => {
-                self.doing = Doing::Stepping(Step::ok("Idle completed."));
-            }
-            Got::Literal(announced) => {
-                self.reader.hand_over();
-                self.announced = Some(announced);
-                self.doing = Doing::Stepping(bad("Expected DONE."));
-            }
-            Got::Command(_) | Got::TooLong { .. } | Got::PassedOver => {
-                self.doing = Doing::Stepping(bad("Expected DONE."));
-            }
-        }
-        None
-    }
-
-    // ---- commands end
-
-    fn end(&mut self, completion: Completion) -> Option<Next<Ask>> {
-        match self.announced.take() {
-            // The client sends it only when it is asked to, and it is not.
-            None | Some(Announced { synchronizing: true, .. }) => {}
-            Some(announced) if announced.length > PASSED_OVER_MAX => return self.bye("Literal is too large."),
-            Some(announced) => {
-                self.reader.pass_over(announced);
-                self.doing = Doing::PassingOver(completion);
-                return None;
-            }
-        }
-        self.end_command(completion)
-    }
-
-    fn pass_over(&mut self, completion: Completion) -> Option<Next<Ask>> {
-        let line_max = self.context.limits().line_max;
-        match self.reader.read(line_max) {
-            Got::Unfinished => self.need_input(Doing::PassingOver(completion)),
-            _ => self.end_command(completion),
-        }
-    }
-
-    /// Asks what changed meanwhile, if this command may tell it.
-    fn end_command(&mut self, completion: Completion) -> Option<Next<Ask>> {
-        let tells = self.called.is_some_and(|called| called.row.tells != Tells::Nothing);
-        if completion.status == Status::Bad || !tells || !matches!(self.context.state, State::Selected(_)) {
-            return self.complete(completion);
-        }
-        if self.context.fresh {
-            return self.tell_and_complete(completion);
-        }
-        self.doing = Doing::Syncing(completion);
-        Some(Next::Ask(Ask::Sync))
-    }
-
-    fn tell_and_complete(&mut self, completion: Completion) -> Option<Next<Ask>> {
-        let Context { state, out, .. } = &mut self.context;
-        if let (State::Selected(view), Some(called)) = (state, self.called) {
-            view.catch_up(called.tells_expunges(), called.numbers == Numbers::Uid, out);
-        }
-        self.complete(completion)
-    }
-
-    fn complete(&mut self, completion: Completion) -> Option<Next<Ask>> {
-        match completion.status {
-            Status::Bad => self.bad_commands += 1,
-            Status::Ok => self.bad_commands = 0,
-            Status::No => {}
-        }
-        let limits = self.context.limits();
-        let logged_in = self.context.is_logged_in();
-        if self.bad_commands >= if logged_in { limits.bad_commands_max } else { limits.bad_commands_before_login_max } {
-            return self.bye("Too many invalid IMAP commands.");
-        }
-        completion.write(&self.tag, &mut self.context.out);
-        self.tag = Vec::new();
-        self.doing = Doing::Reading;
-        None
-    }
-
-    fn tell_while_idle(&mut self) {
-        let Context { state, out, .. } = &mut self.context;
-        if let State::Selected(view) = state {
-            view.catch_up(true, false, out);
-        }
-        self.doing = Doing::Idling;
-    }
 }
 
 fn bad(text: &'static str) -> Step {
     Step::Done(Completion::bad(text))
-}
-
-fn failed_to_start(called: Called, fault: Fault) -> Step {
-    Step::Done(match fault {
-        Fault::Syntax(text) => Completion::bad(format!("Error in IMAP command {}: {text}.", called.row.name)),
-        Fault::Refused(completion) => completion,
-    })
 }
 
 impl Session for Server {

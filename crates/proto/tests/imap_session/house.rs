@@ -479,7 +479,10 @@ impl Mailbox {
     }
 
     fn claim_recent(&mut self) -> Vec<Uid> {
-        self.messages.iter_mut().filter_map(|message| std::mem::take(&mut message.recent).then_some(message.uid)).collect()
+        self.messages
+            .iter_mut()
+            .filter_map(|message| std::mem::take(&mut message.recent).then_some(message.uid))
+            .collect()
     }
 
     fn snapshot(&mut self) -> Arc<Snapshot> {

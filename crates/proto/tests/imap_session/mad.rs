@@ -8,6 +8,8 @@ use crate::{Imap, folder};
 
 const RUNS: u64 = 3_000;
 const LINES_MAX: u64 = 12;
+/// Octets that mean something somewhere.
+const ODD: &[u8] = b"(){}[]\"\\*%:,<>.+0\r\n \0\xff";
 /// A session that has not come to rest after this many steps never will.
 const STEPS_MAX: usize = 200_000;
 
@@ -44,7 +46,7 @@ fn conversation(numbers: &mut Numbers, lines: &[Vec<u8>]) -> Vec<u8> {
         match numbers.below(4) {
             0 => bytes[at] = numbers.below(256) as u8,
             1 => drop(bytes.remove(at)),
-            2 => bytes.insert(at, b"(){}[]\"\\*%:,<>.+0\r\n \0"[numbers.below(22) as usize]),
+            2 => bytes.insert(at, ODD[numbers.below(ODD.len() as u64) as usize]),
             _ => bytes.truncate(at.max(40)),
         }
     }

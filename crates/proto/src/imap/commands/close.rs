@@ -14,10 +14,10 @@ pub fn close(args: &mut Parser<'_>, context: &mut Context, _: Numbers) -> Parsed
         return Ok(leave("Close completed."));
     }
     Ok(Step::ask(Ask::Sync, |context, answer| {
-        // The mailbox is left whether or not it is still there, so `hear` may say what it likes.
-        context.hear(answer);
+        // In a mailbox that is another one by now, these UIDs mean something else.
+        let same = context.hear(answer);
         let uids = context.view().map(|view| super::expunge::deleted(view)).unwrap_or_default();
-        if uids.is_empty() {
+        if !same || uids.is_empty() {
             return leave("Close completed.");
         }
         Step::ask(Ask::Expunge { uids }, |_, answer| match answer {
@@ -40,4 +40,3 @@ pub fn leave(text: &'static str) -> Step {
         Step::ok(text)
     })
 }
-

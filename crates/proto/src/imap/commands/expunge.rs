@@ -1,9 +1,11 @@
 //! EXPUNGE (RFC 3501 §6.4.3) and UID EXPUNGE (RFC 4315 §2.1).
 
+use std::collections::BTreeSet;
+
 use mail::{Flags, NumberSet, Uid};
 
 use crate::imap::ask::{Answer, Ask};
-use crate::imap::command::Step;
+use crate::imap::command::{MAILBOX_LOST, Step};
 use crate::imap::context::Context;
 use crate::imap::parse::{Fault, Parsed, Parser};
 use crate::imap::response::Completion;
@@ -27,7 +29,7 @@ pub fn start(args: &mut Parser<'_>, context: &mut Context, numbers: Numbers) -> 
     // What others marked \Deleted a moment ago goes too, so the store is asked first.
     Ok(Step::ask(Ask::Sync, move |context, answer| {
         if !context.hear(answer) {
-            return Step::Bye("The selected mailbox was deleted or renamed.");
+            return Step::Bye(MAILBOX_LOST);
         }
         expunge(context, only.as_ref())
     }))
@@ -35,9 +37,11 @@ pub fn start(args: &mut Parser<'_>, context: &mut Context, numbers: Numbers) -> 
 
 fn expunge(context: &mut Context, only: Option<&NumberSet>) -> Step {
     let Some(view) = context.view() else { return Step::Done(Completion::misunderstood()) };
-    let star = view.latest().rows.last().map_or(0, |row| row.uid.number());
     let mut uids = deleted(view);
-    uids.retain(|uid| only.is_none_or(|set| set.contains(uid.number(), star)));
+    if let Some(set) = only {
+        let named: BTreeSet<Uid> = view.known_messages(set, Numbers::Uid).iter().map(|message| message.uid).collect();
+        uids.retain(|uid| named.contains(uid));
+    }
     if uids.is_empty() {
         return Step::ok("Expunge completed.");
     }

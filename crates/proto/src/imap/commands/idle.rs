@@ -1,7 +1,7 @@
 //! IDLE (RFC 2177). What changed before it is told first; then the machine watches (`server.rs`).
 
 use crate::imap::ask::Ask;
-use crate::imap::command::Step;
+use crate::imap::command::{MAILBOX_LOST, Step};
 use crate::imap::context::{Context, State};
 use crate::imap::parse::{Parsed, Parser};
 use crate::imap::view::Numbers;
@@ -15,7 +15,7 @@ pub fn start(args: &mut Parser<'_>, context: &mut Context, _: Numbers) -> Parsed
     }
     Ok(Step::ask(Ask::Sync, |context, answer| {
         if !context.hear(answer) {
-            return Step::Bye("The selected mailbox was deleted or renamed.");
+            return Step::Bye(MAILBOX_LOST);
         }
         let Context { state, out, .. } = context;
         if let State::Selected(view) = state {

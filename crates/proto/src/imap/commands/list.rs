@@ -1,7 +1,7 @@
 //! LIST and LSUB (RFC 3501 §6.3.8, §6.3.9), with LIST-EXTENDED (RFC 5258), LIST-STATUS (RFC 5819), CHILDREN (RFC 3348)
 //! and SPECIAL-USE (RFC 6154).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use mail::MailboxName;
 use mail::mailbox_name::SEPARATOR;
@@ -149,25 +149,32 @@ struct Line {
     has_status: bool,
 }
 
-/// Every name there is, in the order it is told: INBOX, then by name.
-struct Names(BTreeMap<(bool, MailboxName), (Option<MailboxInfo>, bool)>);
+/// Every name there is.
+struct Names {
+    /// What is there, and whether it is subscribed; in the order it is told: INBOX, then by name.
+    all: BTreeMap<(bool, MailboxName), (Option<MailboxInfo>, bool)>,
+    /// What has something subscribed below it.
+    above_subscribed: BTreeSet<MailboxName>,
+}
 
 impl Names {
     fn new(mailboxes: Vec<MailboxInfo>, subscriptions: Vec<MailboxName>) -> Names {
-        let mut names = BTreeMap::new();
+        let mut all = BTreeMap::new();
         for info in mailboxes {
             let subscribed = info.subscribed;
-            names.insert((!info.name.is_inbox(), info.name.clone()), (Some(info), subscribed));
+            all.insert((!info.name.is_inbox(), info.name.clone()), (Some(info), subscribed));
         }
         for name in subscriptions {
-            names.entry((!name.is_inbox(), name)).or_insert((None, false)).1 = true;
+            all.entry((!name.is_inbox(), name)).or_insert((None, false)).1 = true;
         }
-        Names(names)
+        let subscribed = all.iter().filter(|(_, (_, subscribed))| *subscribed);
+        let above_subscribed = subscribed.flat_map(|((_, name), _)| above(name)).collect();
+        Names { all, above_subscribed }
     }
 
     fn choose(&self, request: &Request) -> Vec<Line> {
         let mut lines: Vec<Line> = Vec::new();
-        for ((_, name), (info, subscribed)) in &self.0 {
+        for ((_, name), (info, subscribed)) in &self.all {
             if request.patterns.iter().any(|pattern| pattern.matches(name)) {
                 lines.extend(self.line(name, info.as_ref(), *subscribed, request));
             }
@@ -178,8 +185,14 @@ impl Names {
         lines
     }
 
-    fn line(&self, name: &MailboxName, info: Option<&MailboxInfo>, subscribed: bool, request: &Request) -> Option<Line> {
-        let child_info = request.recursive && self.has_subscribed_below(name);
+    fn line(
+        &self,
+        name: &MailboxName,
+        info: Option<&MailboxInfo>,
+        subscribed: bool,
+        request: &Request,
+    ) -> Option<Line> {
+        let child_info = request.recursive && self.above_subscribed.contains(name);
         let wanted = match request {
             Request { lsub: true, .. } => subscribed,
             Request { only_subscribed: true, .. } => subscribed || child_info,
@@ -195,26 +208,24 @@ impl Names {
         Some(Line { name: name.clone(), attributes, child_info, has_status })
     }
 
-    fn has_subscribed_below(&self, name: &MailboxName) -> bool {
-        self.0.iter().any(|((_, other), (_, subscribed))| *subscribed && other.is_below(name))
-    }
-
     // RFC 3501 §6.3.9: with "%", a name that is not subscribed is told if one below it is, and cannot be told itself.
     fn add_unsubscribed_parents(&self, request: &Request, lines: &mut Vec<Line>) {
         let matches = |name: &MailboxName| request.patterns.iter().any(|pattern| pattern.matches(name));
-        let mut parents: Vec<MailboxName> = Vec::new();
-        for ((_, name), (_, subscribed)) in &self.0 {
-            if !subscribed || matches(name) {
-                continue;
+        let told: BTreeSet<MailboxName> = lines.iter().map(|line| line.name.clone()).collect();
+        let mut parents = BTreeSet::new();
+        for ((_, name), (_, subscribed)) in &self.all {
+            if *subscribed && !matches(name) {
+                parents.extend(above(name).filter(|parent| matches(parent) && !told.contains(parent)));
             }
-            parents.extend(std::iter::successors(name.parent(), MailboxName::parent).filter(|parent| matches(parent)));
         }
-        parents.sort_unstable();
-        parents.dedup();
-        parents.retain(|parent| lines.iter().all(|line| line.name != *parent));
         let line = |name| Line { name, attributes: vec!["\\Noselect"], child_info: false, has_status: false };
         lines.extend(parents.into_iter().map(line));
     }
+}
+
+/// The names above a name, the nearest first.
+fn above(name: &MailboxName) -> impl Iterator<Item = MailboxName> {
+    std::iter::successors(name.parent(), MailboxName::parent)
 }
 
 // RFC 3501 §7.2.2, RFC 5258 §4, RFC 3348, RFC 6154 §2

@@ -11,14 +11,27 @@ use crate::imap::parse::{Fault, Parsed, Parser, syntax, syntax_at};
 use crate::imap::response::Completion;
 use crate::imap::view::{Numbers, View};
 
+/// How many keys one search may have.
+pub const KEYS_MAX: usize = 1_000;
+/// How many of them may be sets of numbers: each can become a list as long as the mailbox.
+pub const SETS_MAX: usize = 50;
+
+/// What the keys of one search are made with.
+struct Maker<'a> {
+    view: &'a View,
+    keys_left: usize,
+    sets_left: usize,
+}
+
 // search = "SEARCH" [SP "CHARSET" SP astring] 1*(SP search-key)
 pub fn start(args: &mut Parser<'_>, context: &mut Context, numbers: Numbers) -> Parsed<Step> {
     let Some(view) = context.view() else { return Err(Fault::Refused(Completion::misunderstood())) };
     charset(args)?;
+    let mut maker = Maker { view, keys_left: KEYS_MAX, sets_left: SETS_MAX };
     let mut keys = Vec::new();
     while !args.at_end() {
         args.space()?;
-        keys.push(key(args, view, 0)?);
+        keys.push(maker.key(args, 0)?);
     }
     if keys.is_empty() {
         return syntax("Missing argument");
@@ -51,21 +64,57 @@ fn all_of(mut keys: Vec<Key>) -> Key {
     if keys.len() == 1 { keys.pop().unwrap_or(Key::All) } else { Key::And(keys) }
 }
 
-// search-key = "ALL" / "ANSWERED" / ... / sequence-set / "(" search-key *(SP search-key) ")"
-fn key(args: &mut Parser<'_>, view: &View, depth: usize) -> Parsed<Key> {
-    if depth > SEARCH_DEPTH_MAX {
-        return syntax("Search is nested too deeply");
-    }
-    match args.peek() {
-        Some(b'(') => args.list(1, |args| key(args, view, depth + 1)).map(all_of),
-        Some(b'0'..=b'9' | b'*') => Ok(numbered(view, &args.sequence_set()?, Numbers::Seq)),
-        _ => {
-            let name = args.atom()?.to_ascii_uppercase();
-            match simple(&name, view) {
-                Some(key) => Ok(key),
-                None => with_argument(&name, args, view, depth),
+impl Maker<'_> {
+    // search-key = "ALL" / "ANSWERED" / ... / sequence-set / "(" search-key *(SP search-key) ")"
+    fn key(&mut self, args: &mut Parser<'_>, depth: usize) -> Parsed<Key> {
+        if depth > SEARCH_DEPTH_MAX {
+            return syntax("Search is nested too deeply");
+        }
+        if self.keys_left == 0 {
+            return syntax("Search has too many keys");
+        }
+        self.keys_left -= 1;
+        match args.peek() {
+            Some(b'(') => args.list(1, |args| self.key(args, depth + 1)).map(all_of),
+            Some(b'0'..=b'9' | b'*') => self.numbered(&args.sequence_set()?, Numbers::Seq),
+            _ => {
+                let name = args.atom()?.to_ascii_uppercase();
+                match simple(&name, self.view) {
+                    Some(key) => Ok(key),
+                    None => self.with_argument(&name, args, depth),
+                }
             }
         }
+    }
+
+    fn with_argument(&mut self, name: &str, args: &mut Parser<'_>, depth: usize) -> Parsed<Key> {
+        match name {
+            "UID" => {
+                args.space()?;
+                self.numbered(&args.sequence_set()?, Numbers::Uid)
+            }
+            "NOT" => {
+                args.space()?;
+                Ok(Key::Not(Box::new(self.key(args, depth + 1)?)))
+            }
+            "OR" => {
+                args.space()?;
+                let one = self.key(args, depth + 1)?;
+                args.space()?;
+                Ok(Key::Or(Box::new(one), Box::new(self.key(args, depth + 1)?)))
+            }
+            _ => with_value(name, args),
+        }
+    }
+
+    /// The messages of a set that the client knows; others match nothing, as with Dovecot.
+    fn numbered(&mut self, set: &NumberSet, numbers: Numbers) -> Parsed<Key> {
+        if self.sets_left == 0 {
+            return syntax("Search has too many sets of numbers");
+        }
+        self.sets_left -= 1;
+        let messages = self.view.known_messages(set, numbers);
+        Ok(Key::UidSet(NumberSet::from_numbers(messages.into_iter().map(|message| message.uid.number()))))
     }
 }
 
@@ -92,50 +141,33 @@ fn simple(name: &str, view: &View) -> Option<Key> {
     })
 }
 
-/// Keys with arguments.
-fn with_argument(name: &str, args: &mut Parser<'_>, view: &View, depth: usize) -> Parsed<Key> {
-    const NAMES: [&str; 22] = [
-        "BCC", "CC", "FROM", "SUBJECT", "TO", "BODY", "TEXT", "HEADER", "KEYWORD", "UNKEYWORD", "LARGER", "SMALLER",
-        "BEFORE", "ON", "SINCE", "SENTBEFORE", "SENTON", "SENTSINCE", "UID", "NOT", "OR", "CHARSET",
-    ];
-    if !NAMES.contains(&name) {
-        return syntax_at("Unknown argument", name.as_bytes());
-    }
-    args.space()?;
-    Ok(match name {
-        "BCC" | "CC" | "FROM" | "SUBJECT" | "TO" => Key::Header { name: name.to_owned(), text: text(args)? },
-        "BODY" => Key::Body(text(args)?),
-        "TEXT" => Key::Text(text(args)?),
-        "HEADER" => {
+/// Keys with a value, which follows the space after their name.
+fn with_value(name: &str, args: &mut Parser<'_>) -> Parsed<Key> {
+    let value: fn(&mut Parser<'_>, &str) -> Parsed<Key> = match name {
+        "BCC" | "CC" | "FROM" | "SUBJECT" | "TO" => {
+            |args, name| Ok(Key::Header { name: name.to_owned(), text: text(args)? })
+        }
+        "BODY" => |args, _| text(args).map(Key::Body),
+        "TEXT" => |args, _| text(args).map(Key::Text),
+        "HEADER" => |args, _| {
             let name = text(args)?;
             args.space()?;
-            Key::Header { name, text: text(args)? }
-        }
-        "KEYWORD" => Key::Keyword(keyword(args)?),
-        "UNKEYWORD" => Key::Not(Box::new(Key::Keyword(keyword(args)?))),
-        "LARGER" => Key::Larger(args.number()?.into()),
-        "SMALLER" => Key::Smaller(args.number()?.into()),
-        "BEFORE" => Key::Before(args.date()?),
-        "ON" => Key::On(args.date()?),
-        "SINCE" => Key::Since(args.date()?),
-        "SENTBEFORE" => Key::SentBefore(args.date()?),
-        "SENTON" => Key::SentOn(args.date()?),
-        "SENTSINCE" => Key::SentSince(args.date()?),
-        "UID" => numbered(view, &args.sequence_set()?, Numbers::Uid),
-        "NOT" => Key::Not(Box::new(key(args, view, depth + 1)?)),
-        "OR" => {
-            let one = key(args, view, depth + 1)?;
-            args.space()?;
-            Key::Or(Box::new(one), Box::new(key(args, view, depth + 1)?))
-        }
-        _ => return syntax("CHARSET must come first"),
-    })
-}
-
-/// The messages of a set that the client knows; others match nothing, as with Dovecot.
-fn numbered(view: &View, set: &NumberSet, numbers: Numbers) -> Key {
-    let uids = view.known_messages(set, numbers).into_iter().map(|message| message.uid.number());
-    Key::UidSet(NumberSet::from_numbers(uids))
+            Ok(Key::Header { name, text: text(args)? })
+        },
+        "KEYWORD" => |args, _| keyword(args).map(Key::Keyword),
+        "UNKEYWORD" => |args, _| Ok(Key::Not(Box::new(Key::Keyword(keyword(args)?)))),
+        "LARGER" => |args, _| Ok(Key::Larger(args.number()?.into())),
+        "SMALLER" => |args, _| Ok(Key::Smaller(args.number()?.into())),
+        "BEFORE" => |args, _| args.date().map(Key::Before),
+        "ON" => |args, _| args.date().map(Key::On),
+        "SINCE" => |args, _| args.date().map(Key::Since),
+        "SENTBEFORE" => |args, _| args.date().map(Key::SentBefore),
+        "SENTON" => |args, _| args.date().map(Key::SentOn),
+        "SENTSINCE" => |args, _| args.date().map(Key::SentSince),
+        _ => return syntax_at("Unknown argument", name.as_bytes()),
+    };
+    args.space()?;
+    value(args, name)
 }
 
 fn text(args: &mut Parser<'_>) -> Parsed<String> {

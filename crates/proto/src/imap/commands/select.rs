@@ -3,7 +3,7 @@
 use crate::imap::ask::{Answer, Ask};
 use crate::imap::command::Step;
 use crate::imap::context::{Context, State};
-use crate::imap::parse::{Parsed, Parser};
+use crate::imap::parse::{Fault, Parsed, Parser, mailbox_name};
 use crate::imap::response::Completion;
 use crate::imap::view::{Numbers, View};
 
@@ -19,14 +19,15 @@ pub fn examine(args: &mut Parser<'_>, context: &mut Context, _: Numbers) -> Pars
 
 fn open(args: &mut Parser<'_>, context: &mut Context, text: &'static str, read_only: bool) -> Parsed<Step> {
     args.space()?;
-    let name = args.mailbox();
+    let encoded = args.astring()?;
     args.end()?;
     // RFC 3501 §6.3.1: also a SELECT that fails leaves no mailbox selected.
     let was_selected = leave(context);
-    let name = match name {
-        Ok(name) => name,
-        Err(fault) if was_selected => return Ok(Step::ask(Ask::Unselect, |_, _| failed(fault))),
-        Err(fault) => return Err(fault),
+    let name = match mailbox_name(&encoded) {
+        Err(Fault::Refused(completion)) if was_selected => {
+            return Ok(Step::ask(Ask::Unselect, |_, _| Step::Done(completion)));
+        }
+        other => other?,
     };
     let ask = Ask::Select { name: name.clone(), read_only };
     Ok(Step::ask(ask, move |context, answer| match answer {
@@ -49,12 +50,4 @@ fn leave(context: &mut Context) -> bool {
         context.state = State::LoggedIn;
     }
     was_selected
-}
-
-fn failed(fault: crate::imap::parse::Fault) -> Step {
-    use crate::imap::parse::Fault;
-    Step::Done(match fault {
-        Fault::Syntax(text) => Completion::bad(format!("{text}.")),
-        Fault::Refused(completion) => completion,
-    })
 }

@@ -12,8 +12,6 @@ pub fn start(args: &mut Parser<'_>, context: &mut Context, _: Numbers) -> Parsed
     match context.tls {
         TlsState::Off => syntax("TLS is not available"),
         TlsState::On => syntax("TLS is already active"),
-        TlsState::Offered | TlsState::Required => {
-            Ok(Step::StartTls(Completion::ok("Begin TLS negotiation now.")))
-        }
+        TlsState::Offered | TlsState::Required => Ok(Step::StartTls(Completion::ok("Begin TLS negotiation now."))),
     }
 }

@@ -1,7 +1,7 @@
 //! STORE (RFC 3501 §6.4.6).
 
 use crate::imap::ask::{Answer, Ask, FlagChange, How};
-use crate::imap::command::Step;
+use crate::imap::command::{MAILBOX_LOST, Step};
 use crate::imap::context::{Context, State};
 use crate::imap::parse::{Fault, Parsed, Parser, syntax, syntax_at};
 use crate::imap::response::Completion;
@@ -26,7 +26,7 @@ pub fn start(args: &mut Parser<'_>, context: &mut Context, numbers: Numbers) -> 
     Ok(Step::ask(Ask::Store { uids, change: change.clone() }, move |context, answer| match answer {
         Answer::Synced { .. } => {
             if !context.hear(answer) {
-                return Step::Bye("The selected mailbox was deleted or renamed.");
+                return Step::Bye(MAILBOX_LOST);
             }
             tell(context, &messages, &change, silent, numbers)
         }

@@ -22,7 +22,9 @@ enum Item {
     Size,
     Envelope,
     /// BODY, and with `extensible` BODYSTRUCTURE.
-    Structure { extensible: bool },
+    Structure {
+        extensible: bool,
+    },
     Content(Content),
 }
 
@@ -69,7 +71,8 @@ fn macro_or_item(args: &mut Parser<'_>) -> Parsed<Vec<Item>> {
 //             "UID" / "BODY" section ["<" number "." nz-number ">"] / "BODY.PEEK" section ["<" number "." nz-number ">"]
 fn item(args: &mut Parser<'_>) -> Parsed<Item> {
     let name = args.take_while(|byte| byte.is_ascii_alphanumeric() || byte == b'.').to_ascii_uppercase();
-    let content = |name: &str, section, peek| Item::Content(Content { name: name.to_owned(), section, partial: None, peek });
+    let content =
+        |name: &str, section, peek| Item::Content(Content { name: name.to_owned(), section, partial: None, peek });
     Ok(match name.as_slice() {
         b"FLAGS" => Item::Flags,
         b"UID" => Item::Uid,
@@ -118,17 +121,31 @@ mod tests {
             ("BODY[header.fields.not (from \"To\")]", "BODY[HEADER.FIELDS.NOT (FROM TO)]"),
             ("BODY.PEEK[3.TEXT]", "BODY[3.TEXT]"),
         ] {
-            let Some([Item::Content(content)]) = parsed(asked).as_deref().map(<&[Item; 1]>::try_from).and_then(Result::ok) else {
-                panic!("{asked}")
-            };
+            let items = parsed(asked).unwrap();
+            let [Item::Content(content)] = &items[..] else { panic!("{asked}") };
             assert_eq!(content.name, named);
         }
     }
 
     #[test]
     fn what_is_no_item_is_refused() {
-        for bad in ["", "FOO", "BODY[", "BODY[MIME]", "BODY[0]", "BODY[1.]", "BODY[.1]", "BODY[1.FOO]", "BODY[]<1>", "()",
-            "BODY[]<1.2", "BODY[HEADER.FIELDS ()]", "BODY[HEADER.FIELDS (a:b)]", "BODY[HEADER.FIELDS]", "(FLAGS  UID)"] {
+        for bad in [
+            "",
+            "FOO",
+            "BODY[",
+            "BODY[MIME]",
+            "BODY[0]",
+            "BODY[1.]",
+            "BODY[.1]",
+            "BODY[1.FOO]",
+            "BODY[]<1>",
+            "()",
+            "BODY[]<1.2",
+            "BODY[HEADER.FIELDS ()]",
+            "BODY[HEADER.FIELDS (a:b)]",
+            "BODY[HEADER.FIELDS]",
+            "(FLAGS  UID)",
+        ] {
             assert_eq!(parsed(bad), None, "{bad}");
         }
     }

@@ -14,7 +14,7 @@ use mail::{Flags, Uid, header};
 use super::section::Place;
 use super::{Content, Item, structure};
 use crate::imap::ask::{Answer, Ask, FACTS_MAX, Fact, FlagChange, How, READ_MAX, Refusal};
-use crate::imap::command::Step;
+use crate::imap::command::{MAILBOX_LOST, Step};
 use crate::imap::context::{Context, State};
 use crate::imap::response::{Completion, refused};
 use crate::imap::view::Numbered;
@@ -61,7 +61,8 @@ struct Opened {
 
 impl Needs {
     fn of(items: &[Item]) -> Needs {
-        let contents = || items.iter().filter_map(|item| if let Item::Content(content) = item { Some(content) } else { None });
+        let contents =
+            || items.iter().filter_map(|item| if let Item::Content(content) = item { Some(content) } else { None });
         let structure = items.iter().any(|item| matches!(item, Item::Structure { .. }))
             || contents().any(|content| content.section.needs_structure());
         let envelope = items.contains(&Item::Envelope);
@@ -106,7 +107,7 @@ impl Fetch {
         Step::ask(Ask::Store { uids: self.now_seen.clone(), change }, move |context, answer| {
             // A message that cannot be marked can still be read.
             if matches!(answer, Answer::Synced { .. }) && !context.hear(answer) {
-                return Step::Bye("The selected mailbox was deleted or renamed.");
+                return Step::Bye(MAILBOX_LOST);
             }
             self.ask_facts(context)
         })
@@ -277,7 +278,7 @@ impl Fetch {
         context.out.push(text.as_bytes());
     }
 
-    fn finish(self: Box<Self>) -> Step {
+    fn finish(&self) -> Step {
         let completion = match self.some_gone {
             // RFC 5530 §3: a client that sees this asks NOOP.
             true => refused(Refusal::Gone),

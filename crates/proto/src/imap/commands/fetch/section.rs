@@ -26,7 +26,10 @@ pub enum What {
     Text,
     Mime,
     /// The fields of these names, or with `not` all others.
-    Fields { names: Vec<Vec<u8>>, not: bool },
+    Fields {
+        names: Vec<Vec<u8>>,
+        not: bool,
+    },
 }
 
 /// `<offset.length>`

@@ -15,14 +15,7 @@ pub fn envelope(head: &[u8], out: &mut Outbox) {
     nstring(envelope.date.as_deref(), out);
     out.push(b" ");
     nstring(envelope.subject.as_deref(), out);
-    for list in [
-        &envelope.from,
-        &envelope.sender,
-        &envelope.reply_to,
-        &envelope.to,
-        &envelope.cc,
-        &envelope.bcc,
-    ] {
+    for list in [&envelope.from, &envelope.sender, &envelope.reply_to, &envelope.to, &envelope.cc, &envelope.bcc] {
         out.push(b" ");
         addresses(list, out);
     }
@@ -68,8 +61,9 @@ fn multipart(part: &Part, parts: &[Part], extensible: bool, out: &mut Outbox) {
         body(inner, extensible, out);
     }
     if parts.is_empty() {
-        // The grammar wants one; an empty text is what is there.
-        out.push(b"(\"text\" \"plain\" NIL NIL NIL \"7bit\" 0 0)");
+        // The grammar wants at least one: an empty text, as Dovecot shows it.
+        out.push(b"(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0");
+        out.push(if extensible { b" NIL NIL NIL NIL)" } else { b")" });
     }
     out.push(b" ");
     string(&part.media.subtype, out);
