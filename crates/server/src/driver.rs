@@ -32,6 +32,11 @@ pub trait House<S: Session>: Send {
         async {}
     }
 
+    /// The connection is encrypted now, so: `TLSv1.3 with cipher TLS13_AES_128_GCM_SHA256`.
+    fn encrypted(&mut self, how: String) {
+        let _ = how;
+    }
+
     /// Ends when the mailbox that the session watches may have changed.
     fn changed(&mut self) -> impl Future<Output = ()> + Send {
         pending()
@@ -64,6 +69,8 @@ where
     S::Answer: Send,
     H: House<S>,
 {
+    // Implicit TLS is there before the first word.
+    connection.tls_description().into_iter().for_each(|how| house.encrypted(how));
     let ending = converse(connection, session, house, stopping).await;
     if ending != Ending::Closed {
         session.closed();
@@ -104,7 +111,10 @@ where
                 Event::Stopping => session.shut_down(),
             },
             Next::StartTls => match timeout(WRITE_PATIENCE, connection.start_tls()).await {
-                Ok(Handshake::Done) => session.tls_started(),
+                Ok(Handshake::Done) => {
+                    connection.tls_description().into_iter().for_each(|how| house.encrypted(how));
+                    session.tls_started();
+                }
                 _ => return Ending::HandshakeFailed,
             },
             Next::Pause(time) => tokio::time::sleep(time).await,

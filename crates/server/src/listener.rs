@@ -103,7 +103,14 @@ async fn converse(
             let (mut machine, mut house) = profiles::imap(guest, live, listener);
             drive(&mut connection, &mut machine, &mut house, &mut stopping).await
         }
-        Protocol::Pop3 | Protocol::ManageSieve => Ending::Closed,
+        Protocol::Pop3 => {
+            let (mut machine, mut house) = profiles::pop3(guest, live, listener);
+            drive(&mut connection, &mut machine, &mut house, &mut stopping).await
+        }
+        Protocol::ManageSieve => {
+            let (mut machine, mut house) = profiles::managesieve(live, listener);
+            drive(&mut connection, &mut machine, &mut house, &mut stopping).await
+        }
         // It has its own way, above.
         Protocol::Admin => Ending::Closed,
     };

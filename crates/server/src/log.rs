@@ -86,3 +86,41 @@ impl Visit for Parts {
         self.add(field, value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_peer_cannot_forge_a_line_or_a_field() {
+        let page = Page::default();
+        let writer = page.clone();
+        let layer = tracing_subscriber::fmt::layer().with_writer(move || writer.clone()).event_format(Text);
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            tracing::info!(login = "x\n2026 ERROR forged session=\"1\"", plain = 5, "login refused");
+        });
+        let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 1);
+        assert!(
+            text.ends_with("INFO  login refused login=\"x\\n2026 ERROR forged session=\\\"1\\\"\" plain=5\n"),
+            "{text}"
+        );
+    }
+}

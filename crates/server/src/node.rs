@@ -207,6 +207,7 @@ impl Running {
             ("name", old.settings.name == settings.name),
             ("state", old.settings.state == settings.state),
             ("roles", old.settings.roles == settings.roles),
+            ("[queue]", old.settings.queue == settings.queue),
             ("disk_threads", old.settings.limits.disk_threads == settings.limits.disk_threads),
         ];
         if let Some((name, _)) = fixed.iter().find(|(_, same)| !same) {
@@ -221,7 +222,6 @@ impl Running {
         self.close_listeners_not_in(&live.settings.listeners).await;
         sockets.extend(self.bind_changed(&live.settings.listeners, &open).await);
         *self.node.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(live);
-        self.node.outgoing.reload(&self.node.live().settings);
         self.serve(sockets);
         Ok(())
     }

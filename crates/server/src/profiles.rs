@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto::{imap, smtp};
+use proto::{imap, managesieve, pop3, smtp};
 
 use crate::config::{Listener, Protocol, TlsMode};
 use crate::house::Guest;
 use crate::house::imap::ImapHouse;
+use crate::house::managesieve::SieveHouse;
+use crate::house::pop3::Pop3House;
 use crate::house::smtp::SmtpHouse;
 use crate::node::Live;
 
@@ -71,4 +73,38 @@ pub fn imap(guest: Guest, live: &Live, listener: &Listener) -> (imap::Server, Im
         TlsMode::Implicit => imap::TlsState::On,
     };
     (imap::Server::new(Arc::new(profile), tls), ImapHouse::new(guest))
+}
+
+pub fn pop3(guest: Guest, live: &Live, listener: &Listener) -> (pop3::Server, Pop3House) {
+    let limits = &live.settings.limits;
+    let profile = pop3::Profile {
+        banner: format!("{PRODUCT} ready."),
+        tls: match listener.tls {
+            TlsMode::Off => pop3::Tls::Off,
+            TlsMode::StartTls | TlsMode::Required => pop3::Tls::Offered,
+            TlsMode::Implicit => pop3::Tls::On,
+        },
+        login_needs_tls: listener.tls != TlsMode::Off,
+        limits: pop3::Limits {
+            bad_commands_max: u32::try_from(limits.errors).unwrap_or(u32::MAX),
+            // The house makes a wrong password wait, the same in every protocol.
+            login_failure_pause: Duration::ZERO,
+            patience: limits.idle_pop3,
+            ..pop3::Limits::default()
+        },
+    };
+    (pop3::Server::new(profile), Pop3House::new(guest))
+}
+
+pub fn managesieve(live: &Live, listener: &Listener) -> (managesieve::Server, SieveHouse) {
+    let limits = &live.settings.limits;
+    let profile = managesieve::Profile {
+        banner: format!("{PRODUCT} ready."),
+        starttls: matches!(listener.tls, TlsMode::StartTls | TlsMode::Required),
+        limits: managesieve::Limits {
+            bad_commands_max: u32::try_from(limits.errors).unwrap_or(u32::MAX),
+            patience: limits.idle_pop3,
+        },
+    };
+    (managesieve::Server::new(profile), SieveHouse)
 }

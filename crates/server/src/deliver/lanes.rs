@@ -46,3 +46,33 @@ impl Lanes {
         attempt.try_recv().ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mail::QueueId;
+
+    use super::*;
+
+    fn attempt(id: u64) -> Attempt {
+        Attempt { id: QueueId(id), recipients: vec![0], destination: Destination::new("example.test") }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_lane_takes_the_next_attempt_for_its_destination_only() {
+        let lanes = Lanes::default();
+        let destination = Destination::new("example.test");
+        let (taken, ()) = tokio::join!(lanes.wait(&destination), async {
+            let elsewhere = Attempt { destination: Destination::new("other.test"), ..attempt(1) };
+            assert!(lanes.offer(elsewhere).is_some());
+            assert!(lanes.offer(attempt(2)).is_none());
+        });
+        assert_eq!(taken.map(|attempt| attempt.id), Some(QueueId(2)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lane_that_gave_up_loses_no_attempt() {
+        let lanes = Lanes::default();
+        assert!(lanes.wait(&Destination::new("example.test")).await.is_none());
+        assert_eq!(lanes.offer(attempt(3)).map(|attempt| attempt.id), Some(QueueId(3)));
+    }
+}

@@ -34,6 +34,9 @@ const QUEUE_FOLDER: &str = "queue";
 /// The schedule is asked at least so often, in case a clock was set.
 const LOOK_MAX: Duration = Duration::from_secs(60);
 
+/// How often the queue's house is kept.
+const HOUSEKEEPING: Duration = Duration::from_secs(5);
+
 /// Attempts at the same time, in all.
 const ATTEMPTS_MAX: usize = 200;
 
@@ -42,7 +45,7 @@ const ATTEMPTS_MAX: usize = 200;
 pub struct Outgoing {
     spool: Spool,
     schedule: Mutex<Schedule>,
-    /// What a crash left undone, until `run` does it.
+    /// What a crash, or a full disk, left undone, until the housekeeping does it.
     undone: Mutex<Vec<(QueueId, Verdict)>>,
     wake: Notify,
     lanes: Lanes,
@@ -112,12 +115,6 @@ impl Outgoing {
         Ok(id)
     }
 
-    /// New settings for what is tried from now on: back-off, lifetimes and concurrency stay until the next start, because
-    /// the schedule is built on them; routes are looked up at each attempt.
-    pub fn reload(&self, _settings: &Settings) {
-        self.wake.notify_one();
-    }
-
     /// How many messages wait.
     pub fn len(&self) -> usize {
         self.spool.len()
@@ -168,6 +165,10 @@ impl Outgoing {
         self.wake.notify_one();
     }
 
+    fn undone(&self) -> MutexGuard<'_, Vec<(QueueId, Verdict)>> {
+        self.undone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn schedule(&self) -> MutexGuard<'_, Schedule> {
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -196,11 +197,7 @@ fn now() -> Timestamp {
 
 /// Tries what is due, until the node stops.
 pub async fn run(node: Arc<Node>, mut stopping: watch::Receiver<bool>) {
-    let undone = std::mem::take(&mut *node.outgoing.undone.lock().unwrap_or_else(PoisonError::into_inner));
-    for (id, verdict) in undone {
-        let node = node.clone();
-        blocking(move || settle(&node, id, &verdict)).await;
-    }
+    let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
     loop {
         let (attempts, next) = {
             let mut schedule = node.outgoing.schedule();
@@ -212,8 +209,27 @@ pub async fn run(node: Arc<Node>, mut stopping: watch::Receiver<bool>) {
         let sleep = next.map_or(LOOK_MAX, |next| next.since(now()).min(LOOK_MAX));
         tokio::select! {
             _ = stopping.changed() => return,
+            _ = housekeeping.tick() => {
+                let node = node.clone();
+                blocking(move || keep_house(&node)).await;
+            }
             () = node.outgoing.wake.notified() => {}
             () = tokio::time::sleep(sleep) => {}
+        }
+    }
+}
+
+/// Does what is left undone, and gives back the disk space of what is finished.
+fn keep_house(node: &Node) {
+    let undone = std::mem::take(&mut *node.outgoing.undone());
+    for (id, verdict) in undone {
+        settle(node, id, verdict);
+    }
+    loop {
+        match node.outgoing.spool.compact() {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => return tracing::error!(%error, "cannot compact the queue"),
         }
     }
 }
@@ -284,7 +300,7 @@ async fn finish(node: Arc<Node>, attempt: Attempt, outcomes: Vec<(usize, Outcome
         let outgoing = &worker.outgoing;
         tell(&worker, &attempt, &outcomes);
         let verdict = outgoing.schedule().finished(&attempt, &outcomes, now());
-        settle(&worker, attempt.id, &verdict);
+        settle(&worker, attempt.id, verdict);
         outgoing.under_way.fetch_sub(1, Ordering::AcqRel);
         outgoing.wake.notify_one();
     })
@@ -305,13 +321,15 @@ fn tell(node: &Node, attempt: &Attempt, outcomes: &[(usize, Outcome)]) {
     }
 }
 
-/// Makes a verdict durable: new states, reports, the end of the entry. What fails here is done again after a restart.
-fn settle(node: &Node, id: QueueId, verdict: &Verdict) {
-    if let Err(error) = try_settle(node, id, verdict) {
-        match error {
-            // An operator removed it meanwhile.
-            queue::Error::NotFound { .. } => {}
-            error => tracing::error!(queue = %id, %error, "cannot write down what became of a message"),
+/// Makes a verdict durable: new states, reports, the end of the entry. What finds no room is done again later.
+fn settle(node: &Node, id: QueueId, verdict: Verdict) {
+    match try_settle(node, id, &verdict) {
+        Ok(()) => {}
+        // An operator removed it meanwhile.
+        Err(queue::Error::NotFound { .. }) => node.outgoing.schedule().remove(id),
+        Err(error) => {
+            tracing::error!(queue = %id, %error, "cannot write down what became of a message");
+            node.outgoing.undone().push((id, verdict));
         }
     }
 }

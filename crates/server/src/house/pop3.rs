@@ -1,1 +1,138 @@
 //! Answers a POP3 session out of the directory and the store.
+
+use std::sync::Arc;
+
+use mail::flags::{FlagChange, How};
+use mail::{Flags, MailboxName, Uid};
+use proto::pop3::ask::{Answer, Ask, Drop, Refusal};
+use store::{Access, Mailbox};
+
+use super::imap::room::read_exactly;
+use super::{Guest, blocking};
+use crate::directory::LogIn;
+use crate::driver::House;
+
+/// The house of one POP3 session.
+#[derive(Debug)]
+pub struct Pop3House {
+    guest: Guest,
+    account: Option<Arc<store::Account>>,
+    maildrop: Option<Box<Maildrop>>,
+}
+
+/// The INBOX, and the message that is being read.
+#[derive(Debug)]
+struct Maildrop {
+    mailbox: Arc<Mailbox>,
+    message: Option<(Uid, store::Message)>,
+}
+
+impl Pop3House {
+    pub fn new(guest: Guest) -> Pop3House {
+        Pop3House { guest, account: None, maildrop: None }
+    }
+
+    async fn log_in(&mut self, credentials: proto::sasl::Credentials) -> Answer {
+        let account = match self.guest.log_in(credentials).await {
+            LogIn::Welcome(account) => account,
+            LogIn::Refused => return Answer::Refused(Refusal::Authentication),
+            LogIn::Unavailable => return Answer::Refused(Refusal::Temporary),
+        };
+        match self.guest.open_account(&account).await {
+            Ok(mailboxes) => {
+                self.account = Some(mailboxes);
+                Answer::Done
+            }
+            Err(error) => self.refuse(&error),
+        }
+    }
+
+    async fn open(&mut self) -> Answer {
+        let Some(account) = self.account.clone() else { return Answer::Refused(Refusal::Permanent) };
+        let opened = blocking(move || {
+            let mailbox = account.open(&MailboxName::inbox())?;
+            let snapshot = mailbox.sync(Access::Serve)?;
+            let mut drops = Vec::with_capacity(snapshot.rows.len());
+            for row in &snapshot.rows {
+                match mailbox.facts(row.uid) {
+                    Ok(facts) => drops.push(Drop { uid: row.uid, size: facts.size }),
+                    Err(store::Error::Gone) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok((mailbox, drops, snapshot.uid_validity))
+        });
+        match opened.await {
+            Ok((mailbox, drops, uid_validity)) => {
+                self.maildrop = Some(Box::new(Maildrop { mailbox, message: None }));
+                Answer::Maildrop { drops, uid_validity }
+            }
+            Err(error) => self.refuse(&error),
+        }
+    }
+
+    /// Works on the maildrop on a blocking thread.
+    async fn in_maildrop(
+        &mut self,
+        work: impl FnOnce(&mut Maildrop) -> store::Result<Answer> + Send + 'static,
+    ) -> Answer {
+        let Some(mut maildrop) = self.maildrop.take() else { return Answer::Refused(Refusal::Permanent) };
+        let (maildrop, result) = blocking(move || {
+            let result = work(&mut maildrop);
+            (maildrop, result)
+        })
+        .await;
+        self.maildrop = Some(maildrop);
+        result.unwrap_or_else(|error| self.refuse(&error))
+    }
+
+    fn refuse(&self, error: &store::Error) -> Answer {
+        let refusal = match error {
+            store::Error::Gone => Refusal::Gone,
+            store::Error::Busy => Refusal::InUse,
+            store::Error::Damaged { .. } => Refusal::Permanent,
+            _ => Refusal::Temporary,
+        };
+        if refusal != Refusal::Gone {
+            tracing::error!(session = &*self.guest.session, %error, "mailbox trouble");
+        }
+        Answer::Refused(refusal)
+    }
+}
+
+impl Maildrop {
+    fn read(&mut self, uid: Uid, offset: u64, length: u32) -> store::Result<Answer> {
+        if self.message.as_ref().is_none_or(|(open, _)| *open != uid) {
+            self.message = Some((uid, self.mailbox.message(uid)?));
+        }
+        match &mut self.message {
+            Some((_, message)) => read_exactly(message, offset, length as usize).map(Answer::Bytes),
+            None => Err(store::Error::Gone),
+        }
+    }
+
+    /// RFC 1939 §6: the update state.
+    fn quit(&mut self, delete: &[Uid], seen: &[Uid]) -> store::Result<Answer> {
+        self.message = None;
+        if !seen.is_empty() {
+            self.mailbox.store_flags(seen, &FlagChange { how: How::Add, flags: Flags::SEEN, keywords: Vec::new() })?;
+        }
+        if !delete.is_empty() {
+            self.mailbox.expunge(delete)?;
+        }
+        Ok(Answer::Done)
+    }
+}
+
+impl House<proto::pop3::Server> for Pop3House {
+    async fn answer(&mut self, ask: Ask) -> Answer {
+        match ask {
+            Ask::LogIn(credentials) => self.log_in(credentials).await,
+            Ask::Open => self.open().await,
+            Ask::Read { uid, offset, length } => {
+                self.in_maildrop(move |maildrop| maildrop.read(uid, offset, length)).await
+            }
+            Ask::Quit { delete, seen } => self.in_maildrop(move |maildrop| maildrop.quit(&delete, &seen)).await,
+        }
+    }
+}

@@ -30,6 +30,8 @@ const CONTENT_PIECE: usize = 256 * 1024;
 pub struct SmtpHouse {
     guest: Guest,
     dialect: Dialect,
+    /// Version and cipher, once the connection is encrypted.
+    tls: Option<String>,
     content: Option<Box<Content>>,
 }
 
@@ -56,7 +58,7 @@ enum Kept {
 
 impl SmtpHouse {
     pub fn new(guest: Guest, dialect: Dialect) -> SmtpHouse {
-        SmtpHouse { guest, dialect, content: None }
+        SmtpHouse { guest, dialect, tls: None, content: None }
     }
 
     async fn log_in(&mut self, credentials: proto::sasl::Credentials) -> Answer {
@@ -212,7 +214,7 @@ impl SmtpHouse {
             authenticated_as: None,
             by: &live.settings.name,
             protocol,
-            tls: None,
+            tls: self.tls.as_deref(),
             id: trace.as_str(),
             recipient: only.as_ref(),
             date: now(),
@@ -376,6 +378,10 @@ impl House<proto::smtp::Server> for SmtpHouse {
                 Answer::Go
             }
         }
+    }
+
+    fn encrypted(&mut self, how: String) {
+        self.tls = Some(how);
     }
 
     async fn content(&mut self, bytes: Vec<u8>) {
