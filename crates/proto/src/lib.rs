@@ -11,5 +11,6 @@ pub mod pop3;
 pub mod sasl;
 pub mod session;
 pub mod smtp;
+pub mod stuffing;
 
 pub use session::{Next, Outbox, Session};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sim::stage::{smtp, smtp_client};
+use sim::stage::{managesieve, pop3, smtp, smtp_client};
 use sim::transcript::{cut_folder, replay_folder};
 
 fn folder(name: &str) -> PathBuf {
@@ -37,4 +37,24 @@ fn smtp_clients_follow_their_transcripts() {
 #[test]
 fn smtp_clients_report_every_message_when_the_server_vanishes() {
     cut_folder(&smtp_client::SmtpClient, &folder("smtp-client"), smtp_client::judge);
+}
+
+#[test]
+fn pop3_servers_follow_their_transcripts() {
+    replay_folder(&pop3::Pop3, &folder("pop3"));
+}
+
+#[test]
+fn pop3_servers_remove_nothing_when_the_client_vanishes() {
+    cut_folder(&pop3::Pop3, &folder("pop3"), pop3::judge);
+}
+
+#[test]
+fn managesieve_servers_follow_their_transcripts() {
+    replay_folder(&managesieve::ManageSieve, &folder("managesieve"));
+}
+
+#[test]
+fn managesieve_servers_end_when_the_client_vanishes() {
+    cut_folder(&managesieve::ManageSieve, &folder("managesieve"), |_| Ok(()));
 }

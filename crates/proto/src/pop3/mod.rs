@@ -1,1 +1,15 @@
-//! POP3 (RFC 1939).
+//! POP3 (RFC 1939) with its extensions: CAPA and response codes (RFC 2449), STLS (RFC 2595), AUTH (RFC 5034), and the
+//! codes that tell a wrong password from a broken system (RFC 3206).
+//!
+//! `profile`: how a server is set up. `command`: what a client may say. `response`: every text we say. `server`: the
+//! machine. POP3 does not know where messages lie: it asks (`ask`).
+
+pub mod ask;
+pub mod command;
+pub mod profile;
+pub mod response;
+pub mod server;
+
+pub use ask::{Answer, Ask, Drop, Refusal};
+pub use profile::{Limits, Profile, Tls};
+pub use server::Server;

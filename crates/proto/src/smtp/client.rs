@@ -21,9 +21,9 @@ use hello::Offers;
 
 use super::peer_reply::{Heard, ReplyReader};
 use super::profile::Dialect;
-use super::stuffing::Stuffer;
 use crate::input::Input;
 use crate::session::{Next, Outbox, Session};
+use crate::stuffing::Stuffer;
 
 /// One connection to a peer.
 #[derive(Debug)]

@@ -1,0 +1,53 @@
+//! What a POP3 session asks the house, and what the house answers.
+
+use mail::{Uid, UidValidity};
+
+use crate::sasl::Credentials;
+
+/// The most octets that one `Read` asks for.
+pub const READ_LENGTH_MAX: u32 = 64 * 1024;
+
+/// A question. In brackets: the answers that fit; `Refused` always does. Any other is taken for `Refusal::Temporary`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// Is it them? (`Done`)
+    LogIn(Credentials),
+    /// The messages of their INBOX, as they are now. (`Maildrop`)
+    Open,
+    /// Octets of a message as CR LF text, from `offset` on, at most `length`. Fewer are fine; none means the end. (`Bytes`)
+    Read { uid: Uid, offset: u64, length: u32 },
+    /// The client said QUIT: remove these, and mark those that it has fetched as seen (RFC 1939 §6). (`Done`)
+    Quit { delete: Vec<Uid>, seen: Vec<Uid> },
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    Done,
+    Maildrop { drops: Vec<Drop>, uid_validity: UidValidity },
+    Bytes(Vec<u8>),
+    Refused(Refusal),
+}
+
+/// One message of the maildrop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drop {
+    pub uid: Uid,
+    /// Octets, with CR LF line ends.
+    pub size: u64,
+}
+
+/// Why the house will not. Told to the client with the code of RFC 2449 §8.1 or RFC 3206.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Wrong name or password.
+    Authentication,
+    /// Something on our side is broken and will be mended.
+    Temporary,
+    /// Something on our side needs an operator.
+    Permanent,
+    /// Another session holds the maildrop.
+    InUse,
+    /// Another session has removed the message.
+    Gone,
+}

@@ -1,0 +1,96 @@
+//! POP3 servers on stage.
+//!
+//! Settings: `tls=off|offered|on`, `login-in-clear`, `bad=N`, `failures=N`.
+//! Answers: `done`, `maildrop VALIDITY UID:SIZE …`, `bytes TEXT`, `refused auth|temporary|permanent|in-use|gone`.
+
+use mail::{Uid, UidValidity};
+use proto::pop3::{Answer, Ask, Drop, Profile, Refusal, Server, Tls};
+
+use super::words::{number, settings};
+use crate::transcript::{Peer, Stage, unescape};
+
+/// A POP3 server.
+#[derive(Debug)]
+pub struct Pop3;
+
+impl Stage for Pop3 {
+    type Session = Server;
+    const PEER: Peer = Peer::Client;
+
+    fn open(&self, line: &str) -> Result<Server, String> {
+        let mut profile = Profile::default();
+        for (key, value) in settings(line) {
+            match (key, value) {
+                ("tls", "off") => profile.tls = Tls::Off,
+                ("tls", "offered") => profile.tls = Tls::Offered,
+                ("tls", "on") => profile.tls = Tls::On,
+                ("login-in-clear", _) => profile.login_needs_tls = false,
+                ("bad", _) => profile.limits.bad_commands_max = number(key, value)?,
+                ("failures", _) => profile.limits.login_failures_max = number(key, value)?,
+                _ => return Err(format!("unknown setting {key}={value}")),
+            }
+        }
+        Ok(Server::new(profile))
+    }
+
+    fn show(&self, ask: &Ask) -> String {
+        match ask {
+            Ask::LogIn(credentials) => {
+                let on_behalf =
+                    credentials.authorization.as_ref().map(|name| format!(" as {name}")).unwrap_or_default();
+                let (mechanism, password) = (credentials.mechanism.name(), credentials.password.reveal());
+                format!("LogIn {mechanism} {} {password}{on_behalf}", credentials.login)
+            }
+            Ask::Open => "Open".to_owned(),
+            Ask::Read { uid, offset, length } => format!("Read {uid} {offset} {length}"),
+            Ask::Quit { delete, seen } => format!("Quit delete={} seen={}", uids(delete), uids(seen)),
+        }
+    }
+
+    fn parse(&self, answer: &str) -> Option<Answer> {
+        let (kind, rest) = answer.split_once(' ').unwrap_or((answer, ""));
+        match kind {
+            "done" => Some(Answer::Done),
+            "bytes" => unescape(rest).ok().map(Answer::Bytes),
+            "maildrop" => maildrop(rest),
+            "refused" => refusal(rest).map(Answer::Refused),
+            _ => None,
+        }
+    }
+
+    fn otherwise(&self, _: &Ask) -> Answer {
+        Answer::Refused(Refusal::Temporary)
+    }
+}
+
+fn uids(uids: &[Uid]) -> String {
+    uids.iter().map(Uid::to_string).collect::<Vec<_>>().join(",")
+}
+
+fn maildrop(text: &str) -> Option<Answer> {
+    let mut words = text.split_ascii_whitespace();
+    let uid_validity = UidValidity::new(words.next()?.parse().ok()?)?;
+    let drop = |word: &str| {
+        let (uid, size) = word.split_once(':')?;
+        Some(Drop { uid: Uid::new(uid.parse().ok()?)?, size: size.parse().ok()? })
+    };
+    Some(Answer::Maildrop { drops: words.map(drop).collect::<Option<_>>()?, uid_validity })
+}
+
+fn refusal(word: &str) -> Option<Refusal> {
+    Some(match word {
+        "auth" => Refusal::Authentication,
+        "temporary" => Refusal::Temporary,
+        "permanent" => Refusal::Permanent,
+        "in-use" => Refusal::InUse,
+        "gone" => Refusal::Gone,
+        _ => return None,
+    })
+}
+
+/// What a cut conversation must keep: nothing is removed but by QUIT, which is the last question.
+pub fn judge(asked: &[(String, String)]) -> Result<(), String> {
+    let quits = asked.iter().filter(|(ask, _)| ask.starts_with("Quit")).count();
+    let last = asked.last().is_some_and(|(ask, _)| ask.starts_with("Quit"));
+    if quits == 0 || quits == 1 && last { Ok(()) } else { Err("something follows QUIT".into()) }
+}
