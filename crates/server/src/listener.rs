@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -14,8 +13,8 @@ use crate::connection::{Connection, Handshake, Tls};
 use crate::connections::TooMany;
 use crate::driver::{Ending, drive};
 use crate::house::Guest;
-use crate::node::{Live, Node};
-use crate::profiles;
+use crate::node::Node;
+use crate::profiles::{self, Setup};
 
 /// The wait after a failed accept: the process is out of file descriptors or memory, and trying at once would only burn.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -51,22 +50,20 @@ pub async fn run(
 async fn greet(
     node: Arc<Node>,
     listener: Arc<Listener>,
-    mut stream: TcpStream,
+    stream: TcpStream,
     peer: SocketAddr,
     stopping: watch::Receiver<bool>,
 ) {
     let live = node.live();
     let limits = &live.settings.limits;
-    let place = match node.connections.admit(peer.ip(), limits.connections, limits.connections_per_address) {
-        Ok(place) => place,
-        Err(too_many) => {
-            tracing::warn!(%peer, protocol = listener.protocol.word(), ?too_many, "connection refused");
-            if listener.tls != TlsMode::Implicit {
-                let _ = stream.write_all(refusal(&live, listener.protocol, too_many, peer).as_bytes()).await;
-            }
+    let place = node.connections.admit(peer.ip(), limits.connections, limits.connections_per_address);
+    if let Err(too_many) = &place {
+        tracing::warn!(%peer, protocol = listener.protocol.word(), ?too_many, "connection refused");
+        if listener.tls == TlsMode::Implicit {
+            // A handshake would cost more than the refusal is to save.
             return;
         }
-    };
+    }
     // Replies are written whole; waiting for more to send only adds delay.
     let _ = stream.set_nodelay(true);
     let tls = live.tls().map_or(Tls::None, Tls::Server);
@@ -80,35 +77,31 @@ async fn greet(
         }
     }
     let guest = Guest { node: node.clone(), session: session.into(), peer, protocol: listener.protocol.word() };
+    let away = place.as_ref().err().map(|too_many| refusal(*too_many, peer));
+    let setup = Setup { live: &live, listener: &listener, away: away.as_deref() };
     // Boxed, so that the large state of a busy session is not part of every task.
-    Box::pin(converse(connection, guest, &live, &listener, stopping)).await;
+    Box::pin(converse(connection, guest, setup, stopping)).await;
     drop(place);
 }
 
-async fn converse(
-    mut connection: Connection,
-    guest: Guest,
-    live: &Live,
-    listener: &Listener,
-    mut stopping: watch::Receiver<bool>,
-) {
+async fn converse(mut connection: Connection, guest: Guest, setup: Setup<'_>, mut stopping: watch::Receiver<bool>) {
     let (session, peer, protocol) = (guest.session.clone(), guest.peer, guest.protocol);
     tracing::debug!(session = &*session, %peer, protocol, "connected");
-    let ending = match listener.protocol {
+    let ending = match setup.listener.protocol {
         Protocol::Smtp | Protocol::Submission | Protocol::Lmtp => {
-            let (mut machine, mut house) = profiles::smtp(guest, live, listener);
+            let (mut machine, mut house) = profiles::smtp(guest, &setup);
             drive(&mut connection, &mut machine, &mut house, &mut stopping).await
         }
         Protocol::Imap => {
-            let (mut machine, mut house) = profiles::imap(guest, live, listener);
+            let (mut machine, mut house) = profiles::imap(guest, &setup);
             drive(&mut connection, &mut machine, &mut house, &mut stopping).await
         }
         Protocol::Pop3 => {
-            let (mut machine, mut house) = profiles::pop3(guest, live, listener);
+            let (mut machine, mut house) = profiles::pop3(guest, &setup);
             drive(&mut connection, &mut machine, &mut house, &mut stopping).await
         }
         Protocol::ManageSieve => {
-            let (mut machine, mut house) = profiles::managesieve(live, listener);
+            let (mut machine, mut house) = profiles::managesieve(&setup);
             drive(&mut connection, &mut machine, &mut house, &mut stopping).await
         }
         // It has its own way, above.
@@ -117,17 +110,10 @@ async fn converse(
     tracing::debug!(session = &*session, %peer, protocol, ?ending, "disconnected");
 }
 
-/// The last words to a client who finds no place, instead of a greeting.
-fn refusal(live: &Live, protocol: Protocol, too_many: TooMany, peer: SocketAddr) -> String {
-    let why = match too_many {
+/// Why a client finds no place, in words fit for it.
+fn refusal(too_many: TooMany, peer: SocketAddr) -> String {
+    match too_many {
         TooMany::InAll => "too many connections".to_owned(),
         TooMany::FromThisAddress => format!("too many connections from {}", peer.ip()),
-    };
-    match protocol {
-        Protocol::Imap => format!("* BYE [UNAVAILABLE] {why}\r\n"),
-        Protocol::Pop3 => format!("-ERR [SYS/TEMP] {why}\r\n"),
-        Protocol::ManageSieve => format!("BYE (TRYLATER) \"{why}\"\r\n"),
-        // RFC 5321 §3.8: 421 for a service that must refuse for now.
-        _ => format!("421 4.7.0 {} Error: {why}\r\n", live.settings.name),
     }
 }

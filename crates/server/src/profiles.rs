@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mail::Reply;
 use proto::{imap, managesieve, pop3, smtp};
 
 use crate::config::{Listener, Protocol, TlsMode};
@@ -16,7 +17,17 @@ use crate::node::Live;
 /// What we call ourselves in greetings.
 const PRODUCT: &str = "Tepui";
 
-pub fn smtp(guest: Guest, live: &Live, listener: &Listener) -> (smtp::Server, SmtpHouse) {
+/// What a session is set up from.
+#[derive(Debug)]
+pub struct Setup<'a> {
+    pub live: &'a Live,
+    pub listener: &'a Listener,
+    /// The client finds no place, and why: it is told so instead of being greeted.
+    pub away: Option<&'a str>,
+}
+
+pub fn smtp(guest: Guest, setup: &Setup<'_>) -> (smtp::Server, SmtpHouse) {
+    let &Setup { live, listener, away } = setup;
     let (dialect, auth) = match listener.protocol {
         Protocol::Submission => (smtp::Dialect::Submission, smtp::Auth::Required),
         Protocol::Lmtp => (smtp::Dialect::Lmtp, smtp::Auth::Off),
@@ -46,15 +57,24 @@ pub fn smtp(guest: Guest, live: &Live, listener: &Listener) -> (smtp::Server, Sm
         },
         ..smtp::Profile::new(dialect, &live.settings.name)
     };
-    (smtp::Server::new(profile), SmtpHouse::new(guest, dialect))
+    let machine = match away {
+        // RFC 5321 §3.8: 421 for a service that must refuse for now.
+        Some(why) => {
+            let reply = Reply::new(421, (4, 7, 0), format!("{} Error: {why}", live.settings.name));
+            smtp::Server::turned_away(profile, &reply)
+        }
+        None => smtp::Server::new(profile),
+    };
+    (machine, SmtpHouse::new(guest, dialect))
 }
 
-pub fn imap(guest: Guest, live: &Live, listener: &Listener) -> (imap::Server, ImapHouse) {
+pub fn imap(guest: Guest, setup: &Setup<'_>) -> (imap::Server, ImapHouse) {
+    let &Setup { live, listener, away } = setup;
     let limits = &live.settings.limits;
     let profile = imap::Profile {
         greeting: format!("{PRODUCT} ready."),
         id: vec![("name".to_owned(), PRODUCT.to_owned())],
-        create_special_use: false,
+        create_special_use: true,
         limits: imap::Limits {
             line_max: limits.line,
             command_max: limits.line + limits.literal,
@@ -72,10 +92,16 @@ pub fn imap(guest: Guest, live: &Live, listener: &Listener) -> (imap::Server, Im
         TlsMode::StartTls | TlsMode::Required => imap::TlsState::Required,
         TlsMode::Implicit => imap::TlsState::On,
     };
-    (imap::Server::new(Arc::new(profile), tls), ImapHouse::new(guest))
+    let profile = Arc::new(profile);
+    let machine = match away {
+        Some(why) => imap::Server::turned_away(profile, tls, why),
+        None => imap::Server::new(profile, tls),
+    };
+    (machine, ImapHouse::new(guest))
 }
 
-pub fn pop3(guest: Guest, live: &Live, listener: &Listener) -> (pop3::Server, Pop3House) {
+pub fn pop3(guest: Guest, setup: &Setup<'_>) -> (pop3::Server, Pop3House) {
+    let &Setup { live, listener, away } = setup;
     let limits = &live.settings.limits;
     let profile = pop3::Profile {
         banner: format!("{PRODUCT} ready."),
@@ -93,10 +119,15 @@ pub fn pop3(guest: Guest, live: &Live, listener: &Listener) -> (pop3::Server, Po
             ..pop3::Limits::default()
         },
     };
-    (pop3::Server::new(profile), Pop3House::new(guest))
+    let machine = match away {
+        Some(why) => pop3::Server::turned_away(profile, why),
+        None => pop3::Server::new(profile),
+    };
+    (machine, Pop3House::new(guest))
 }
 
-pub fn managesieve(live: &Live, listener: &Listener) -> (managesieve::Server, SieveHouse) {
+pub fn managesieve(setup: &Setup<'_>) -> (managesieve::Server, SieveHouse) {
+    let &Setup { live, listener, away } = setup;
     let limits = &live.settings.limits;
     let profile = managesieve::Profile {
         banner: format!("{PRODUCT} ready."),
@@ -106,5 +137,9 @@ pub fn managesieve(live: &Live, listener: &Listener) -> (managesieve::Server, Si
             patience: limits.idle_pop3,
         },
     };
-    (managesieve::Server::new(profile), SieveHouse)
+    let machine = match away {
+        Some(why) => managesieve::Server::turned_away(profile, why),
+        None => managesieve::Server::new(profile),
+    };
+    (machine, SieveHouse)
 }

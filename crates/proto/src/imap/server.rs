@@ -74,6 +74,16 @@ impl Server {
         }
     }
 
+    /// A session that says only this and closes, for a client that may not come in.
+    pub fn turned_away(profile: Arc<Profile>, tls: TlsState, text: &str) -> Server {
+        let mut session = Server::new(profile, tls);
+        session.context.out.take();
+        // RFC 3501 §7.1.5: a greeting of BYE; RFC 5530 §3: UNAVAILABLE.
+        session.context.out.push(format!("* BYE [UNAVAILABLE] {text}\r\n").as_bytes());
+        session.doing = Doing::Closing;
+        session
+    }
+
     /// Whether somebody has logged in.
     pub fn is_logged_in(&self) -> bool {
         self.context.is_logged_in()

@@ -19,8 +19,8 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
 
 /// Parses a number of octets, with `K`, `M` or `G` for powers of 1024.
 pub fn parse_size(text: &str) -> Option<u64> {
-    let factor = SIZE_UNITS.iter().find(|(unit, _)| text.ends_with(*unit));
-    let (number, factor) = factor.map_or((text, 1), |(unit, factor)| (text.trim_end_matches(*unit), *factor));
+    let with_unit = SIZE_UNITS.iter().find_map(|(unit, factor)| Some((text.strip_suffix(*unit)?, *factor)));
+    let (number, factor) = with_unit.unwrap_or((text, 1));
     let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| number.parse::<u64>().ok()?.checked_mul(factor))?
 }
