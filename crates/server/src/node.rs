@@ -14,7 +14,7 @@ use disk::{Disk, RealDisk};
 use rustls::ServerConfig;
 use store::Store;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::config::{Listener, Settings, TlsFiles};
@@ -37,6 +37,8 @@ pub struct Node {
     pub steps: Steps,
     pub(crate) ids: Ids,
     pub started: SystemTime,
+    /// Password hashes are slow and take megabytes each: so many are worked on at once as there are cores.
+    pub(crate) hashing: Semaphore,
 }
 
 /// The settings in force, and what is made of their files.
@@ -154,6 +156,7 @@ fn open(live: Live, disk: Arc<dyn Disk>) -> Result<(Arc<Node>, String), StartErr
         connections: Connections::default(),
         steps: Steps::default(),
         started: SystemTime::now(),
+        hashing: Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)),
     };
     Ok((Arc::new(node), admin_token))
 }

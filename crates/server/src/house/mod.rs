@@ -35,10 +35,13 @@ impl Guest {
         // RFC 4616 §2: an authorization identity that is not the login itself would act as somebody else; nobody may yet.
         let as_another =
             credentials.authorization.as_ref().is_some_and(|identity| !identity.eq_ignore_ascii_case(&login));
+        // The semaphore is never closed; without a permit the hash would only be worked on sooner.
+        let permit = self.node.hashing.acquire().await.ok();
         let verdict = blocking(move || {
             if as_another { LogIn::Refused } else { live.directory.log_in(&credentials.login, &credentials.password) }
         })
         .await;
+        drop(permit);
         let (session, peer) = (&*self.session, self.peer);
         match &verdict {
             LogIn::Welcome(account) => {
