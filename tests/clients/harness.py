@@ -244,13 +244,17 @@ USERS_COUNT = 120
 
 
 class Node(Process):
-    """`tepui serve` with a configuration of its own: both roles, all listeners, a hundred users."""
+    """`tepui serve` with a configuration of its own: both roles, all listeners, a hundred users.
 
-    def __init__(self, routes=(), limits=None, queue=None, users=(), level="debug"):
+    `listeners` replaces rows of LISTENERS.
+    """
+
+    def __init__(self, routes=(), limits=None, queue=None, users=(), level="debug", listeners=None):
         folder = temporary_folder()
         super().__init__(folder, ["serve", "--config", folder / "tepui.toml"], " started ")
         self.base = free_base()
         self.routes, self.queue_settings, self.level = list(routes), queue or {}, level
+        self.listeners = LISTENERS | (listeners or {})
         self.limits = {"login_failure_delay": "50ms", "drain_time": "10s"} | (limits or {})
         for name in ("certificate.pem", "key.pem"):
             shutil.copy(certificate() / name, folder / name)
@@ -261,7 +265,7 @@ class Node(Process):
 
     def write_configuration(self):
         text = table("[node]", {"name": "mail.example.test", "roles": ["outgoing", "mailbox"], "state": "state"})
-        for name, (protocol, tls) in LISTENERS.items():
+        for name, (protocol, tls) in self.listeners.items():
             text += table("[[listener]]", {"protocol": protocol, "address": f"127.0.0.1:{self.port(name)}", "tls": tls})
         text += table("[domains]", {"local": ["example.test"]})
         for domain, port in [("example.test", self.port("smtp")), *self.routes]:

@@ -4,6 +4,10 @@ The last line is `clients: N passed, M failed`.
 """
 
 import sys
+
+# The source folder stays as it was.
+sys.dont_write_bytecode = True
+
 import time
 import unittest
 from pathlib import Path

@@ -16,10 +16,15 @@ class Pop3(Case):
         self.server.deliver(self.user, *self.sent)
 
     def test_announces_what_it_can(self):
-        capabilities = self.server.pop3(self.user).capa()
-        self.assertLessEqual({"UIDL", "TOP", "USER", "SASL", "PIPELINING", "RESP-CODES"}, set(capabilities))
-        plain = poplib.POP3("127.0.0.1", self.server.port("pop3"), timeout=20)
-        self.assertIn("STLS", plain.capa())
+        client = poplib.POP3("127.0.0.1", self.server.port("pop3"), timeout=20)
+        before = client.capa()
+        self.assertIn("STLS", before)
+        self.assertNotIn("USER", before)
+        client.stls(self.server.tls())
+        secure = client.capa()
+        self.assertLessEqual({"UIDL", "TOP", "USER", "SASL", "PIPELINING", "RESP-CODES"}, set(secure))
+        self.assertIn("PLAIN", secure["SASL"])
+        self.assertNotIn("STLS", secure)
 
     def test_stls_before_the_password(self):
         client = poplib.POP3("127.0.0.1", self.server.port("pop3"), timeout=20)
