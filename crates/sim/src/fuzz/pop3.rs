@@ -1,0 +1,77 @@
+//! The POP3 server among clients that send anything.
+
+use mail::{Uid, UidValidity};
+use proto::pop3::{Answer, Ask, Drop, Limits, Profile, Refusal, Server, Tls};
+
+use super::{House, Moods, Script, converse};
+
+/// One message; the other two are its beginning and nothing.
+const MESSAGE: &[u8] = b"Subject: dots\r\n\r\n.\r\n..\r\n.a\r\nno end\r";
+
+/// A conversation with a POP3 server.
+pub fn pop3(data: &[u8]) {
+    let Some(script) = Script::read(data) else { return };
+    let profile = Profile {
+        tls: [Tls::Off, Tls::Offered, Tls::On, Tls::Off][usize::from(script.profile & 3)],
+        login_needs_tls: script.profile & 4 != 0,
+        limits: Limits { line_length_max: 100, auth_line_length_max: 300, bad_commands_max: 50, ..Limits::default() },
+        ..Profile::default()
+    };
+    converse(Server::new(profile), script, &mut Watch::default());
+}
+
+#[derive(Default)]
+struct Watch {
+    logged_in: bool,
+    quit: bool,
+}
+
+impl House<Server> for Watch {
+    fn answer(&mut self, ask: &Ask, moods: &mut Moods<'_>) -> Answer {
+        assert!(!self.quit, "a question after QUIT");
+        let mood = moods.next();
+        if mood.is_multiple_of(8) {
+            return Answer::Refused(
+                [Refusal::Authentication, Refusal::Temporary, Refusal::InUse, Refusal::Gone][usize::from(mood >> 6)],
+            );
+        }
+        match ask {
+            Ask::LogIn(credentials) => {
+                assert!(!self.logged_in && !credentials.login.is_empty() && !credentials.password.reveal().is_empty());
+                Answer::Done
+            }
+            Ask::Open => {
+                self.logged_in = true;
+                Answer::Maildrop { drops: drops(), uid_validity: UidValidity::new(7).expect("not zero") }
+            }
+            Ask::Read { uid, offset, length } => {
+                assert!(self.logged_in && *length > 0);
+                Answer::Bytes(piece(*uid, *offset, 1 + usize::from(mood) / 8))
+            }
+            Ask::Quit { delete, seen } => {
+                assert!(self.logged_in && delete.len() + seen.len() > 0);
+                assert!(delete.iter().all(|uid| !seen.contains(uid)));
+                self.quit = true;
+                Answer::Done
+            }
+        }
+    }
+}
+
+fn drops() -> Vec<Drop> {
+    [MESSAGE.len() as u64, 10, 0]
+        .into_iter()
+        .zip(1..)
+        .filter_map(|(size, uid)| Some(Drop { uid: Uid::new(uid)?, size }))
+        .collect()
+}
+
+fn piece(uid: Uid, offset: u64, length: usize) -> Vec<u8> {
+    let whole = match uid.number() {
+        1 => MESSAGE,
+        2 => MESSAGE.get(..10).unwrap_or(MESSAGE),
+        _ => b"",
+    };
+    let rest = whole.get(usize::try_from(offset).unwrap_or(usize::MAX)..).unwrap_or_default();
+    rest.get(..length).unwrap_or(rest).to_vec()
+}

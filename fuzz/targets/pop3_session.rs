@@ -1,0 +1,4 @@
+//! See `sim::fuzz::pop3`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| sim::fuzz::pop3(data));
