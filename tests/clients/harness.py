@@ -246,15 +246,17 @@ USERS_COUNT = 120
 class Node(Process):
     """`tepui serve` with a configuration of its own: both roles, all listeners, a hundred users.
 
-    `listeners` replaces rows of LISTENERS.
+    `listeners` replaces rows of LISTENERS; with one role, only its listeners are there. `hop` is the port of the mailbox
+    layer, when that is another node.
     """
 
-    def __init__(self, routes=(), limits=None, queue=None, users=(), level="debug", listeners=None):
+    def __init__(self, routes=(), limits=None, queue=None, users=(), level="debug", listeners=None, roles=("outgoing", "mailbox"), hop=None):
         folder = temporary_folder()
         super().__init__(folder, ["serve", "--config", folder / "tepui.toml"], " started ")
         self.base = free_base()
         self.routes, self.queue_settings, self.level = list(routes), queue or {}, level
-        self.listeners = LISTENERS | (listeners or {})
+        self.roles, self.hop = list(roles), hop
+        self.listeners = {name: row for name, row in (LISTENERS | (listeners or {})).items() if self.plays(row[0])}
         self.limits = {"login_failure_delay": "50ms", "drain_time": "10s"} | (limits or {})
         for name in ("certificate.pem", "key.pem"):
             shutil.copy(certificate() / name, folder / name)
@@ -263,12 +265,16 @@ class Node(Process):
         (folder / "users").write_text("".join(f"{address}:{password_hash()}\n" for address in addresses))
         self.write_configuration()
 
+    def plays(self, protocol):
+        """Whether this node's roles have such a listener."""
+        return protocol == "admin" or ("outgoing" if protocol == "submission" else "mailbox") in self.roles
+
     def write_configuration(self):
-        text = table("[node]", {"name": "mail.example.test", "roles": ["outgoing", "mailbox"], "state": "state"})
+        text = table("[node]", {"name": "mail.example.test", "roles": self.roles, "state": "state"})
         for name, (protocol, tls) in self.listeners.items():
             text += table("[[listener]]", {"protocol": protocol, "address": f"127.0.0.1:{self.port(name)}", "tls": tls})
         text += table("[domains]", {"local": ["example.test"]})
-        for domain, port in [("example.test", self.port("smtp")), *self.routes]:
+        for domain, port in [("example.test", self.hop or self.port("smtp")), *self.routes]:
             text += table("[[route]]", {"domain": domain, "to": f"[127.0.0.1]:{port}"})
         text += table("[directory]", {"password_file": "users"}) + table("[mailboxes]", {"home": "mail/%d/%n", "poll": "1s"})
         text += table("[queue]", self.queue_settings) + table("[tls]", {"certificate": "certificate.pem", "key": "key.pem"})
