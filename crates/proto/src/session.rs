@@ -71,6 +71,11 @@ pub trait Session {
     /// with `next` until `NeedInput` or `Close`: sessions may still have to `Ask`, to give up what they had begun.
     fn closed(&mut self) {}
 
+    /// The handshake after `StartTls` failed, and took the connection with it. The driver goes on as after `closed`.
+    fn tls_failed(&mut self) {
+        self.closed();
+    }
+
     /// The watched mailbox changed (only after `NeedInput { watch: true }`).
     fn changed(&mut self) {}
 }

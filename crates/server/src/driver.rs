@@ -72,10 +72,12 @@ where
     // Implicit TLS is there before the first word.
     connection.tls_description().into_iter().for_each(|how| house.encrypted(how));
     let ending = converse(connection, session, house, stopping).await;
-    if ending != Ending::Closed {
-        session.closed();
-        wind_up(session, house).await;
+    match ending {
+        Ending::Closed => return ending,
+        Ending::HandshakeFailed => session.tls_failed(),
+        Ending::Vanished | Ending::Stuck => session.closed(),
     }
+    wind_up(session, house).await;
     ending
 }
 

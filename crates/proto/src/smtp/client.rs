@@ -124,13 +124,6 @@ impl Client {
         }
     }
 
-    /// The handshake after `StartTls` failed. The connection is lost with it; the report says so, and the house may try
-    /// again without TLS where the profile is only opportunistic (RFC 7435 §3).
-    pub fn tls_failed(&mut self) {
-        self.tls_failed = true;
-        self.lose(&Reply::new(454, (4, 7, 5), "TLS handshake failed"));
-    }
-
     fn command(&mut self, line: &str, awaited: Awaited) {
         self.out.push(line.as_bytes());
         self.out.push(b"\r\n");
@@ -364,6 +357,13 @@ impl Session for Client {
 
     fn shut_down(&mut self) {
         self.shutting_down = true;
+    }
+
+    /// The handshake after `StartTls` failed. The connection is lost with it; the report says so, and the house may try
+    /// again without TLS where the profile is only opportunistic (RFC 7435 §3).
+    fn tls_failed(&mut self) {
+        self.tls_failed = true;
+        self.lose(&Reply::new(454, (4, 7, 5), "TLS handshake failed"));
     }
 
     fn closed(&mut self) {

@@ -5,6 +5,7 @@
 
 use mail::envelope::{Body, Notify};
 use mail::{Address, Outcome, Recipient, ReversePath};
+use proto::Session;
 use proto::sasl::{Credentials, Mechanism};
 use proto::smtp::Client;
 use proto::smtp::Dialect;
