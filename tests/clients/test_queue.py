@@ -134,6 +134,20 @@ class Answers(Case):
         self.server.drained()
         self.assertEqual(len(self.hop.messages), 1)
 
+    def test_a_handshake_that_fails_is_no_reason_not_to_deliver(self):
+        self.hop.script.update({"EHLO": "250-hop.test\r\n250 STARTTLS", "STARTTLS": "220 go" + NextHop.CLOSES})
+        self.send()
+        eventually(lambda: self.hop.messages, "it was delivered in clear")
+        self.assertIn("STARTTLS", self.hop.commands)
+        self.server.drained()
+
+    def test_a_kept_connection_that_the_hop_closed_delays_nothing(self):
+        self.hop.script["."] = "250 2.0.0 ok" + NextHop.CLOSES
+        for count in [1, 2, 3]:
+            self.send()
+            eventually(lambda: len(self.hop.messages) == count, f"message {count} was delivered at once")
+        self.server.drained()
+
     def test_a_domain_without_a_route_is_refused_at_submission(self):
         with self.server.smtp(self.ana) as client:
             client.mail(self.ana.address)

@@ -91,8 +91,10 @@ class NextHop:
     """An SMTP server that answers as its script says and keeps what it was sent.
 
     `script` maps the first word of a command (`.` for the content's end) to a reply; what it lacks is accepted. It may be
-    changed while the hop runs.
+    changed while the hop runs. After a reply that ends in `CLOSES` the hop hangs up.
     """
+
+    CLOSES = "<closes>"
 
     GOOD = {"EHLO": "250 hop.test", "DATA": "354 go on", "QUIT": "221 bye"}
 
@@ -137,10 +139,11 @@ class NextHop:
     def _answer(self, verb):
         return self.script.get(verb, self.GOOD.get(verb, "250 2.0.0 ok"))
 
-    @staticmethod
-    def _say(stream, reply):
-        stream.write(reply.encode() + b"\r\n")
+    def _say(self, stream, reply):
+        stream.write(reply.removesuffix(self.CLOSES).encode() + b"\r\n")
         stream.flush()
+        if reply.endswith(self.CLOSES):
+            raise OSError("as the script says")
 
     def close(self):
         self.listener.close()
