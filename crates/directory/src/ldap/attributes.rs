@@ -1,0 +1,243 @@
+//! From an entry's attributes to the fields of an account, by rows in the form of Dovecot's `user_attrs`.
+//!
+//! ```text
+//! sAMAccountName=home=/var/vmail/%1M$/%2.1M$/%$,=quota_rule=*:bytes=%{ldap:info}
+//!
+//! rows = row *( "," row )
+//! row  = attribute                       ; the field has the attribute's name
+//!      / attribute "=" field             ; the field is the attribute's value
+//!      / attribute "=" field "=" text    ; a template, in which %$ is the value; nothing when the attribute is missing
+//!      / "=" field "=" text              ; a template that may name several attributes: %{ldap:info}
+//! ```
+//!
+//! Dovecot's `@pointer` rows (an attribute of another entry) are not known. A comma always ends a row, as in Dovecot.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::ad::Refusal;
+use super::search::Entry;
+use crate::template::{Template, TemplateError, Variables};
+
+/// Rows of one description.
+pub const ROWS_MAX: usize = 64;
+
+/// What to make of an entry.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UserAttributes {
+    rows: Vec<Row>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Row {
+    attribute: Option<String>,
+    field: String,
+    template: Option<Template>,
+}
+
+/// What is wrong with the rows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UserAttributesError {
+    #[error("more than {ROWS_MAX} rows")]
+    TooMany,
+    #[error("`{0}` has no field's name")]
+    NoField(String),
+    #[error("`{0}`: an attribute of another entry (`@`) is not supported")]
+    Pointer(String),
+    #[error("`{row}`: {error}")]
+    Template { row: String, error: TemplateError },
+}
+
+/// The fields that came out, as text; the home as a path.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fields {
+    pub home: Option<PathBuf>,
+    /// Everything else, in the rows' order (`quota_rule`, `uid`, `gid`, …).
+    pub others: Vec<(String, String)>,
+}
+
+impl Fields {
+    pub fn first(&self, name: &str) -> Option<&str> {
+        self.others.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl UserAttributes {
+    /// Parses rows.
+    ///
+    /// # Errors
+    /// The first row that is wrong.
+    pub fn parse(text: &str) -> Result<UserAttributes, UserAttributesError> {
+        let rows = text.split(',').map(str::trim).filter(|row| !row.is_empty());
+        let rows = rows.map(Row::parse).collect::<Result<Vec<_>, _>>()?;
+        if rows.len() > ROWS_MAX { Err(UserAttributesError::TooMany) } else { Ok(UserAttributes { rows }) }
+    }
+
+    /// The attributes to ask the server for.
+    pub fn wanted(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for row in &self.rows {
+            let in_template = row.template.iter().flat_map(Template::attributes);
+            for name in row.attribute.as_deref().into_iter().chain(in_template) {
+                if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+                    names.push(name.to_owned());
+                }
+            }
+        }
+        names
+    }
+
+    /// The value of the row for one field, for example `user`.
+    ///
+    /// # Errors
+    /// The template cannot be filled in.
+    pub fn field(&self, name: &str, entry: &Entry, variables: &Variables) -> Result<Option<String>, Refusal> {
+        let row = self.rows.iter().find(|row| row.field == name);
+        row.map_or(Ok(None), |row| row.text(entry, variables))
+    }
+
+    /// Every field.
+    ///
+    /// # Errors
+    /// A template cannot be filled in, or the home would lead out of its folder.
+    pub fn fields(&self, entry: &Entry, variables: &Variables) -> Result<Fields, Refusal> {
+        let mut fields = Fields::default();
+        for row in &self.rows {
+            if row.field == "home" {
+                fields.home = row.path(entry, variables)?.or(fields.home);
+            } else if let Some(value) = row.text(entry, variables)? {
+                fields.others.push((row.field.clone(), value));
+            }
+        }
+        Ok(fields)
+    }
+}
+
+/// Everything a template may name of an entry.
+pub fn variables(name: &str, login: &str, entry: &Entry) -> Variables {
+    let variables = Variables::new(name).with_original(login).with_dn(&entry.dn);
+    entry.attributes.iter().fold(variables, |variables, (attribute, _)| {
+        variables.with_attribute(attribute, entry.texts(attribute).map(str::to_owned).collect())
+    })
+}
+
+impl Row {
+    fn parse(row: &str) -> Result<Row, UserAttributesError> {
+        if row.contains("@=") || row.starts_with('@') {
+            return Err(UserAttributesError::Pointer(row.to_owned()));
+        }
+        let (attribute, rest) = row.split_once('=').unwrap_or((row, row));
+        let (field, template) = match rest.split_once('=') {
+            Some((field, template)) => (field, Some(template)),
+            // `=field` is a field without a value.
+            None => (rest, attribute.is_empty().then_some("")),
+        };
+        if field.is_empty() {
+            return Err(UserAttributesError::NoField(row.to_owned()));
+        }
+        let template = template.map(Template::parse).transpose();
+        let template = template.map_err(|error| UserAttributesError::Template { row: row.to_owned(), error })?;
+        let attribute = Some(attribute).filter(|attribute| !attribute.is_empty()).map(str::to_owned);
+        Ok(Row { attribute, field: field.to_owned(), template })
+    }
+
+    /// The variables of this row; `None` when its attribute is missing.
+    fn variables(&self, entry: &Entry, variables: &Variables) -> Option<Variables> {
+        match &self.attribute {
+            None => Some(variables.clone()),
+            Some(attribute) => entry.text(attribute).map(|value| variables.clone().with_value(value)),
+        }
+    }
+
+    fn text(&self, entry: &Entry, variables: &Variables) -> Result<Option<String>, Refusal> {
+        let Some(variables) = self.variables(entry, variables) else { return Ok(None) };
+        let text = match (&self.template, &self.attribute) {
+            (Some(template), _) => template.expand(&variables).map_err(|why| self.unusable(&why.to_string()))?,
+            (None, Some(attribute)) => entry.text(attribute).unwrap_or_default().to_owned(),
+            (None, None) => String::new(),
+        };
+        Ok(Some(text))
+    }
+
+    fn path(&self, entry: &Entry, variables: &Variables) -> Result<Option<PathBuf>, Refusal> {
+        let Some(variables) = self.variables(entry, variables) else { return Ok(None) };
+        match (&self.template, &self.attribute) {
+            (Some(template), _) => {
+                template.expand_path(&variables).map(Some).map_err(|why| self.unusable(&why.to_string()))
+            }
+            // `homeDirectory=home`: the directory gives the whole path, which is its right.
+            (None, Some(attribute)) => {
+                let home = Path::new(entry.text(attribute).unwrap_or_default());
+                let good = home.is_absolute() && !home.components().any(|part| part == Component::ParentDir);
+                let good = good && !home.as_os_str().as_encoded_bytes().contains(&0);
+                if good { Ok(Some(home.to_owned())) } else { Err(self.unusable("it is no absolute path")) }
+            }
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn unusable(&self, why: &str) -> Refusal {
+        Refusal::Unusable(format!("{}: {why}", self.field))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(attributes: &[(&str, &[&str])]) -> Entry {
+        let values = |values: &[&str]| values.iter().map(|value| value.as_bytes().to_vec()).collect();
+        let attributes = attributes.iter().map(|(name, of)| ((*name).to_owned(), values(of))).collect();
+        Entry { dn: "cn=x".into(), attributes }
+    }
+
+    fn fields(rows: &str, entry: &Entry) -> Result<Fields, Refusal> {
+        UserAttributes::parse(rows).unwrap().fields(entry, &variables("ana", "Ana", entry))
+    }
+
+    const PLATFORM: &str = "sAMAccountName=home=/var/vmail/%1M$/%2.1M$/%$,=quota_rule=*:bytes=%{ldap:info}";
+
+    #[test]
+    fn homes_and_quotas_are_those_of_the_platform() {
+        for (name, home) in [
+            ("usuario01", "/var/vmail/0/1/usuario01"),
+            ("usuario02", "/var/vmail/a/b/usuario02"),
+            ("usuario03", "/var/vmail/8/c/usuario03"),
+            ("usuario04", "/var/vmail/2/1/usuario04"),
+            ("usuario05", "/var/vmail/3/f/usuario05"),
+            ("Usuario09", "/var/vmail/9/2/Usuario09"),
+        ] {
+            let entry = entry(&[("sAMAccountName", &[name]), ("info", &["1073741824"])]);
+            let fields = fields(PLATFORM, &entry).unwrap();
+            assert_eq!(fields.home, Some(PathBuf::from(home)));
+            assert_eq!(fields.first("quota_rule"), Some("*:bytes=1073741824"));
+        }
+        assert_eq!(UserAttributes::parse(PLATFORM).unwrap().wanted(), ["sAMAccountName", "info"]);
+    }
+
+    #[test]
+    fn a_home_that_would_lead_out_is_refused() {
+        for name in ["../x", "a/b", "..", ""] {
+            let entry = entry(&[("sAMAccountName", &[name])]);
+            assert!(fields(PLATFORM, &entry).is_err(), "{name}");
+        }
+        let whole = |home: &str| fields("homeDirectory=home", &entry(&[("homeDirectory", &[home])]));
+        assert_eq!(whole("/home/ana").unwrap().home, Some(PathBuf::from("/home/ana")));
+        assert!(whole("home/ana").is_err() && whole("/home/../etc").is_err());
+    }
+
+    #[test]
+    fn rows_of_every_form_are_read() {
+        let entry = entry(&[("uidNumber", &["1000", "7"]), ("gidNumber", &["100"])]);
+        let fields = fields("uidNumber=uid, gidNumber , mail=user, =mail=maildir:~/m, =flag", &entry).unwrap();
+        let expected = [("uid", "1000"), ("gidNumber", "100"), ("mail", "maildir:~/m"), ("flag", "")];
+        assert_eq!(fields.others, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert_eq!(fields.home, None);
+    }
+
+    #[test]
+    fn what_is_no_row_says_why() {
+        assert_eq!(UserAttributes::parse("a="), Err(UserAttributesError::NoField("a=".into())));
+        assert!(matches!(UserAttributes::parse("a=home=%"), Err(UserAttributesError::Template { .. })));
+        assert!(matches!(UserAttributes::parse("@x=y"), Err(UserAttributesError::Pointer(_))));
+    }
+}

@@ -1,0 +1,137 @@
+//! How one directory is laid out: where people and groups are, by which filters they are found, what their attributes mean.
+//! Plain values, given as arguments; the same description serves logins, accounts and recipients.
+
+use crate::groups::Limits;
+use crate::template::{Template, TemplateError};
+
+use super::ad::STANDING_ATTRIBUTES;
+use super::attributes::UserAttributes;
+use super::search::Scope;
+
+/// A directory as the operator describes it.
+#[derive(Debug, Clone)]
+pub struct Description {
+    /// Where to search; `%d` and the other variables may stand in it, escaped as parts of a DN.
+    pub base: Template,
+    pub scope: Scope,
+    /// Finds the one who logs in (`pass_filter`). `None`: `bind_name` is the DN.
+    pub login_filter: Option<Template>,
+    /// As whom to bind; `None`: as the DN that was found. Active Directory takes `%n@example.test` as well.
+    pub bind_name: Option<Template>,
+    /// Finds an account by its name (`user_filter`).
+    pub account_filter: Template,
+    /// Finds the account an address belongs to. None: this directory has no recipients.
+    pub recipient_filter: Option<Template>,
+    pub groups: Option<Groups>,
+    /// What the account's fields are made of (`user_attrs`).
+    pub attributes: UserAttributes,
+    /// The attribute that is an account's one name, in lower case, unless `attributes` has a row for the field `user`.
+    pub name_attribute: String,
+    /// Look at `userAccountControl`, `accountExpires` and `pwdLastSet`, and not only at what the bind says.
+    pub standing: bool,
+}
+
+/// How groups are found and expanded.
+#[derive(Debug, Clone)]
+pub struct Groups {
+    /// Finds the group an address belongs to.
+    pub filter: Template,
+    /// The attribute with the members' DNs (`special_result_attribute`).
+    pub member_attribute: String,
+    /// Attributes with a member's addresses (`leaf_result_attribute`); the first one that has any counts. Of values in the
+    /// form of `proxyAddresses` only the primary one (`SMTP:`) is an address.
+    pub address_attributes: Vec<String>,
+    /// Who hears of failures instead of the sender: an address, or the DN of somebody who has one (`managedBy`). Postfix
+    /// leaves the sender alone when it expands such groups; so does `None`.
+    pub owner_attribute: Option<String>,
+    pub limits: Limits,
+}
+
+/// What Active Directory calls the name somebody logs in with.
+const ACCOUNT_NAME: &str = "sAMAccountName";
+
+impl Description {
+    /// Active Directory, with people found by `filter` both when they log in and by name.
+    ///
+    /// # Errors
+    /// A template is wrong.
+    pub fn active_directory(base: &str, filter: &str, attributes: UserAttributes) -> Result<Description, TemplateError> {
+        Ok(Description {
+            base: Template::parse(base)?,
+            scope: Scope::Subtree,
+            login_filter: Some(Template::parse(filter)?),
+            bind_name: None,
+            account_filter: Template::parse(filter)?,
+            recipient_filter: None,
+            groups: None,
+            attributes,
+            name_attribute: ACCOUNT_NAME.to_owned(),
+            standing: true,
+        })
+    }
+
+    /// The attributes of a person that are asked for.
+    pub fn wanted(&self) -> Vec<String> {
+        let standing = STANDING_ATTRIBUTES.iter().map(|name| (*name).to_owned()).filter(|_| self.standing);
+        let mut wanted = self.attributes.wanted();
+        wanted.push(self.name_attribute.clone());
+        wanted.extend(standing);
+        wanted
+    }
+}
+
+impl Groups {
+    /// Groups as Active Directory has them.
+    ///
+    /// # Errors
+    /// The filter is wrong.
+    pub fn active_directory(filter: &str) -> Result<Groups, TemplateError> {
+        Ok(Groups {
+            filter: lookup_template(filter)?,
+            member_attribute: "member".to_owned(),
+            address_attributes: vec!["mail".to_owned()],
+            owner_attribute: None,
+            limits: Limits::default(),
+        })
+    }
+
+    /// The attributes of a group or a member that are asked for.
+    pub fn wanted(&self) -> Vec<String> {
+        let mut wanted = self.address_attributes.clone();
+        wanted.push(self.member_attribute.clone());
+        wanted.extend(self.owner_attribute.clone());
+        wanted
+    }
+}
+
+/// Reads a filter as Postfix's look-up tables have it (ldap_table(5)): `%s` is the whole address, `%u` its local part, `%d` its
+/// domain. In Dovecot's filters, and so in our templates, `%u` is the whole name.
+///
+/// # Errors
+/// What is left is no template.
+pub fn lookup_template(filter: &str) -> Result<Template, TemplateError> {
+    let mut text = String::with_capacity(filter.len());
+    let mut rest = filter.chars();
+    while let Some(c) = rest.next() {
+        match (c, if c == '%' { rest.next() } else { None }) {
+            ('%', Some('s' | 'S')) => text.push_str("%{user}"),
+            ('%', Some('u' | 'U')) => text.push_str("%{username}"),
+            ('%', Some('d' | 'D')) => text.push_str("%{domain}"),
+            (c, other) => text.extend([Some(c), other].into_iter().flatten()),
+        }
+    }
+    Template::parse(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::template::Variables;
+
+    #[test]
+    fn a_look_up_filter_means_what_it_means_to_postfix() {
+        let filter = lookup_template("(|(mail=%s)(&(uid=%u)(dc=%d))(x=%%u))").unwrap();
+        let filter = filter.expand_filter(&Variables::new("a*na@x.test")).unwrap();
+        assert_eq!(filter, r"(|(mail=a\2ana@x.test)(&(uid=a\2ana)(dc=x.test))(x=%u))");
+    }
+}
