@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Address, ReversePath, header};
+use crate::{Address, ReversePath};
 
 /// Names a message for its whole way through the platform, from submission to mailbox. Printable ASCII without spaces.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -17,15 +17,6 @@ impl TraceId {
         id_like(text, TRACE_ID_LENGTH_MAX).then(|| TraceId(text.to_owned()))
     }
 
-    /// The trace id that the previous hop of this platform wrote as the `id` of its Received line: the newest in a header.
-    pub fn of_newest_hop(header_block: &[u8]) -> Option<TraceId> {
-        let newest = header::find(header_block, "Received")?;
-        let text = without_comments(&String::from_utf8(header::unfold(newest.value)).ok()?);
-        // What the client called itself stands before `by`, and could be any word.
-        let mut words = text.split_ascii_whitespace().skip_while(|word| *word != "by").skip(2).skip_while(|word| *word != "id");
-        words.nth(1).and_then(|id| TraceId::parse(id.trim_end_matches(';')))
-    }
-
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -34,6 +25,27 @@ impl TraceId {
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// What one hop of the platform tells the next about a message: its trace id, and whether it may have come before, because
+/// an earlier attempt ended without an answer. Written `ID` or `ID;again`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceMark {
+    pub id: TraceId,
+    pub again: bool,
+}
+
+impl TraceMark {
+    pub fn parse(text: &str) -> Option<TraceMark> {
+        let (id, again) = text.strip_suffix(";again").map_or((text, false), |id| (id, true));
+        Some(TraceMark { id: TraceId::parse(id)?, again })
+    }
+}
+
+impl fmt::Display for TraceMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.id, if self.again { ";again" } else { "" })
     }
 }
 
@@ -53,21 +65,6 @@ impl fmt::Display for QueueId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:012X}", self.0)
     }
-}
-
-// RFC 5322 §3.2.2: comments nest, and a backslash quotes the next character.
-fn without_comments(text: &str) -> String {
-    let (mut plain, mut depth, mut quoted) = (String::new(), 0_usize, false);
-    for c in text.chars() {
-        match c {
-            '(' if !quoted => depth += 1,
-            ')' if !quoted && depth > 0 => depth -= 1,
-            c if depth == 0 => plain.push(c),
-            _ => {}
-        }
-        quoted = c == '\\' && !quoted;
-    }
-    plain
 }
 
 fn id_like(text: &str, length_max: usize) -> bool {
@@ -133,12 +130,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_trace_id_is_taken_from_the_newest_received_line() {
-        let block = b"Received: from a (a [127.0.0.1])\r\n\tby mx.example.test with ESMTPSA id 6b0-1f-1;\r\n\tSat, 21 Nov 2026 00:00:00 +0000\r\nReceived: by old id 9\r\n";
-        assert_eq!(TraceId::of_newest_hop(block), TraceId::parse("6b0-1f-1"));
-        let login = b"Received: from by (x [127.0.0.1]) (Authenticated sender: by y id no)\r\n\tby mx id yes; date\r\n";
-        assert_eq!(TraceId::of_newest_hop(login), TraceId::parse("yes"));
-        assert_eq!(TraceId::of_newest_hop(b"Received: from x by y; date\r\n"), None);
-        assert_eq!(TraceId::of_newest_hop(b"Received: by y id <a@b>; date\r\n"), None);
+    fn a_trace_mark_goes_both_ways_and_nothing_else_is_one() {
+        for text in ["6b0-1f-1", "6b0-1f-1;again"] {
+            assert_eq!(TraceMark::parse(text).map(|mark| mark.to_string()).as_deref(), Some(text));
+        }
+        for bad in ["", ";again", "a b", "a;Again", "a;again;again", "<x>", &"a".repeat(TRACE_ID_LENGTH_MAX + 1)] {
+            assert_eq!(TraceMark::parse(bad), None, "{bad}");
+        }
     }
 }

@@ -22,7 +22,7 @@ pub mod text;
 pub mod uid;
 
 pub use address::{Address, Domain, ForwardPath, ReversePath};
-pub use envelope::{Envelope, QueueId, Recipient, TraceId};
+pub use envelope::{Envelope, QueueId, Recipient, TraceId, TraceMark};
 pub use flags::{Flags, Keyword, Keywords};
 pub use mailbox_name::MailboxName;
 pub use number_set::NumberSet;

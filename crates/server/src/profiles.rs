@@ -1,5 +1,6 @@
 //! How each listener's sessions are set up: settings in, a session and its house out.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +47,7 @@ pub fn smtp(guest: Guest, setup: &Setup<'_>) -> (smtp::Server, SmtpHouse) {
         auth_needs_tls: listener.tls != TlsMode::Off,
         // RFC 3461 wants reports of success as well, which the queue does not write yet.
         dsn: false,
+        trace: dialect != smtp::Dialect::Submission && is_inside(guest.peer.ip()),
         limits: smtp::Limits {
             recipients_max: limits.recipients,
             message_size_max: limits.message_size,
@@ -142,4 +144,12 @@ pub fn managesieve(setup: &Setup<'_>) -> (managesieve::Server, SieveHouse) {
         None => managesieve::Server::new(profile),
     };
     (machine, SieveHouse)
+}
+
+/// Whether a peer is on this machine or in a private network, as the nodes of a platform are to each other.
+fn is_inside(peer: IpAddr) -> bool {
+    match peer.to_canonical() {
+        IpAddr::V4(four) => four.is_loopback() || four.is_private(),
+        IpAddr::V6(six) => six.is_loopback() || six.is_unique_local(),
+    }
 }

@@ -11,7 +11,7 @@ use mail::{MailboxName, ModSeq, Uid, UidValidity};
 use crate::folder::{self, Folder};
 use crate::subscriptions::Subscriptions;
 use crate::weak_map::WeakMap;
-use crate::{Access, AutoMailbox, Draft, Error, Mailbox, Result, Settings, layout};
+use crate::{Access, AutoMailbox, DeliveryKey, Draft, Error, Mailbox, Result, Settings, layout};
 
 const MAILDIR: &str = "maildir";
 pub(crate) const SUBSCRIPTIONS: &str = "subscriptions";
@@ -109,7 +109,19 @@ impl Account {
     /// Begins a message for a mailbox: a file in its `tmp/`. An auto mailbox is made.
     pub fn draft(self: &Arc<Self>, name: &MailboxName) -> Result<Draft> {
         let folder = self.made(name)?;
-        Draft::begin(Arc::clone(self), name.clone(), folder)
+        Draft::begin(Arc::clone(self), name.clone(), folder, None)
+    }
+
+    /// A draft for a delivery that can be recognized later.
+    pub fn draft_for(self: &Arc<Self>, name: &MailboxName, key: &DeliveryKey) -> Result<Draft> {
+        let folder = self.made(name)?;
+        Draft::begin(Arc::clone(self), name.clone(), folder, Some(key))
+    }
+
+    /// Whether this delivery has reached the mailbox already. Reads its folders: to be asked only when an earlier attempt
+    /// ended without an answer. A message that was expunged is recognized until the uidlist is rewritten.
+    pub fn was_delivered(self: &Arc<Self>, name: &MailboxName, key: &DeliveryKey) -> Result<bool> {
+        key.is_in(&self.made(name)?)
     }
 
     /// Tells who has a mailbox open in this process that there may be something new.

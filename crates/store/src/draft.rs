@@ -11,7 +11,7 @@ use mail::{Flags, Keyword, MailboxName, Uid, UidValidity};
 
 use crate::crlf::ToLf;
 use crate::file_name::{self, Base};
-use crate::folder::{Folder, NEW, TMP};
+use crate::folder::{CUR, Folder, NEW, TMP, UIDLIST};
 use crate::mailbox::Staged;
 use crate::{Account, Error, Result};
 
@@ -39,9 +39,51 @@ pub struct Appended {
     pub uid: Uid,
 }
 
+/// Names one delivery of one message to one recipient, so that a second attempt can be told from a second message. It is
+/// part of the message's file name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryKey(String);
+
+impl DeliveryKey {
+    /// From whatever names the delivery: the same text gives the same key on every node.
+    pub fn new(delivery: &str) -> DeliveryKey {
+        DeliveryKey(format!("D{:016x}", fnv1a(delivery)))
+    }
+
+    /// As it stands in a file name: after the count, before the host.
+    fn mark(&self) -> String {
+        format!("{}.", self.0)
+    }
+
+    /// Whether the message is in the mailbox, or was there before its uidlist was last rewritten.
+    pub(crate) fn is_in(&self, folder: &Folder) -> Result<bool> {
+        let mark = memchr::memmem::Finder::new(self.mark().as_bytes()).into_owned();
+        for name in [NEW, CUR] {
+            match folder.disk.list(&folder.join(name)) {
+                Ok(entries) if entries.iter().any(|entry| mark.find(entry.name.as_encoded_bytes()).is_some()) => {
+                    return Ok(true);
+                }
+                Ok(_) | Err(disk::Error::NotFound { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        match folder.disk.read(&folder.join(UIDLIST)) {
+            Ok(list) => Ok(mark.find(&list).is_some()),
+            Err(disk::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
 impl Draft {
-    pub(crate) fn begin(account: Arc<Account>, mailbox: MailboxName, folder: Folder) -> Result<Draft> {
-        let unique = unique_name(&*folder.disk, &folder.settings.hostname);
+    pub(crate) fn begin(
+        account: Arc<Account>,
+        mailbox: MailboxName,
+        folder: Folder,
+        key: Option<&DeliveryKey>,
+    ) -> Result<Draft> {
+        let mark = key.map(|key| key.0.as_str()).unwrap_or_default();
+        let unique = unique_name(&*folder.disk, &folder.settings.hostname, mark);
         let tmp = folder.join(TMP).join(&unique);
         let file = match folder.disk.create_new(&tmp) {
             Err(disk::Error::NotFound { .. }) => {
@@ -122,11 +164,11 @@ fn system_time(date: DateTime) -> Option<SystemTime> {
 }
 
 /// A name for a file that no other node, process or thread gives.
-pub(crate) fn unique_name(disk: &dyn Disk, hostname: &str) -> String {
+pub(crate) fn unique_name(disk: &dyn Disk, hostname: &str, mark: &str) -> String {
     let now = since_epoch(disk);
     let holder = disk.holder();
     let process = holder.split(':').next().unwrap_or_default();
-    file_name::unique(now.as_secs(), now.subsec_micros(), process, count(), hostname)
+    file_name::unique(now.as_secs(), now.subsec_micros(), process, count(), mark, hostname)
 }
 
 /// 32 hex digits that no other node, process or thread makes: time and count, process, host.
@@ -137,6 +179,10 @@ pub(crate) fn unique_number(disk: &dyn Disk, hostname: &str) -> String {
         text.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
     };
     format!("{:016x}{:08x}{:08x}", nanos & u128::from(u64::MAX), hash(&disk.holder()), hash(hostname))
+}
+
+fn fnv1a(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn since_epoch(disk: &dyn Disk) -> Duration {

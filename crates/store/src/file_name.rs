@@ -100,11 +100,11 @@ fn number(digits: &[u8]) -> Option<u64> {
     plain.then(|| std::str::from_utf8(digits).ok()?.parse().ok())?
 }
 
-/// The first part of a new base: unique as long as no two processes share host name and process id at one microsecond.
-pub(crate) fn unique(seconds: u64, micros: u32, process: &str, count: u64, hostname: &str) -> String {
+/// The first part of a new base, with a delivery's mark if it has one: unique as long as no two processes share host name and process id at one microsecond.
+pub(crate) fn unique(seconds: u64, micros: u32, process: &str, count: u64, mark: &str, hostname: &str) -> String {
     // These three would end the name, the base or the host name too early.
     let host = hostname.replace('/', "\\057").replace(':', "\\072").replace(',', "\\054");
-    format!("{seconds}.M{micros}P{process}Q{count}.{host}")
+    format!("{seconds}.M{micros}P{process}Q{count}{mark}.{host}")
 }
 
 pub(crate) fn with_sizes(unique: &str, on_disk: u64, crlf: u64) -> Base {
@@ -140,6 +140,6 @@ mod tests {
 
     #[test]
     fn a_host_name_cannot_break_out_of_the_name() {
-        assert_eq!(unique(1, 2, "3", 4, "a/b:c,d"), "1.M2P3Q4.a\\057b\\072c\\054d");
+        assert_eq!(unique(1, 2, "3", 4, "D5", "a/b:c,d"), "1.M2P3Q4D5.a\\057b\\072c\\054d");
     }
 }

@@ -28,7 +28,7 @@ mod verify;
 mod weak_map;
 
 pub use account::{Account, Status, Store};
-pub use draft::{Appended, Draft};
+pub use draft::{Appended, DeliveryKey, Draft};
 pub use error::{Error, Result};
 pub use listing::Listed;
 pub use mailbox::{Access, Copied, Facts, FlagChange, How, Mailbox, Watch};

@@ -10,7 +10,7 @@ use std::time::Duration;
 use disk::{Disk, Fault, MemoryDisk, Op};
 use mail::search::Key;
 use mail::{Flags, NumberSet};
-use store::{Access, Error, FlagChange, How, SpecialUse, verify};
+use store::{Access, DeliveryKey, Error, FlagChange, How, SpecialUse, verify};
 use world::*;
 
 const INBOX: &str = "/home/ana/maildir";
@@ -378,4 +378,24 @@ fn search_reads_decoded_headers_and_text_parts() {
         let found: Vec<u32> = mailbox.search(&key).unwrap().into_iter().map(|uid| uid.number()).collect();
         assert_eq!(found, expected, "{key:?}");
     }
+}
+
+#[test]
+fn a_delivery_is_recognized_wherever_its_message_went() {
+    let disk = MemoryDisk::new();
+    let account = account(&disk);
+    let (mine, other) = (DeliveryKey::new("trace-1 bob@example.test"), DeliveryKey::new("trace-1 bob+x@example.test"));
+    let was = |key: &DeliveryKey| account.was_delivered(&inbox(), key).unwrap();
+    assert!(!was(&mine));
+    let mut draft = account.draft_for(&inbox(), &mine).unwrap();
+    draft.write(content("one").as_bytes()).unwrap();
+    assert!(!was(&mine), "what is still in tmp/ was not delivered");
+    draft.deliver().unwrap();
+    assert!(was(&mine) && !was(&other));
+    let mailbox = account.open(&inbox()).unwrap();
+    mailbox.sync(Access::Serve).unwrap();
+    mailbox.store_flags(&[uid(1)], &add(Flags::SEEN, &[])).unwrap();
+    assert!(was(&mine), "moved to cur/ and flagged");
+    mailbox.expunge(&[uid(1)]).unwrap();
+    assert!(was(&mine) && !was(&other), "expunged");
 }

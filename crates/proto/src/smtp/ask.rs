@@ -1,7 +1,7 @@
 //! What an SMTP server session asks the house, and what the house answers.
 
 use mail::envelope::{Body, Notify};
-use mail::{ForwardPath, Reply, ReversePath};
+use mail::{ForwardPath, Reply, ReversePath, TraceMark};
 
 use super::command::Quirk;
 use super::profile::Dialect;
@@ -81,4 +81,6 @@ pub struct Transaction {
     pub return_headers_only: bool,
     /// As announced by SIZE, in octets.
     pub size: Option<u64>,
+    /// What the hop before us calls the message, where we offered XTRACE.
+    pub trace: Option<TraceMark>,
 }

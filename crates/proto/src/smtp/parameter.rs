@@ -1,11 +1,12 @@
-//! The parameters of MAIL and RCPT (RFC 5321 §4.1.2): SIZE, BODY, SMTPUTF8, AUTH, RET, ENVID, NOTIFY, ORCPT.
+//! The parameters of MAIL and RCPT (RFC 5321 §4.1.2): SIZE, BODY, SMTPUTF8, AUTH, RET, ENVID, NOTIFY, ORCPT;
+//! and our own XTRACE.
 //!
 //! A parameter that the profile does not offer is unknown. One given twice is refused: it has no meaning.
 
 use std::fmt::Write;
 
-use mail::ReversePath;
 use mail::envelope::{Body, Notify};
+use mail::{ReversePath, TraceMark};
 
 use super::command::Fault;
 use super::profile::{Auth, Profile};
@@ -31,6 +32,8 @@ pub struct MailParameters {
     pub return_headers_only: bool,
     /// RFC 3461 §4.4, decoded.
     pub envelope_id: Option<String>,
+    /// XTRACE, our own.
+    pub trace: Option<TraceMark>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,6 +62,7 @@ static MAIL: &[Row<MailParameters>] = &[
     Row { keyword: "AUTH",     complaint: "Bad AUTH parameter syntax",     offered: |offer| offer.auth != Auth::Off, take: submitter },
     Row { keyword: "RET",      complaint: "Bad RET parameter syntax",      offered: |offer| offer.dsn,       take: ret },
     Row { keyword: "ENVID",    complaint: "Bad ENVID parameter syntax",    offered: |offer| offer.dsn,       take: envelope_id },
+    Row { keyword: "XTRACE",   complaint: "Bad XTRACE parameter syntax",   offered: |offer| offer.trace,     take: trace },
 ];
 
 #[rustfmt::skip]
@@ -143,6 +147,11 @@ fn envelope_id(mail: &mut MailParameters, value: Option<&str>) -> Option<()> {
     let value = value.filter(|value| (1..=ENVELOPE_ID_LENGTH_MAX).contains(&value.len()))?;
     // RFC 3461 §4.4: decoded, it is printable US-ASCII.
     mail.envelope_id = Some(from_xtext(value).filter(|text| text.is_ascii())?);
+    Some(())
+}
+
+fn trace(mail: &mut MailParameters, value: Option<&str>) -> Option<()> {
+    mail.trace = Some(TraceMark::parse(value?)?);
     Some(())
 }
 

@@ -104,6 +104,9 @@ pub struct Profile {
     pub dsn: bool,
     /// RFC 3030, without BINARYMIME.
     pub chunking: bool,
+    /// Our own XTRACE, for peers of the platform: `MAIL … XTRACE=ID` names the message on its whole way, and `;again` says that
+    /// it may have come before.
+    pub trace: bool,
     pub bare_newline: BareNewline,
     pub limits: Limits,
 }
@@ -121,6 +124,7 @@ impl Profile {
             smtputf8: true,
             dsn: true,
             chunking: true,
+            trace: false,
             bare_newline: BareNewline::Refuse,
             limits: Limits::default(),
         }

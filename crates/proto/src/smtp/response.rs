@@ -100,7 +100,7 @@ pub fn hello(profile: &Profile, extended: bool, in_tls: bool) -> Reply {
     Reply::plain(250, lines.join("\n"))
 }
 
-fn extensions(profile: &Profile, in_tls: bool) -> [(String, bool); 10] {
+fn extensions(profile: &Profile, in_tls: bool) -> [(String, bool); 11] {
     let mechanisms = Mechanism::ALL.map(Mechanism::name).join(" ");
     let starttls = !in_tls && matches!(profile.tls, Tls::Offered | Tls::Required);
     let auth = profile.auth != Auth::Off && (in_tls || !profile.auth_needs_tls);
@@ -115,6 +115,7 @@ fn extensions(profile: &Profile, in_tls: bool) -> [(String, bool); 10] {
         ("DSN".into(), profile.dsn),
         ("SMTPUTF8".into(), profile.smtputf8),
         ("CHUNKING".into(), profile.chunking),
+        ("XTRACE".into(), profile.trace),
     ]
 }
 

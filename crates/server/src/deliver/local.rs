@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use mail::date::DateTime;
 use mail::{Address, MailboxName, Outcome, QueueId, Reply, ReversePath, TraceId};
-use store::Draft;
+use store::{DeliveryKey, Draft};
 
 use crate::directory::Lookup;
 use crate::node::Node;
@@ -14,6 +14,8 @@ use crate::steps::StepKind;
 #[derive(Debug, Clone, Copy)]
 pub struct Origin<'a> {
     pub trace: &'a TraceId,
+    /// An earlier attempt ended without an answer: the message may be in the mailbox already.
+    pub again: bool,
     pub session: Option<&'a str>,
     pub queue: Option<QueueId>,
 }
@@ -37,8 +39,14 @@ pub fn deliver(
             return Outcome::Deferred(Reply::new(451, (4, 3, 0), format!("<{recipient}>: Temporary lookup failure")));
         }
     };
+    let key = DeliveryKey::new(&format!("{} {}", origin.trace, recipient.key()));
     let stored = (|| {
-        let mut draft = node.store().account(&account.home)?.draft(&MailboxName::inbox())?;
+        let (mailboxes, inbox) = (node.store().account(&account.home)?, MailboxName::inbox());
+        if origin.again && mailboxes.was_delivered(&inbox, &key)? {
+            tracing::info!(trace = %origin.trace, recipient = %recipient, "the message was delivered by an earlier attempt");
+            return Ok(());
+        }
+        let mut draft = mailboxes.draft_for(&inbox, &key)?;
         write(&mut draft)?;
         draft.deliver()
     })();

@@ -50,6 +50,8 @@ pub struct Outgoing {
     wake: Notify,
     lanes: Lanes,
     under_way: AtomicUsize,
+    /// Entries with lower ids were in the queue when the process began.
+    first_id: QueueId,
 }
 
 impl Outgoing {
@@ -69,7 +71,9 @@ impl Outgoing {
         if !recovered.entries.is_empty() {
             tracing::info!(entries = recovered.entries.len(), "messages are in the queue from before");
         }
+        let first_id = spool.begin()?.id();
         Ok(Outgoing {
+            first_id,
             spool,
             schedule: Mutex::new(schedule),
             undone: Mutex::new(undone),
@@ -113,6 +117,12 @@ impl Outgoing {
         self.schedule().add(&entry, destination);
         self.wake.notify_one();
         Ok(id)
+    }
+
+    /// Whether an earlier attempt may have delivered the message without our knowing it: it was tried before, or was in the
+    /// queue when the process began, and nobody knows what the one before it did last.
+    fn may_have_arrived(&self, entry: &Entry, recipient: usize) -> bool {
+        entry.id < self.first_id || entry.states.get(recipient) != Some(&queue::RecipientState::Waiting)
     }
 
     /// How many messages wait.
@@ -269,7 +279,12 @@ fn deliver_all_here(node: &Node, attempt: &Attempt) -> queue::Result<Vec<(usize,
     let recipients =
         attempt.recipients.iter().filter_map(|&index| Some((index, entry.envelope.recipients.get(index)?)));
     let deliver = |(index, recipient): (usize, &mail::Recipient)| {
-        let origin = local::Origin { trace: &entry.envelope.trace, session: None, queue: Some(attempt.id) };
+        let origin = local::Origin {
+            trace: &entry.envelope.trace,
+            again: node.outgoing.may_have_arrived(&entry, index),
+            session: None,
+            queue: Some(attempt.id),
+        };
         let header = local::header(&entry.envelope.reverse_path, &recipient.address, "");
         let outcome = local::deliver(node, &recipient.address, &origin, |draft| {
             draft.write(header.as_bytes())?;

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mail::{Outcome, Reply};
+use mail::{Outcome, Reply, TraceMark};
 use proto::smtp::Dialect;
 use proto::smtp::client::{Answer, Ask, Client, ClientProfile, ClientTls, Job, Patience, Report};
 use queue::{Attempt, Destination};
@@ -208,6 +208,7 @@ fn open(node: &Node, attempt: &Attempt) -> queue::Result<(Job, queue::Content, V
     let entry = node.outgoing.entry(attempt.id)?;
     let content = node.outgoing.spool.content(attempt.id)?;
     let beginning = read_piece(&content, 0)?;
+    let again = attempt.recipients.iter().any(|index| node.outgoing.may_have_arrived(&entry, *index));
     let recipients = attempt.recipients.iter().filter_map(|index| entry.envelope.recipients.get(*index).cloned());
     let job = Job {
         reverse_path: entry.envelope.reverse_path,
@@ -217,6 +218,7 @@ fn open(node: &Node, attempt: &Attempt) -> queue::Result<(Job, queue::Content, V
         smtputf8: entry.envelope.smtputf8,
         envelope_id: entry.envelope.envelope_id,
         return_headers_only: entry.envelope.return_headers_only,
+        trace: Some(TraceMark { id: entry.envelope.trace, again }),
     };
     Ok((job, content, beginning))
 }

@@ -64,6 +64,7 @@ pub async fn submit(
         smtputf8: false,
         envelope_id: None,
         return_headers_only: false,
+        trace: None,
     };
     let mut house = OneMessage { job: Some(job), content, replies: Vec::new() };
     let mut connection = remote::connect(&hop.host, hop.port, ClientTls::Opportunistic).await?;

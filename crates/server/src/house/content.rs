@@ -32,11 +32,6 @@ impl HeaderWatch {
         self.complete = end.is_some() || self.block.len() == HEADER_MAX;
     }
 
-    /// The header block, so far.
-    pub fn block(&self) -> &[u8] {
-        &self.block
-    }
-
     pub fn has(&self, field: &str) -> bool {
         header::find(&self.block, field).is_some()
     }

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use mail::date::DateTime;
 use mail::envelope::Recipient;
 use mail::received::{Features, Protocol, Received};
-use mail::{Address, Envelope, ForwardPath, Outcome, Reply, TraceId};
+use mail::{Address, Envelope, ForwardPath, Outcome, Reply, TraceId, TraceMark};
 use proto::smtp::{Answer, Ask, Dialect, ForwardRecipient, Transaction};
 
 use super::content::{HeaderWatch, Held};
@@ -139,11 +139,11 @@ impl SmtpHouse {
             return self.to_all(&content, Reply::new(554, (5, 4, 6), "Error: too many hops"));
         }
         flush(&mut content).await;
-        let trace = self.trace(&content);
+        let mark = self.mark(&content);
         match std::mem::replace(&mut content.kept, Kept::Lost(ours())) {
             Kept::Lost(reply) => self.to_all(&content, reply),
-            Kept::Queue(incoming) => vec![self.enqueue(&content, incoming, trace).await],
-            Kept::Mailboxes(held) => self.deliver(content, held, trace).await,
+            Kept::Queue(incoming) => vec![self.enqueue(&content, incoming, mark.id).await],
+            Kept::Mailboxes(held) => self.deliver(content, held, mark).await,
         }
     }
 
@@ -153,12 +153,11 @@ impl SmtpHouse {
         vec![reply; count]
     }
 
-    /// The name that the message has from its submission on. A hop of this platform names it in its Received line; who
-    /// comes from outside cannot choose it.
-    fn trace(&self, content: &Content) -> TraceId {
-        let from_inside = self.dialect != Dialect::Submission && is_inside(self.guest.peer.ip());
-        let known = from_inside.then(|| TraceId::of_newest_hop(content.header.block())).flatten();
-        known.unwrap_or_else(|| self.guest.node.ids.trace())
+    /// The name that the message has from its submission on, and whether it may have come before. Only a hop of this
+    /// platform is offered XTRACE; whoever comes from outside gets a new name.
+    fn mark(&self, content: &Content) -> TraceMark {
+        let told = content.transaction.trace.clone();
+        told.unwrap_or_else(|| TraceMark { id: self.guest.node.ids.trace(), again: false })
     }
 
     async fn enqueue(&self, content: &Content, incoming: queue::Incoming, trace: TraceId) -> Reply {
@@ -223,17 +222,17 @@ impl SmtpHouse {
     }
 
     /// Delivers into each recipient's mailbox and answers for each (LMTP) or for all (SMTP).
-    async fn deliver(&self, content: Box<Content>, held: Held, trace: TraceId) -> Vec<Reply> {
+    async fn deliver(&self, content: Box<Content>, held: Held, mark: TraceMark) -> Vec<Reply> {
         let held = Arc::new(held);
-        let received = self.received(&content.transaction, &trace);
+        let received = self.received(&content.transaction, &mark.id);
         let mut outcomes = Vec::new();
         for recipient in &content.transaction.recipients {
-            outcomes.push(self.deliver_to(recipient, &content.transaction, &received, &held, &trace).await);
+            outcomes.push(self.deliver_to(recipient, &content.transaction, &received, &held, &mark).await);
         }
         if self.dialect == Dialect::Lmtp {
             return outcomes.into_iter().map(|outcome| outcome.reply().clone()).collect();
         }
-        vec![self.answer_once(&content, held, &received, trace, &outcomes).await]
+        vec![self.answer_once(&content, held, &received, mark.id, &outcomes).await]
     }
 
     async fn deliver_to(
@@ -242,14 +241,14 @@ impl SmtpHouse {
         transaction: &Transaction,
         received: &str,
         held: &Arc<Held>,
-        trace: &TraceId,
+        mark: &TraceMark,
     ) -> Outcome {
         let Some(address) = self.address(&recipient.path) else { return Outcome::Bounced(unknown(&recipient.path)) };
         let header = local::header(&transaction.reverse_path, &address, received);
         let (node, held) = (self.guest.node.clone(), held.clone());
-        let (session, trace) = (self.guest.session.clone(), trace.clone());
+        let (session, mark) = (self.guest.session.clone(), mark.clone());
         blocking(move || {
-            let place = local::Origin { trace: &trace, session: Some(&session), queue: None };
+            let place = local::Origin { trace: &mark.id, again: mark.again, session: Some(&session), queue: None };
             local::deliver(&node, &address, &place, |draft| {
                 draft.write(header.as_bytes())?;
                 held.copy_to(|piece| draft.write(piece))
@@ -455,12 +454,4 @@ fn unknown(path: &ForwardPath) -> Reply {
 
 fn now() -> DateTime {
     local::date_time(SystemTime::now())
-}
-
-/// Whether a peer is on this machine or in a private network, as the nodes of a platform are to each other.
-fn is_inside(peer: std::net::IpAddr) -> bool {
-    match peer.to_canonical() {
-        std::net::IpAddr::V4(four) => four.is_loopback() || four.is_private(),
-        std::net::IpAddr::V6(six) => six.is_loopback() || six.is_unique_local(),
-    }
 }

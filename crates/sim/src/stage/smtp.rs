@@ -55,6 +55,7 @@ fn set(profile: &mut Profile, key: &str, value: &str) -> Result<(), String> {
         ("auth-in-clear", _) => profile.auth_needs_tls = false,
         ("no-utf8", _) => profile.smtputf8 = false,
         ("no-dsn", _) => profile.dsn = false,
+        ("trace", _) => profile.trace = true,
         ("no-chunking", _) => profile.chunking = false,
         ("mend", _) => profile.bare_newline = BareNewline::Mend,
         ("recipients", _) => profile.limits.recipients_max = number(key, value)?,
@@ -123,6 +124,7 @@ fn show_transaction(transaction: &Transaction) -> String {
     words.extend(transaction.envelope_id.as_ref().map(|id| format!("envid={id}")));
     words.extend(transaction.return_headers_only.then(|| "ret=hdrs".to_owned()));
     words.extend(transaction.size.map(|size| format!("size={size}")));
+    words.extend(transaction.trace.as_ref().map(|mark| format!("trace={mark}")));
     words.join(" ")
 }
 

@@ -4,7 +4,7 @@
 //! A message: `message <from> to=<a> [notify=…] [orcpt=…] … size=N [8bitmime] [smtputf8] [envid=…] [ret=hdrs]`.
 
 use mail::envelope::{Body, Notify};
-use mail::{Address, Outcome, Recipient, ReversePath};
+use mail::{Address, Outcome, Recipient, ReversePath, TraceMark};
 use proto::Session;
 use proto::sasl::{Credentials, Mechanism};
 use proto::smtp::Client;
@@ -108,6 +108,7 @@ fn job(text: &str) -> Option<Job> {
         smtputf8: false,
         envelope_id: None,
         return_headers_only: false,
+        trace: None,
     };
     for word in words {
         match word.split_once('=').unwrap_or((word, "")) {
@@ -126,6 +127,7 @@ fn job(text: &str) -> Option<Job> {
             ("smtputf8", _) => job.smtputf8 = true,
             ("envid", id) => job.envelope_id = Some(id.to_owned()),
             ("ret", "hdrs") => job.return_headers_only = true,
+            ("trace", mark) => job.trace = Some(TraceMark::parse(mark)?),
             _ => return None,
         }
     }

@@ -52,7 +52,7 @@ impl Mailbox {
 
     /// Gives a message a name in the other mailbox's `tmp/`.
     fn stage(&self, uid: Uid, to: &Mailbox) -> Result<Staged> {
-        let unique = unique_name(&*self.folder.disk, &self.folder.settings.hostname);
+        let unique = unique_name(&*self.folder.disk, &self.folder.settings.hostname, "");
         let path = to.folder.join(TMP).join(&unique);
         let (found, sizes) = self.with_file(uid, |found, source| {
             let stat = self.folder.disk.stat(source)?;

@@ -34,7 +34,7 @@ impl Mailbox {
 
     fn give_own_name(&self, twin: &Found, path: &Path) -> Result<()> {
         let sizes = file_name::sizes(&twin.base);
-        let unique = unique_name(&*self.folder.disk, &self.folder.settings.hostname);
+        let unique = unique_name(&*self.folder.disk, &self.folder.settings.hostname, "");
         let base = match (sizes.on_disk, sizes.crlf) {
             (Some(on_disk), Some(crlf)) => file_name::with_sizes(&unique, on_disk, crlf),
             _ => unique.into_bytes().into(),
@@ -84,7 +84,7 @@ fn files_of(folder: &Folder, path: &Path, fits: impl Fn(&str) -> bool) -> Result
 
 /// The clock that file times are from: a file made now tells it.
 fn storage_clock(folder: &Folder) -> Result<SystemTime> {
-    let path = folder.join(TMP).join(unique_name(&*folder.disk, &folder.settings.hostname));
+    let path = folder.join(TMP).join(unique_name(&*folder.disk, &folder.settings.hostname, ""));
     let stat = folder.disk.create_new(&path)?.stat();
     remove(folder, &path)?;
     Ok(stat?.changed)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mail::envelope::Body;
-use mail::{Outcome, Recipient, ReversePath};
+use mail::{Outcome, Recipient, ReversePath, TraceMark};
 
 use crate::sasl::Credentials;
 use crate::smtp::profile::Dialect;
@@ -57,6 +57,8 @@ pub struct Job {
     pub smtputf8: bool,
     pub envelope_id: Option<String>,
     pub return_headers_only: bool,
+    /// Told to a peer that offers XTRACE.
+    pub trace: Option<TraceMark>,
 }
 
 /// How a connection uses TLS.

@@ -187,6 +187,9 @@ fn mail_line(job: &Job, offers: &Offers) -> String {
     if let Some(id) = job.envelope_id.as_ref().filter(|_| offers.dsn) {
         line.push_str(&format!(" ENVID={}", to_xtext(id)));
     }
+    if let Some(mark) = job.trace.as_ref().filter(|_| offers.trace) {
+        line.push_str(&format!(" XTRACE={mark}"));
+    }
     line
 }
 

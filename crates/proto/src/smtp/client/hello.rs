@@ -14,6 +14,7 @@ pub(super) struct Offers {
     pub smtputf8: bool,
     pub dsn: bool,
     pub starttls: bool,
+    pub trace: bool,
     pub auth_plain: bool,
     pub size: bool,
     /// RFC 1870 §4: none, or zero, is no limit.
@@ -32,6 +33,7 @@ impl Offers {
                 "SMTPUTF8" => offers.smtputf8 = true,
                 "DSN" => offers.dsn = true,
                 "STARTTLS" => offers.starttls = true,
+                "XTRACE" => offers.trace = true,
                 "AUTH" => offers.auth_plain = words.any(|word| word.eq_ignore_ascii_case("PLAIN")),
                 "SIZE" => {
                     offers.size = true;

@@ -107,6 +107,7 @@ impl Server {
             envelope_id: parameters.envelope_id,
             return_headers_only: parameters.return_headers_only,
             size: parameters.size,
+            trace: parameters.trace,
         }
     }
 
