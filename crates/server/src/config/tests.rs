@@ -104,3 +104,13 @@ fn the_reference_page_is_made_from_the_schema() {
     let page = include_str!("../../../../docs/reference/configuration.md");
     assert!(page == reference::markdown(), "run `cargo run -- check --reference > docs/reference/configuration.md`");
 }
+
+#[test]
+fn the_files_for_deployment_are_good() {
+    for (name, text) in [
+        ("mailbox.toml", include_str!("../../../../deploy/mailbox.toml")),
+        ("outgoing.toml", include_str!("../../../../deploy/outgoing.toml")),
+    ] {
+        parse(Path::new(name), text).unwrap_or_else(|bad| panic!("{bad}"));
+    }
+}
