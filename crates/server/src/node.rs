@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use disk::{Disk, RealDisk};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls::ServerConfig;
 use store::Store;
 use tokio::net::TcpListener;
@@ -120,6 +121,7 @@ pub struct Running {
 /// # Errors
 /// What is in the way.
 pub async fn start(settings: Settings) -> Result<Running, StartError> {
+    raise_open_files();
     let sockets = bind_all(&settings.listeners, |_| false).await?;
     let disk: Arc<dyn Disk> = Arc::new(RealDisk::new()?);
     let live = Live::load(settings)?;
@@ -129,6 +131,14 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let running = Running { node, stopping, listeners: Mutex::default(), background, admin_token };
     running.serve(sockets);
     Ok(running)
+}
+
+/// Each connection is an open file; the soft limit that shells and old init systems give (1024) is for programs with `select`.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!(%error, limit = ?limit.current, "cannot raise the limit of open files");
+    }
 }
 
 /// Opens what lies on disk.

@@ -25,6 +25,8 @@ pub enum StepKind {
     Submitted,
     /// Durable in the queue.
     Queued,
+    /// On its way to the next hop.
+    Sending,
     /// The next hop has it.
     Relayed,
     /// In a mailbox.
@@ -38,6 +40,7 @@ impl StepKind {
         match self {
             StepKind::Submitted => "submitted",
             StepKind::Queued => "queued",
+            StepKind::Sending => "sending",
             StepKind::Relayed => "relayed",
             StepKind::Stored => "stored",
             StepKind::Deferred => "deferred",

@@ -28,7 +28,8 @@ pub fn parse_size(text: &str) -> Option<u64> {
 /// A duration in the largest unit that shows it exactly.
 pub fn show_duration(duration: Duration) -> String {
     let millis = duration.as_millis() as u64;
-    let (unit, factor) = TIME_UNITS.iter().rev().find(|(_, factor)| millis % factor == 0).unwrap_or(&TIME_UNITS[0]);
+    let (unit, factor) =
+        TIME_UNITS.iter().rev().find(|(_, factor)| millis.is_multiple_of(*factor)).unwrap_or(&TIME_UNITS[0]);
     format!("{}{unit}", millis / factor)
 }
 

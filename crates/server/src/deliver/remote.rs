@@ -18,6 +18,7 @@ use crate::connection::{Connection, Tls};
 use crate::driver::{Ending, House, drive};
 use crate::house::blocking;
 use crate::node::Node;
+use crate::steps::StepKind;
 use crate::tls;
 
 /// How long making a connection may take.
@@ -92,6 +93,8 @@ pub async fn connect(host: &str, port: u16, wanted: ClientTls) -> io::Result<Con
 /// The house of a client session that works for the queue.
 struct Lane {
     node: Arc<Node>,
+    /// The next hop, for the log.
+    hop: String,
     destination: Destination,
     opportunistic: bool,
     /// To be delivered next.
@@ -115,6 +118,7 @@ impl Lane {
     fn new(node: Arc<Node>, route: &Route, attempt: Attempt) -> Lane {
         Lane {
             node,
+            hop: format!("{}:{}", route.host, route.port),
             destination: attempt.destination.clone(),
             opportunistic: route.tls == RouteTls::Opportunistic,
             next: Some(attempt),
@@ -141,6 +145,15 @@ impl Lane {
             .await;
             match opened {
                 Ok((job, content, beginning)) => {
+                    if let Some(mark) = &job.trace {
+                        self.node.steps.tell(
+                            StepKind::Sending,
+                            &mark.id,
+                            None,
+                            Some(attempt.id),
+                            format!("to {}", self.hop),
+                        );
+                    }
                     self.current =
                         Some(Current { attempt, content: Arc::new(content), beginning, used_connection: self.used });
                     return Answer::Message(job);

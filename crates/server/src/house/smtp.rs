@@ -49,7 +49,7 @@ struct Content {
 #[derive(Debug)]
 enum Kept {
     /// In the queue, not yet committed.
-    Queue(queue::Incoming),
+    Queue(Box<queue::Incoming>),
     /// To be copied into mailboxes.
     Mailboxes(Held),
     /// Nowhere: this was the reason.
@@ -120,7 +120,9 @@ impl SmtpHouse {
     async fn begin(&mut self, transaction: Transaction) -> Answer {
         let node = self.guest.node.clone();
         let kept = match self.dialect {
-            Dialect::Submission => blocking(move || node.outgoing.begin()).await.map(Kept::Queue),
+            Dialect::Submission => {
+                blocking(move || node.outgoing.begin()).await.map(|incoming| Kept::Queue(Box::new(incoming)))
+            }
             Dialect::Smtp | Dialect::Lmtp => Ok(Kept::Mailboxes(Held::new(node.disk(), &node.held_folder()))),
         };
         match kept {
@@ -142,7 +144,7 @@ impl SmtpHouse {
         let mark = self.mark(&content);
         match std::mem::replace(&mut content.kept, Kept::Lost(ours())) {
             Kept::Lost(reply) => self.to_all(&content, reply),
-            Kept::Queue(incoming) => vec![self.enqueue(&content, incoming, mark.id).await],
+            Kept::Queue(incoming) => vec![self.enqueue(&content, *incoming, mark.id).await],
             Kept::Mailboxes(held) => self.deliver(content, held, mark).await,
         }
     }

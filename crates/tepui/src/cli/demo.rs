@@ -109,7 +109,7 @@ async fn follow(steps: &mut Receiver<server::Step>, started: Instant) -> Option<
         let room = match step.kind {
             StepKind::Submitted => "submission",
             StepKind::Queued => "queue",
-            StepKind::Relayed => "delivery",
+            StepKind::Sending | StepKind::Relayed => "delivery",
             StepKind::Stored => "mailbox",
             StepKind::Deferred | StepKind::Bounced => "trouble",
         };
@@ -124,7 +124,7 @@ async fn follow(steps: &mut Receiver<server::Step>, started: Instant) -> Option<
             StepKind::Stored => stored = Some(step.trace.to_string()),
             StepKind::Relayed => relayed = true,
             StepKind::Deferred | StepKind::Bounced => return None,
-            StepKind::Submitted | StepKind::Queued => {}
+            StepKind::Submitted | StepKind::Queued | StepKind::Sending => {}
         }
     }
     stored
