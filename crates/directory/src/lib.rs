@@ -11,7 +11,7 @@ pub mod passwd_file;
 pub mod password;
 pub mod template;
 
-pub use account::{Account, QuotaRule, QuotaRuleError};
-pub use passwd_file::PasswdFile;
+pub use account::{Account, Quota, QuotaRule, QuotaRuleError};
+pub use passwd_file::{LogIn, PasswdFile};
 pub use password::Hash;
 pub use template::{Template, Variables};

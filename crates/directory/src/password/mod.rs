@@ -42,6 +42,9 @@ pub const PBKDF2_ROUNDS_MAX: u32 = 2_000_000;
 /// Sequence number of OTP (RFC 2289 §5).
 pub const OTP_SEQUENCE_MAX: u32 = 9_999;
 
+/// What it is the hash of does not matter: nobody is let in by it.
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNvbWVzb21lc28$7Ow7DUcsb5K0EKv3HhhXZkcxHnVYHJJKGqGNQKxdX0A";
+
 /// A hash, read and judged.
 #[derive(Clone)]
 pub struct Hash {
@@ -202,6 +205,11 @@ impl Hash {
         Ok(Hash { scheme: scheme.name, stored })
     }
 
+    /// A hash of nobody's password, with the cost of a new one: what is verified for a name that does not exist.
+    pub fn of_nobody() -> Hash {
+        Hash { scheme: "ARGON2ID", stored: Stored::Crypt(Crypt::Argon2(NOBODY.to_owned())) }
+    }
+
     /// The scheme's name, without braces.
     pub fn scheme(&self) -> &'static str {
         self.scheme
@@ -343,6 +351,13 @@ mod tests {
         ] {
             assert_eq!(Hash::parse(&text).err(), Some(HashError::TooCostly(scheme)), "{text}");
         }
+    }
+
+    #[test]
+    fn the_hash_for_unknown_names_costs_what_a_new_one_costs() {
+        let costs = |hash: &str| hash.split('$').take(4).collect::<Vec<_>>().join("$");
+        assert!(Hash::parse(&format!("{{ARGON2ID}}{NOBODY}")).is_ok());
+        assert_eq!(costs(&format!("{{ARGON2ID}}{NOBODY}")), costs(&make(NewHash::Argon2id, &secret("x")).unwrap()));
     }
 
     #[test]
