@@ -1,7 +1,7 @@
 //! The nouns that a directory answers with: an account, and how much it may keep.
 //!
-//! Quota rules are read as Dovecot 2.3 reads them. A malformed one is an error that says so; the caller takes its default
-//! rule then and warns, and does not keep the account's mail waiting.
+//! Quota rules are read as Dovecot 2.3 reads them. A malformed one is an error that says so; the caller takes its
+//! default rule then and warns, and does not keep the account's mail waiting.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -50,7 +50,7 @@ pub enum Change {
 /// ```text
 /// rule  = mask ":" ( "ignore" / [ limit *( ":" limit ) ] )       ; the masks "*" and "?" mean the account
 /// limit = ( "storage" / "bytes" / "messages" ) "=" [ "+" / "-" ] number [ unit ]
-/// unit  = ( "B" / "K" / "M" / "G" / "T" ) [ "B" / "iB" ] / "%"    ; any case; of 1024; without one: KiB, octets, messages
+/// unit  = ( "B" / "K" / "M" / "G" / "T" ) [ "B" / "iB" ] / "%"   ; any case; without one: KiB, octets, messages
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum QuotaRule {

@@ -1,7 +1,9 @@
-//! Who is who: names and templates, password hashes, the password file; what the rest of the house asks a directory for.
+//! Who is who: names and templates, password hashes, the password file; what the rest of the house asks a directory
+//! for.
 //!
-//! Promises: whatever a login, an attribute or a hash holds, nothing here panics, takes unbounded time or memory, prints a
-//! password, or lets a value lead out of its folder, its filter or its DN. Knows no protocol's words and no settings file.
+//! Promises: whatever a login, an attribute or a hash holds, nothing here panics, takes unbounded time or memory,
+//! prints a password, or lets a value lead out of its folder, its filter or its DN. Knows no protocol's words and no
+//! settings file.
 //!
 //! Still to come beside these rooms: `ldap` (servers, pools, log in by bind), `groups`, `cache` and `lockout`.
 

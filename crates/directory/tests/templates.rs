@@ -1,4 +1,5 @@
-//! Templates against the answers of the real Dovecot, recorded in `data`; each file says in its first lines what it holds.
+//! Templates against the answers of the real Dovecot, recorded in `data`; each file says in its first lines what it
+//! holds.
 
 use std::os::unix::ffi::OsStrExt;
 

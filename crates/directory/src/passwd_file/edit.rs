@@ -1,6 +1,8 @@
-//! Changing a password file: from its text to its new text. Comments, order, line ends and other fields stay as they are.
+//! Changing a password file: from its text to its new text. Comments, order, line ends and other fields stay as they
+//! are.
 //!
-//! Pure; the caller reads the file, and writes the new text through `disk` by rename, so that no reader sees half of it.
+//! Pure; the caller reads the file, and writes the new text through `disk` by rename, so that no reader sees half of
+//! it.
 
 use std::fmt;
 

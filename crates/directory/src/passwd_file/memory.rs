@@ -1,7 +1,7 @@
 //! Which logins succeeded lately, so that the same password need not be computed again at once.
 //!
-//! Promises: a password is kept only as an HMAC under a key that lives and dies with the process; there are bounds on how many
-//! and for how long. Told the time.
+//! Promises: a password is kept only as an HMAC under a key that lives and dies with the process; there are bounds on
+//! how many and for how long. Told the time.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -44,8 +44,8 @@ impl Memory {
         tag.is_some_and(|tag| verify_slices_are_equal(self.tag(name, password).as_ref(), tag.as_ref()).is_ok())
     }
 
-    /// Remembers a success. One that is already remembered keeps its time, so that a password which was changed elsewhere
-    /// does not live on by being used.
+    /// Remembers a success. One that is already remembered keeps its time, so that a password which was changed
+    /// elsewhere does not live on by being used.
     pub(super) fn remember(&self, name: &str, password: &Secret, now: Instant) {
         let tag = self.tag(name, password);
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);

@@ -9,8 +9,9 @@
 //! ```
 //!
 //! Promises: every bad line is told with its number and never with a password; an unknown name takes as long as a wrong
-//! password; a login that succeeded is remembered for a while, as a keyed hash and within bounds, because a good password
-//! hash is slow on purpose and mail programs log in all the time. Opens no file (`disk` does) and knows no clock.
+//! password; a login that succeeded is remembered for a while, as a keyed hash and within bounds, because a good
+//! password hash is slow on purpose and mail programs log in all the time. Opens no file (`disk` does) and knows no
+//! clock.
 
 mod edit;
 mod memory;

@@ -1,8 +1,8 @@
 //! Password hashes: reading every `{SCHEME}` that Dovecot 2.3 writes, comparing passwords with them, making new ones.
 //!
-//! Promises: no text of a hash makes this panic; its cost is bounded before anything is computed (`*_MAX`), so that a hostile
-//! hash takes neither minutes nor gigabytes; comparisons take constant time; neither passwords nor hashes are ever printed.
-//! Comparing is slow on purpose: call it where blocking is allowed. Knows nothing of who logs in.
+//! Promises: no text of a hash makes this panic; its cost is bounded before anything is computed (`*_MAX`), so that a
+//! hostile hash takes neither minutes nor gigabytes; comparisons take constant time; neither passwords nor hashes are
+//! ever printed. Comparing is slow on purpose: call it where blocking is allowed. Knows nothing of who logs in.
 //!
 //! ```text
 //! hash   = "{" scheme [ ".hex" / ".b64" / ".base64" ] "}" text

@@ -1,7 +1,7 @@
 //! Putting a value into an LDAP filter (RFC 4515) or a distinguished name (RFC 4514) so that it stays a value.
 //!
-//! Dovecot escapes first and modifies then, so that its `%1u` may be half an escape and its `%Mu` the digest of one. Here the
-//! escape comes last: a filter is always well-formed, and a digest in it is that of the name.
+//! Dovecot escapes first and modifies then, so that its `%1u` may be half an escape and its `%Mu` the digest of one.
+//! Here the escape comes last: a filter is always well-formed, and a digest in it is that of the name.
 
 use crate::digest::hex;
 
@@ -25,8 +25,8 @@ pub fn dn_escape(value: &[u8]) -> String {
     let last = value.len().saturating_sub(1);
     for (index, octet) in value.iter().enumerate() {
         match octet {
-            // RFC 4514 §2.4: `"`, `+`, `,`, `;`, `<`, `>`, `\` and NUL anywhere, a space or `#` at the start, a space at the
-            // end. `=` and the rest of the controls may be escaped.
+            // RFC 4514 §2.4: `"`, `+`, `,`, `;`, `<`, `>`, `\` and NUL anywhere, a space or `#` at the start, a space
+            // at the end. `=` and the rest of the controls may be escaped.
             b'"' | b'+' | b',' | b';' | b'<' | b'>' | b'\\' | b'=' | 0..=0x1f | 0x7f..=0xff => {
                 escape_octet(&mut escaped, *octet);
             }

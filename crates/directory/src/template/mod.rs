@@ -1,7 +1,9 @@
-//! Templates for homes, quotas, filters and DNs, in the languages of Dovecot: `%1Mn/%Lu` of 2.3 and `%{user | lower}` of 2.4.
+//! Templates for homes, quotas, filters and DNs, in the languages of Dovecot: `%1Mn/%Lu` of 2.3 and `%{user | lower}`
+//! of 2.4.
 //!
-//! Promises: a template is parsed once and every mistake in it names its place; filling it in is pure, bounded, and gives the
-//! octets that Dovecot 2.3 gives (`tests/data`). Values cannot break out of the path, filter or DN they are put into.
+//! Promises: a template is parsed once and every mistake in it names its place; filling it in is pure, bounded, and
+//! gives the octets that Dovecot 2.3 gives (`tests/data`). Values cannot break out of the path, filter or DN they are
+//! put into.
 //!
 //! ```text
 //! template = *( text / "%%" / short / long )

@@ -1,7 +1,7 @@
 //! The modifiers of Dovecot 2.3 between the `%` and the variable: `[-offset.][0]width` and letters, as in `%2.1MLu`.
 //!
-//! Letters apply from left to right, then the substring is taken. Everything counts octets, as Dovecot does: `%1u` of `ñandú`
-//! is half a character.
+//! Letters apply from left to right, then the substring is taken. Everything counts octets, as Dovecot does: `%1u` of
+//! `ñandú` is half a character.
 
 use super::Shape;
 use crate::digest::{Algorithm, hex};
@@ -113,8 +113,8 @@ fn old_hash(value: &[u8]) -> u64 {
     u64::from(hash)
 }
 
-/// From `offset` (negative: from the end) at most `width` octets (0: all; negative: all but so many at the end), or all of
-/// them, filled up with zeros on the left.
+/// From `offset` (negative: from the end) at most `width` octets (0: all; negative: all but so many at the end), or all
+/// of them, filled up with zeros on the left.
 fn substring(value: &[u8], offset: i64, width: i64, zero_padded: bool) -> Vec<u8> {
     let length = value.len();
     let magnitude = usize::try_from(offset.unsigned_abs()).unwrap_or(usize::MAX);

@@ -1,8 +1,8 @@
-//! What is done to a value inside of the braces: the digests of Dovecot 2.3 (`%{sha1;rounds=2:user}`) and the filters of
-//! 2.4 (`%{user | username | md5 | hexlify(2)}`), as far as homes, quotas and filters use them.
+//! What is done to a value inside of the braces: the digests of Dovecot 2.3 (`%{sha1;rounds=2:user}`) and the filters
+//! of 2.4 (`%{user | username | md5 | hexlify(2)}`), as far as homes, quotas and filters use them.
 //!
-//! A digest of 2.4 is octets and no text: `substr` and `%` work on the octets, and what is left of them at the end becomes
-//! hexadecimal. In 2.3 a digest is text at once.
+//! A digest of 2.4 is octets and no text: `substr` and `%` work on the octets, and what is left of them at the end
+//! becomes hexadecimal. In 2.3 a digest is text at once.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

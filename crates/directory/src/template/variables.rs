@@ -151,7 +151,8 @@ impl Variables {
         Variables { dn: dn.into(), ..self }
     }
 
-    /// An attribute of the entry. Its name's case does not matter; of several values the first is used, as Dovecot does.
+    /// An attribute of the entry. Its name's case does not matter; of several values the first is used, as Dovecot
+    /// does.
     #[must_use]
     pub fn with_attribute(mut self, name: &str, values: Vec<String>) -> Variables {
         self.attributes.insert(name.to_lowercase(), values);
