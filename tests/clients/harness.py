@@ -243,11 +243,14 @@ def table(name, options):
 USERS_COUNT = 120
 
 
+HERE = "here"
+
+
 class Node(Process):
     """`tepui serve` with a configuration of its own: both roles, all listeners, a hundred users.
 
     `listeners` replaces rows of LISTENERS; with one role, only its listeners are there. `hop` is the port of the mailbox
-    layer, when that is another node.
+    layer, when that is another node; HERE is no hop at all: the queue delivers into this node's own mailboxes.
     """
 
     def __init__(self, routes=(), limits=None, queue=None, users=(), level="debug", listeners=None, roles=("outgoing", "mailbox"), hop=None):
@@ -274,7 +277,8 @@ class Node(Process):
         for name, (protocol, tls) in self.listeners.items():
             text += table("[[listener]]", {"protocol": protocol, "address": f"127.0.0.1:{self.port(name)}", "tls": tls})
         text += table("[domains]", {"local": ["example.test"]})
-        for domain, port in [("example.test", self.hop or self.port("smtp")), *self.routes]:
+        own = [] if self.hop == HERE else [("example.test", self.hop or self.port("smtp"))]
+        for domain, port in [*own, *self.routes]:
             text += table("[[route]]", {"domain": domain, "to": f"[127.0.0.1]:{port}"})
         text += table("[directory]", {"password_file": "users"}) + table("[mailboxes]", {"home": "mail/%d/%n", "poll": "1s"})
         text += table("[queue]", self.queue_settings) + table("[tls]", {"certificate": "certificate.pem", "key": "key.pem"})

@@ -2,6 +2,7 @@
 
 import email
 import json
+import smtplib
 
 import harness
 import messages
@@ -152,6 +153,48 @@ class Answers(Case):
         with self.server.smtp(self.ana) as client:
             client.mail(self.ana.address)
             self.assertEqual(client.rcpt("someone@elsewhere.test")[0], 550)
+
+
+class Here(Case):
+    """Without a route the queue delivers into the mailboxes of its own node."""
+
+    def test_messages_of_every_size_arrive_whole(self):
+        server = self.node(hop=harness.HERE)
+        ana, bob = server.user(), server.user()
+        # In the log of the queue, in a file of their own, and in several pieces.
+        sent = [messages.of_size(f"size {size}", size) for size in [300, 5000, 200_000, 1_000_000]]
+        with server.smtp(ana) as client:
+            for message in sent:
+                client.sendmail(ana.address, [bob.address], message)
+        eventually(lambda: len(bob.messages()) == len(sent), "all arrived")
+        self.assertEqual(sorted(messages.without_trace(content) for content in server.content(bob)), sorted(sent))
+        server.drained()
+
+
+    def test_who_can_be_reached_has_it_and_the_rest_waits(self):
+        server = self.node(hop=harness.HERE)
+        ana, bob = server.user(), server.user()
+        home = server.folder / "mail/example.test" / bob.address.split("@")[0]
+        home.parent.mkdir(parents=True, exist_ok=True)
+        home.write_text("in the way of a folder")
+        message = messages.text("for two")
+        with smtplib.SMTP("127.0.0.1", server.port("smtp")) as client:
+            client.sendmail("someone@elsewhere.test", [ana.address, bob.address], message)
+        self.assertEqual([messages.without_trace(content) for content in server.content(ana)], [message])
+        waiting = eventually(lambda: [r for entry in server.queued() for r in entry["recipients"] if r["state"] == "deferred"], "it waits")
+        self.assertEqual([recipient["address"] for recipient in waiting], [bob.address])
+        home.unlink()
+        server.queue("flush")
+        eventually(lambda: bob.messages(), "it arrived")
+        self.assertEqual([messages.without_trace(content) for content in server.content(bob)], [message])
+        self.assertEqual(len(ana.messages()), 1)
+        with smtplib.SMTP("127.0.0.1", server.port("smtp")) as client:
+            home.rename(home.with_suffix(".away"))
+            home.write_text("in the way again")
+            with self.assertRaises(smtplib.SMTPDataError) as refused:
+                client.sendmail("someone@elsewhere.test", [bob.address], message)
+        self.assertEqual(refused.exception.smtp_code, 451)
+        server.drained()
 
 
 class Lifetime(Case):

@@ -12,7 +12,7 @@ use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::finish;
+use super::finish::finish;
 use crate::config::{Route, RouteTls};
 use crate::connection::{Connection, Tls};
 use crate::driver::{Ending, House, drive};

@@ -1,0 +1,95 @@
+//! Submission: an accepted message becomes an entry of the queue.
+
+use mail::envelope::Recipient;
+use mail::received::{Features, Protocol, Received};
+use mail::{Address, Envelope, Reply, TraceId};
+use proto::smtp::{Dialect, ForwardRecipient, Transaction};
+
+use super::intake::Content;
+use super::{SmtpHouse, blocking, now};
+use crate::steps::StepKind;
+
+impl SmtpHouse {
+    pub(super) async fn enqueue(&self, content: &mut Content, mut incoming: queue::Incoming, trace: TraceId) -> Reply {
+        let pending = std::mem::take(&mut content.pending);
+        let transaction = &content.transaction;
+        let recipients = transaction
+            .recipients
+            .iter()
+            .filter_map(|recipient| Some(queued(recipient, self.address(&recipient.path)?)));
+        let envelope = envelope(transaction, trace.clone(), recipients.collect());
+        let mut header = self.received(transaction, &trace);
+        header.push_str(&self.missing_fields(content, &trace));
+        let (node, from) = (self.guest.node.clone(), transaction.reverse_path.to_string());
+        let detail = format!("<{from}> for {} recipients", envelope.recipients.len());
+        node.steps.tell(StepKind::Submitted, &trace, Some(&self.guest.session), None, detail);
+        let committed = blocking(move || {
+            incoming.write(&pending)?;
+            node.outgoing.commit(incoming, envelope, header.as_bytes())
+        })
+        .await;
+        match committed {
+            Ok(id) => {
+                self.guest.node.steps.tell(StepKind::Queued, &trace, Some(&self.guest.session), Some(id), "durable");
+                Reply::new(250, (2, 0, 0), format!("Ok: queued as {id}"))
+            }
+            Err(error) => self.queue_trouble(&error),
+        }
+    }
+
+    /// RFC 6409 §8.1 and §8.2: a submission server adds what a mail program left out.
+    fn missing_fields(&self, content: &Content, trace: &TraceId) -> String {
+        let mut fields = String::new();
+        if !content.header.has("Date") {
+            fields.push_str(&format!("Date: {}\r\n", now().to_rfc5322()));
+        }
+        if !content.header.has("Message-ID") {
+            fields.push_str(&format!("Message-ID: <{trace}@{}>\r\n", self.guest.node.live().settings.name));
+        }
+        fields
+    }
+
+    /// The trace line of this hop (RFC 5321 §4.4).
+    pub(super) fn received(&self, transaction: &Transaction, trace: &TraceId) -> String {
+        let live = self.guest.node.live();
+        let features =
+            Features { tls: transaction.tls, auth: transaction.authenticated.is_some(), utf8: transaction.smtputf8 };
+        let protocol = match (transaction.dialect, transaction.extended) {
+            (Dialect::Lmtp, _) => Protocol::Lmtp(features),
+            (_, true) => Protocol::Esmtp(features),
+            (_, false) => Protocol::Smtp,
+        };
+        let only = match &transaction.recipients[..] {
+            [recipient] => self.address(&recipient.path),
+            _ => None,
+        };
+        let received = Received {
+            helo: transaction.helo.as_deref().unwrap_or_default(),
+            peer: Some(self.guest.peer.ip()),
+            authenticated_as: None,
+            by: &live.settings.name,
+            protocol,
+            tls: self.tls.as_deref(),
+            id: trace.as_str(),
+            recipient: only.as_ref(),
+            date: now(),
+        };
+        received.to_string()
+    }
+}
+
+pub(super) fn envelope(transaction: &Transaction, trace: TraceId, recipients: Vec<Recipient>) -> Envelope {
+    Envelope {
+        trace,
+        reverse_path: transaction.reverse_path.clone(),
+        recipients,
+        body: transaction.body,
+        smtputf8: transaction.smtputf8,
+        envelope_id: transaction.envelope_id.clone(),
+        return_headers_only: transaction.return_headers_only,
+    }
+}
+
+pub(super) fn queued(recipient: &ForwardRecipient, address: Address) -> Recipient {
+    Recipient { address, original: recipient.original.clone(), notify: recipient.notify }
+}
