@@ -8,6 +8,7 @@ use argon2::{Argon2, Params};
 use proto::sasl::Secret;
 use sha_crypt::ShaCrypt;
 
+use super::argon;
 use super::scheme::DES_CRYPT;
 use super::{
     ARGON2_LANES_MAX, ARGON2_MEMORY_MAX, ARGON2_WORK_MAX, BCRYPT_COST_MAX, HashError, MakeError, NewHash,
@@ -61,9 +62,7 @@ impl Crypt {
             Crypt::Md5 { salt, hash } => are_equal(md5_crypt(password, salt.as_bytes()).as_bytes(), hash.as_bytes()),
             Crypt::Sha(hash) => ShaCrypt::default().verify_password(password, hash.as_str()).is_ok(),
             Crypt::Bcrypt(hash) => bcrypt::verify(password, hash).unwrap_or(false),
-            Crypt::Argon2(hash) => {
-                PasswordHash::new(hash).is_ok_and(|hash| Argon2::default().verify_password(password, &hash).is_ok())
-            }
+            Crypt::Argon2(hash) => argon::verify(hash, password),
         }
     }
 }

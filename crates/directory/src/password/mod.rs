@@ -9,6 +9,7 @@
 //!        / "$" …                                 ; as {CRYPT}, and what else Dovecot's passwd-file takes by itself
 //! ```
 
+mod argon;
 mod crypt;
 mod digests;
 mod scheme;
