@@ -8,7 +8,11 @@
 //! Still to come beside these rooms: `ldap` (servers, pools, log in by bind), `groups`, `cache` and `lockout`.
 
 pub mod account;
+pub mod cache;
+pub mod chain;
 mod digest;
+pub mod groups;
+pub mod ldap;
 pub mod passwd_file;
 pub mod password;
 pub mod template;

@@ -157,7 +157,8 @@ mod tests {
     #[test]
     fn every_sub_code_is_told_apart() {
         let refused = |data: &str| {
-            let text = format!("80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data {data}, v1db1");
+            let text =
+                format!("80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data {data}, v1db1");
             judge(&BindAnswer { code: 49, text }).unwrap_err()
         };
         for (code, refusal) in SUB_CODES {

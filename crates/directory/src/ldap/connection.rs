@@ -37,7 +37,8 @@ impl Connection {
     /// # Errors
     /// `Connect`, `Tls`, `TimedOut`.
     pub async fn open(url: &Url, settings: &Settings, trust: &Trust, deadline: Instant) -> Result<Connection, Fault> {
-        let octets = timeout_at(deadline, dial(url, settings.start_tls, trust)).await.map_err(|_| Fault::TimedOut)??;
+        let octets =
+            timeout_at(deadline, dial(url, settings.start_tls, trust)).await.map_err(|_| Fault::TimedOut)??;
         let failed = |error: std::io::Error| Fault::Connect(error.to_string());
         let (ours, librarys) = std::os::unix::net::UnixStream::pair().map_err(failed)?;
         ours.set_nonblocking(true).map_err(failed)?;

@@ -1,6 +1,7 @@
 //! How one directory is laid out: where people and groups are, by which filters they are found, what their attributes mean.
 //! Plain values, given as arguments; the same description serves logins, accounts and recipients.
 
+use crate::account::QuotaRule;
 use crate::groups::Limits;
 use crate::template::{Template, TemplateError};
 
@@ -25,6 +26,8 @@ pub struct Description {
     pub groups: Option<Groups>,
     /// What the account's fields are made of (`user_attrs`).
     pub attributes: UserAttributes,
+    /// Stands in for an account's quota rule that is missing or malformed.
+    pub default_quota: Option<QuotaRule>,
     /// The attribute that is an account's one name, in lower case, unless `attributes` has a row for the field `user`.
     pub name_attribute: String,
     /// Look at `userAccountControl`, `accountExpires` and `pwdLastSet`, and not only at what the bind says.
@@ -55,7 +58,11 @@ impl Description {
     ///
     /// # Errors
     /// A template is wrong.
-    pub fn active_directory(base: &str, filter: &str, attributes: UserAttributes) -> Result<Description, TemplateError> {
+    pub fn active_directory(
+        base: &str,
+        filter: &str,
+        attributes: UserAttributes,
+    ) -> Result<Description, TemplateError> {
         Ok(Description {
             base: Template::parse(base)?,
             scope: Scope::Subtree,
@@ -65,6 +72,7 @@ impl Description {
             recipient_filter: None,
             groups: None,
             attributes,
+            default_quota: None,
             name_attribute: ACCOUNT_NAME.to_owned(),
             standing: true,
         })

@@ -10,6 +10,7 @@ use super::attributes::variables;
 use super::description::Description;
 use super::dial::TrustError;
 use super::fault::{Fault, Outcome};
+use super::person::account;
 use super::search::{Entry, Query, Scope};
 use super::servers::{Health, Servers};
 use super::settings::Settings;
@@ -124,7 +125,7 @@ impl LdapDirectory {
         let name = user.to_lowercase();
         let fields = rows.fields(entry, &variables(&name, login, entry))?;
         let standing = if self.description.standing { ad::standing(entry, now) } else { Ok(()) };
-        Ok(Person { account: super::person::account(name, fields)?, standing })
+        Ok(Person { account: account(name, fields, self.description.default_quota.as_ref())?, standing })
     }
 }
 

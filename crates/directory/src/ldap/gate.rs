@@ -186,10 +186,9 @@ fn fits(question: Option<Question>, answer: u8) -> bool {
     match question {
         Some(Question::Bind) => answer == tag::BIND_RESPONSE,
         Some(Question::Extended) => answer == tag::EXTENDED_RESPONSE,
-        Some(Question::Search) => matches!(
-            answer,
-            tag::SEARCH_ENTRY | tag::SEARCH_REFERENCE | tag::SEARCH_DONE | tag::INTERMEDIATE_RESPONSE
-        ),
+        Some(Question::Search) => {
+            matches!(answer, tag::SEARCH_ENTRY | tag::SEARCH_REFERENCE | tag::SEARCH_DONE | tag::INTERMEDIATE_RESPONSE)
+        }
         None => false,
     }
 }
@@ -253,11 +252,10 @@ fn are_controls(mut parts: Elements<'_>) -> bool {
         let named = parts.take().is_some_and(|name| is_text(name, tag::OCTET_STRING));
         let rest: Vec<(u8, usize)> =
             std::iter::from_fn(|| parts.take()).map(|part| (part.tag, part.content.len())).take(3).collect();
-        let good = match rest.as_slice() {
-            [] | [(tag::OCTET_STRING, _)] => true,
-            [(tag::BOOLEAN, 1)] | [(tag::BOOLEAN, 1), (tag::OCTET_STRING, _)] => true,
-            _ => false,
-        };
+        let good = matches!(
+            rest.as_slice(),
+            [] | [(tag::OCTET_STRING, _)] | [(tag::BOOLEAN, 1)] | [(tag::BOOLEAN, 1), (tag::OCTET_STRING, _)]
+        );
         named && good && parts.is_empty()
     };
     parts.is_empty() && all(Elements(controls), is_control)

@@ -1,12 +1,34 @@
-//! Active Directory, or any LDAP directory: servers and connections, log in by bind, recipients, groups.
-pub mod ber;
-pub mod connection;
-pub mod dial;
-pub mod fault;
-pub mod gate;
-pub mod pool;
-pub mod referral;
-pub mod search;
-pub mod servers;
-pub mod settings;
-pub mod ad;
+//! Active Directory, or any LDAP directory: servers and connections, log in by bind, accounts, recipients and groups.
+//!
+//! From the wire up: `ber`, `dial`, `gate` (nothing but well-formed answers passes), `connection`, `search`, `pool` (one
+//! server), `servers` (fail-over), `directory` (one entry and what it means), `login`, `recipient`. Knows no cache and no other
+//! source of users (`chain`).
+
+mod ad;
+mod attributes;
+mod ber;
+mod connection;
+mod description;
+mod dial;
+mod directory;
+mod fault;
+mod gate;
+mod login;
+mod person;
+mod pool;
+mod recipient;
+mod referral;
+mod search;
+mod servers;
+mod settings;
+
+pub use ad::{Refusal, Verdict};
+pub use attributes::{UserAttributes, UserAttributesError};
+pub use description::{Description, Groups, lookup_template};
+pub use dial::TrustError;
+pub use directory::{LdapDirectory, Person};
+pub use fault::{Fault, Outcome};
+pub use recipient::Listed;
+pub use search::{Entry, Query, Scope};
+pub use servers::{Health, Servers};
+pub use settings::{OwnBind, Settings, Transport, Url, UrlError};

@@ -28,7 +28,10 @@ const RANGES_MAX: usize = 256;
 pub enum Listed {
     Account(Account),
     /// A group: its members, each once, and who hears of failures if that is not the sender.
-    Group { members: Vec<Address>, owner: Option<Address> },
+    Group {
+        members: Vec<Address>,
+        owner: Option<Address>,
+    },
     /// A group beyond its limits.
     Beyond(Beyond),
 }
@@ -179,9 +182,8 @@ impl LdapDirectory {
 
 /// An entry's own addresses: those of the first attribute that has any.
 fn addresses(groups: &Groups, entry: &Entry) -> Vec<String> {
-    let of = |attribute: &String| -> Vec<String> {
-        entry.texts(attribute).filter_map(primary).map(str::to_owned).collect()
-    };
+    let of =
+        |attribute: &String| -> Vec<String> { entry.texts(attribute).filter_map(primary).map(str::to_owned).collect() };
     groups.address_attributes.iter().map(of).find(|addresses| !addresses.is_empty()).unwrap_or_default()
 }
 

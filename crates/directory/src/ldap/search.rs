@@ -143,7 +143,10 @@ async fn page(
     let result = stream.finish().await;
     match result.rc {
         SUCCESS => Ok(next_cookie(&result.ctrls)),
-        SIZE_LIMIT_EXCEEDED => Err(Fault::TooMany(query.entries_max)),
+        // The limit was ours, or the server has a smaller one of its own: that one says nothing about how many there are.
+        SIZE_LIMIT_EXCEEDED if gathered.found.entries.len() >= query.entries_max => {
+            Err(Fault::TooMany(query.entries_max))
+        }
         REFERRAL => {
             gathered.found.references.extend(result.refs.into_iter().take(REFERENCES_MAX));
             Ok(Vec::new())

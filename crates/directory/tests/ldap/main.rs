@@ -1,0 +1,9 @@
+//! The LDAP rooms against a real slapd with Active Directory's attributes, and against twins that refuse, hang and babble.
+
+mod chain;
+mod failing;
+mod logins;
+mod recipients;
+mod slapd;
+mod transports;
+mod twins;
