@@ -158,7 +158,7 @@ impl Directory {
         }
     }
 
-    /// Forgets what is remembered of a name: its account and its passwords stay as they are in the directory.
+    /// Forgets what is remembered of a name or an address, because an operator changed it in the directory.
     pub fn forget(&self, name: &str) {
         self.0.accounts.forget(&name.to_lowercase());
         self.0.recipients.forget(&name.to_lowercase());

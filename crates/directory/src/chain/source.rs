@@ -2,17 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::thread::available_parallelism;
 use std::time::{Instant, SystemTime};
 
 use mail::Address;
 use proto::sasl::Secret;
+use tokio::sync::Semaphore;
 
 use super::Peer;
 use crate::account::{Account, Quota};
 use crate::ldap::{LdapDirectory, Listed, Outcome, Person, Refusal, Verdict};
 use crate::passwd_file::{self, Entry, Network, PasswdFile};
 use crate::template::{Template, Variables};
+
+/// Password hashes are slow and take megabytes each: so many are worked on at once as there are cores.
+static TURNS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, usize::from)));
 
 /// A source, and whose names it is asked about.
 #[derive(Debug, Clone)]
@@ -104,7 +109,10 @@ impl UsersFile {
             passwd_file::LogIn::WrongPassword => Verdict::Refused(Refusal::WrongPassword),
             passwd_file::LogIn::WrongNetwork => Verdict::Refused(Refusal::NotHere),
         };
+        // The semaphore is never closed.
+        let turn = TURNS.acquire().await.ok();
         let judged = tokio::task::spawn_blocking(judge).await;
+        drop(turn);
         judged.unwrap_or(Verdict::Unavailable(crate::ldap::Fault::Lost))
     }
 

@@ -130,13 +130,6 @@ fn now_in_ticks(now: SystemTime) -> i64 {
     i64::try_from(ticks).unwrap_or(i64::MAX)
 }
 
-impl Refusal {
-    /// Whether waiting helps nobody: the name does not exist at all.
-    pub fn is_no_such(&self) -> bool {
-        *self == Refusal::NoSuch
-    }
-}
-
 /// What comes of somebody who wants in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict<T> {

@@ -1,5 +1,6 @@
-//! One connection to one server. Once anything went wrong on it, it is closed and says why.
+//! One connection to one server. Once anything went wrong on it, it is used no more and says why.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub struct Connection {
     ending: Ending,
     gate: AbortHandle,
     used: Mutex<Instant>,
+    /// Somebody gave up waiting on it: those who still wait may get their answers, and nobody else begins to.
+    retired: AtomicBool,
 }
 
 impl Connection {
@@ -49,13 +52,13 @@ impl Connection {
         let ending = Ending::default();
         let gate = tokio::spawn(carry(octets, ours, ending.clone())).abort_handle();
         tokio::spawn(library.drive());
-        Ok(Connection { ldap, ending, gate, used: Mutex::new(Instant::now()) })
+        Ok(Connection { ldap, ending, gate, used: Mutex::new(Instant::now()), retired: AtomicBool::new(false) })
     }
 
     /// Binds. Never called with an empty password: that would be an anonymous bind, which succeeds (RFC 4513 §5.1.2).
     ///
     /// # Errors
-    /// No answer; the connection is closed then.
+    /// No answer; the connection is not used again then.
     pub async fn bind(&self, dn: &str, password: &Secret, deadline: Instant) -> Result<BindAnswer, Fault> {
         assert!(!password.reveal().is_empty(), "an empty password must never reach a server");
         let mut ldap = self.ldap.clone();
@@ -67,23 +70,25 @@ impl Connection {
     /// Searches.
     ///
     /// # Errors
-    /// As `search::search`; after `TimedOut` the connection is closed.
+    /// As `search::search`; after `TimedOut` nobody begins another one here.
     pub async fn search(&self, query: &Query, page_size: Option<u16>, deadline: Instant) -> Result<Found, Fault> {
         let mut ldap = self.ldap.clone();
         self.finish(timeout_at(deadline, search::search(&mut ldap, query, page_size)).await)
     }
 
     fn finish<T>(&self, result: Result<Result<T, Fault>, tokio::time::error::Elapsed>) -> Result<T, Fault> {
-        let result = result.unwrap_or(Err(Fault::TimedOut));
         *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         match result {
-            Err(fault @ (Fault::TimedOut | Fault::Lost)) => {
-                // The gate knows better than the library why a connection was lost.
-                let reason = self.ending.reason().unwrap_or(fault);
-                self.close(reason.clone());
-                Err(reason)
+            Err(_) => {
+                self.retired.store(true, Ordering::Relaxed);
+                Err(Fault::TimedOut)
             }
-            other => other,
+            Ok(Err(Fault::Lost)) => {
+                self.ending.set(Fault::Lost);
+                // The gate knows better than the library why a connection was lost.
+                Err(self.ending.reason().unwrap_or(Fault::Lost))
+            }
+            Ok(other) => other,
         }
     }
 
@@ -94,7 +99,7 @@ impl Connection {
     }
 
     pub fn is_open(&self) -> bool {
-        !self.ending.has_come()
+        !self.ending.has_come() && !self.retired.load(Ordering::Relaxed)
     }
 
     pub fn idle_for(&self) -> Duration {

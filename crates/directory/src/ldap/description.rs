@@ -3,7 +3,7 @@
 
 use crate::account::QuotaRule;
 use crate::groups::Limits;
-use crate::template::{Template, TemplateError};
+use crate::template::{Template, TemplateError, Variables};
 
 use super::ad::STANDING_ATTRIBUTES;
 use super::attributes::UserAttributes;
@@ -78,6 +78,29 @@ impl Description {
         })
     }
 
+    /// What is wrong with the filters and the base, in words for the operator: all of it. A template is only half of a
+    /// filter's syntax; the other half is seen when it is filled in.
+    pub fn mistakes(&self) -> Vec<String> {
+        let groups = self.groups.as_ref().map(|groups| &groups.filter);
+        let filters = [
+            ("the login filter", self.login_filter.as_ref()),
+            ("the account filter", Some(&self.account_filter)),
+            ("the recipient filter", self.recipient_filter.as_ref()),
+            ("the group filter", groups),
+        ];
+        let example = Variables::new("ana@example.test");
+        let is_bad = |filter: &Template| {
+            let filled_in = filter.expand_filter(&example);
+            !filled_in.is_ok_and(|filter| ldap3::parse_filter(filter).is_ok())
+        };
+        let bad = filters.into_iter().filter(|(_, filter)| filter.is_some_and(is_bad));
+        let mut mistakes: Vec<String> = bad.map(|(name, _)| format!("{name} is no LDAP filter (RFC 4515)")).collect();
+        if self.login_filter.is_none() && self.bind_name.is_none() {
+            mistakes.push("neither a login filter nor a name to bind as: nobody could log in".to_owned());
+        }
+        mistakes
+    }
+
     /// The attributes of a person that are asked for.
     pub fn wanted(&self) -> Vec<String> {
         let standing = STANDING_ATTRIBUTES.iter().map(|name| (*name).to_owned()).filter(|_| self.standing);
@@ -134,7 +157,17 @@ pub fn lookup_template(filter: &str) -> Result<Template, TemplateError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::template::Variables;
+
+    #[test]
+    fn every_filter_that_is_none_is_told() {
+        let good = "(|(sAMAccountName=%n)(mail=%u))";
+        let mut description = Description::active_directory("dc=x", good, UserAttributes::default()).unwrap();
+        assert_eq!(description.mistakes(), Vec::<String>::new());
+        description.login_filter = None;
+        description.account_filter = Template::parse("(|(a=%n)").unwrap();
+        description.groups = Some(Groups::active_directory("mail=%s)").unwrap());
+        assert_eq!(description.mistakes().len(), 3, "{:?}", description.mistakes());
+    }
 
     #[test]
     fn a_look_up_filter_means_what_it_means_to_postfix() {

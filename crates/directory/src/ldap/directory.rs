@@ -99,7 +99,7 @@ impl LdapDirectory {
         let filter = "(objectClass=*)".to_owned();
         let query = Query { base: dn.to_owned(), scope: Scope::Base, filter, attributes, entries_max: 1 };
         match self.one(&query).await {
-            // RFC 4511 appendix A: 32 noSuchObject, 34 invalidDNSyntax, 10 referral: it is in another directory.
+            // RFC 4511 appendix A: 32 noSuchObject, 34 invalidDNSyntax.
             Err(Fault::Result { code: 32 | 34, .. }) => Ok(Match::None),
             other => other,
         }

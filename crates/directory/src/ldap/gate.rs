@@ -14,8 +14,9 @@ use tokio::net::UnixStream;
 use super::ber::{Element, Elements, Header, header, tag, unsigned};
 use super::fault::Fault;
 
-/// The longest message taken. A group of 10,000 members is about a megabyte.
-pub const MESSAGE_LENGTH_MAX: usize = 32 * 1024 * 1024;
+/// The longest message taken. A group of 10,000 members is about a megabyte, and the library begins again with a message
+/// each time more of it has come, so a much longer one would cost it seconds.
+pub const MESSAGE_LENGTH_MAX: usize = 8 * 1024 * 1024;
 /// Octets read at once.
 const READ_LENGTH: usize = 16 * 1024;
 

@@ -16,7 +16,7 @@ pub const REFERENCES_MAX: usize = 4;
 /// RFC 4511 appendix A.
 const SUCCESS: u32 = 0;
 const SIZE_LIMIT_EXCEEDED: u32 = 4;
-const REFERRAL: u32 = 10;
+pub(super) const REFERRAL: u32 = 10;
 pub(super) const NO_SUCH_OBJECT: u32 = 32;
 /// RFC 4511 §4.1.8.
 const INTERMEDIATE: u64 = 25;
@@ -56,6 +56,8 @@ pub struct Found {
     pub entries: Vec<Entry>,
     /// LDAP URLs, at most `REFERENCES_MAX`.
     pub references: Vec<String>,
+    /// The server has nothing of what was asked for, and only says who might: without following, this is no answer.
+    pub referred: bool,
 }
 
 /// One entry of the directory.
@@ -148,6 +150,7 @@ async fn page(
             Err(Fault::TooMany(query.entries_max))
         }
         REFERRAL => {
+            gathered.found.referred = true;
             gathered.found.references.extend(result.refs.into_iter().take(REFERENCES_MAX));
             Ok(Vec::new())
         }

@@ -16,7 +16,7 @@ use super::dial::{Trust, TrustError};
 use super::fault::Fault;
 use super::pool::Pool;
 use super::referral;
-use super::search::{Found, Query};
+use super::search::{Found, Query, REFERRAL};
 use super::settings::Settings;
 
 /// The servers, in order of preference.
@@ -94,6 +94,10 @@ impl Servers {
                     server.answered();
                     return referral::follow(found, query, &self.settings, &self.trust, trial.deadline).await;
                 }
+                Ok(found) if found.referred => {
+                    server.answered();
+                    return Err(Fault::Result { code: REFERRAL, text: "it refers to another server".to_owned() });
+                }
                 other => {
                     server.answered();
                     return other;
@@ -127,7 +131,7 @@ impl Servers {
 
     fn trial(&self) -> Trial<'_> {
         let deadline = Instant::now() + self.settings.operation_timeout;
-        Trial { rest: self.servers.iter(), settings: &self.settings, deadline, last: None }
+        Trial { rest: self.servers.iter(), settings: &self.settings, deadline, began: Instant::now(), last: None }
     }
 }
 
@@ -136,12 +140,15 @@ struct Trial<'a> {
     rest: std::slice::Iter<'a, Arc<Server>>,
     settings: &'a Settings,
     deadline: Instant,
+    /// When the server that is being asked was asked.
+    began: Instant,
     last: Option<String>,
 }
 
 impl Trial<'_> {
     fn next(&mut self) -> Option<Arc<Server>> {
-        if Instant::now() >= self.deadline {
+        self.began = Instant::now();
+        if self.began >= self.deadline {
             return None;
         }
         self.rest.find(|server| server.is_in_use()).cloned()
@@ -153,7 +160,9 @@ impl Trial<'_> {
 
     /// Whether the next server is asked; the one that failed rests then.
     fn passes_on(&mut self, server: &Arc<Server>, fault: &Fault) -> bool {
-        if fault.is_the_servers() {
+        // One slow search on a server that answers others meanwhile is the search's fault, not the server's.
+        let is_slow_search = *fault == Fault::TimedOut && server.state().last_answer > self.began;
+        if fault.is_the_servers() && !is_slow_search {
             server.rest(fault);
         }
         if fault.may_pass_elsewhere() {

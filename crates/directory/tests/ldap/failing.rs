@@ -1,14 +1,16 @@
 //! Servers that refuse, hang, babble, stop and come back. Nobody waits beyond the bound, and nothing is ever denied by accident.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
-use directory::ldap::{Fault, LdapDirectory, Outcome, OwnBind, Refusal, Verdict};
+use directory::ldap::{Fault, LdapDirectory, Outcome, OwnBind, Refusal, Settings, Verdict};
 use mail::Address;
 use proto::sasl::Secret;
 use tokio::time::{Duration, timeout};
 
 use crate::slapd::{Slapd, free_port};
-use crate::twins::{AT_MOST, OWN_DN, Relay, babbling, description, hanging, settings};
+use crate::twins::{AT_MOST, OWN_DN, Relay, SWALLOWED, babbling, description, hanging, mangling, settings};
 
 async fn log_in(directory: &LdapDirectory, password: &str) -> Verdict<String> {
     let password = Secret::new(password);
@@ -83,6 +85,43 @@ async fn an_answer_to_another_question_lets_nobody_in() {
 }
 
 #[tokio::test]
+async fn answers_with_flipped_bits_let_nobody_in_and_never_make_the_library_panic() {
+    let slapd = Slapd::start();
+    let panics = count_panics_of_the_library();
+    let mut rounds = tokio::task::JoinSet::new();
+    for seed in 0..300 {
+        let port = mangling(slapd.port, seed, 20 + seed % 60).await;
+        rounds.spawn(async move {
+            let settings = Settings { answer_timeout: Duration::from_millis(300), ..settings(&[port]) };
+            let directory = LdapDirectory::start(settings, description()).unwrap();
+            // Any group and any person is searched for, so that there is much to read.
+            let _ = directory.recipient(&Address::parse("todos@domain01.dom").unwrap(), SystemTime::now()).await;
+            log_in(&directory, "bad").await
+        });
+        if rounds.len() >= 50 {
+            let verdict = rounds.join_next().await.unwrap().unwrap();
+            assert!(!matches!(verdict, Verdict::Welcome(_)), "{verdict:?}");
+        }
+    }
+    for verdict in rounds.join_all().await {
+        assert!(!matches!(verdict, Verdict::Welcome(_)), "{verdict:?}");
+    }
+    assert_eq!(panics.load(Ordering::SeqCst), 0);
+}
+
+/// Its panics happen in tasks of their own, where nobody would see them.
+fn count_panics_of_the_library() -> Arc<AtomicUsize> {
+    let panics = Arc::new(AtomicUsize::new(0));
+    let (counter, before) = (Arc::clone(&panics), std::panic::take_hook());
+    std::panic::set_hook(Box::new(move |panic| {
+        let is_its = panic.location().is_some_and(|at| at.file().contains("ldap3") || at.file().contains("lber"));
+        counter.fetch_add(usize::from(is_its), Ordering::SeqCst);
+        before(panic);
+    }));
+    panics
+}
+
+#[tokio::test]
 async fn a_server_that_comes_back_is_preferred_again() {
     let slapd = Slapd::start();
     let first_port = free_port();
@@ -118,6 +157,26 @@ async fn a_server_that_stops_is_unavailable_in_time_and_works_again_afterwards()
     until(async || directory.health()[0].down.is_none()).await;
     assert_eq!(log_in(&directory, "P@ssw0rd").await, welcome());
     assert_eq!(log_in(&directory, "bad").await, Verdict::Refused(Refusal::WrongPassword));
+}
+
+#[tokio::test]
+async fn one_slow_search_takes_neither_its_neighbours_nor_the_server_with_it() {
+    let slapd = Slapd::start();
+    let relay = Relay::to(slapd.port).await;
+    let one_connection = Settings { lookup_connections: 1, ..settings(&[relay.port]) };
+    let directory = LdapDirectory::start(one_connection, description()).unwrap();
+    let slow = {
+        let directory = directory.clone();
+        let address = Address::parse(std::str::from_utf8(SWALLOWED).unwrap()).unwrap();
+        tokio::spawn(async move { directory.recipient(&address, SystemTime::now()).await })
+    };
+    while !slow.is_finished() {
+        assert_eq!(log_in(&directory, "P@ssw0rd").await, welcome());
+        assert!(!is_unavailable(&directory).await);
+    }
+    assert!(matches!(slow.await.unwrap(), Outcome::Unavailable(_)));
+    assert_eq!(directory.health()[0].down, None);
+    assert_eq!(log_in(&directory, "P@ssw0rd").await, welcome());
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod chain;
 mod failing;
 mod logins;
 mod recipients;
+mod referrals;
 mod slapd;
 mod transports;
 mod twins;

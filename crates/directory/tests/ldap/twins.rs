@@ -18,7 +18,10 @@ pub const AT_MOST: Duration = Duration::from_secs(20);
 const BIND_REQUEST: u8 = 0x60;
 const SEARCH_REQUEST: u8 = 0x63;
 
-/// Passes everything on to a server, and counts.
+/// A search for this never gets its answer.
+pub const SWALLOWED: &[u8] = b"lenta@domain01.dom";
+
+/// Passes everything on to a server but what is swallowed, and counts.
 pub struct Relay {
     pub port: u16,
     pub connections: Arc<AtomicUsize>,
@@ -69,6 +72,10 @@ async fn pass_on(client: TcpStream, server: u16, searches: Arc<AtomicUsize>, bin
             while let Some((length, tag)) = whole(&octets) {
                 searches.fetch_add(usize::from(tag == SEARCH_REQUEST), Ordering::SeqCst);
                 binds.fetch_add(usize::from(tag == BIND_REQUEST), Ordering::SeqCst);
+                if octets[..length].windows(SWALLOWED.len()).any(|window| window == SWALLOWED) {
+                    octets.drain(..length);
+                    continue;
+                }
                 if to_server.write_all(&octets[..length]).await.is_err() {
                     return;
                 }
@@ -118,6 +125,39 @@ pub async fn babbling(octets: Vec<u8>) -> u16 {
                     }
                 }
             });
+        }
+    });
+    port
+}
+
+/// Passes everything on, and flips one bit in about every `step`-th octet of the answers, the same for the same seed.
+pub async fn mangling(server: u16, seed: u64, step: u64) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        while let Ok((client, _)) = listener.accept().await {
+            let Ok(server) = TcpStream::connect(("127.0.0.1", server)).await else { return };
+            let (mut from_client, mut to_client) = client.into_split();
+            let (mut from_server, mut to_server) = server.into_split();
+            let mangled = async {
+                let mut octets = [0; 4096];
+                while let Ok(count @ 1..) = from_server.read(&mut octets).await {
+                    for octet in &mut octets[..count] {
+                        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                        if (random >> 33).is_multiple_of(step) {
+                            *octet ^= 1 << ((random >> 20) & 7);
+                        }
+                    }
+                    if to_client.write_all(&octets[..count]).await.is_err() {
+                        return;
+                    }
+                }
+            };
+            tokio::select! {
+                () = mangled => {}
+                _ = tokio::io::copy(&mut from_client, &mut to_server) => {}
+            }
         }
     });
     port
