@@ -1,9 +1,9 @@
-//! Answers remembered for a while: yes and no with their own lifetimes, one question at a time for each name, and, where it is
-//! allowed, the last yes when nobody can answer.
+//! Answers remembered for a while: yes and no with their own lifetimes, one question at a time for each name, and,
+//! where it is allowed, the last yes when nobody can answer.
 //!
-//! Promises: at most `entries_max` answers are kept; those who ask the same thing at the same time wait for one question; a
-//! question goes on when the one who asked first hangs up. "Unavailable" is never remembered, and an old no is never served:
-//! it could be the person who was hired today.
+//! Promises: at most `entries_max` answers are kept; those who ask the same thing at the same time wait for one
+//! question; a question goes on when the one who asked first hangs up. "Unavailable" is never remembered, and an old no
+//! is never served: it could be the person who was hired today.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -57,8 +57,8 @@ pub struct Cache<V> {
 #[derive(Debug)]
 struct Shared<V> {
     lifetimes: Lifetimes,
-    /// Two generations: when the young one has half of `entries_max`, it becomes the old one, and the old one is forgotten.
-    /// What is asked for in between moves to the young one, so what is in use stays.
+    /// Two generations: when the young one has half of `entries_max`, it becomes the old one, and the old one is
+    /// forgotten. What is asked for in between moves to the young one, so what is in use stays.
     young: HashMap<String, Remembered<V>>,
     old: HashMap<String, Remembered<V>>,
     questions: HashMap<String, watch::Receiver<Option<V>>>,

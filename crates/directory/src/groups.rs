@@ -1,8 +1,8 @@
-//! Expanding a group to the addresses of its members, however groups lie in each other. Pure: it says whom to ask about and is
-//! told what they are.
+//! Expanding a group to the addresses of its members, however groups lie in each other. Pure: it says whom to ask about
+//! and is told what they are.
 //!
-//! Promises: each member is asked about once and each address comes out once, in the order in which members are listed; a
-//! cycle ends; a group that is too deep or too large is an error and never a part of its members.
+//! Promises: each member is asked about once and each address comes out once, in the order in which members are listed;
+//! a cycle ends; a group that is too deep or too large is an error and never a part of its members.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 

@@ -1,6 +1,7 @@
 //! Master users: who may log in as somebody else, with their own password (`ana*admin`).
 //!
-//! They are lines of a password file, with its `allow_nets`, or people of a directory whose login filter asks for a group.
+//! They are lines of a password file, with its `allow_nets`, or people of a directory whose login filter asks for a
+//! group.
 
 use proto::sasl::{Credentials, Secret};
 

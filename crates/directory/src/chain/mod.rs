@@ -1,8 +1,8 @@
-//! The door of this crate: who may log in, who somebody is, whom an address means. Sources are asked in order; answers are
-//! remembered; master users log in as others.
+//! The door of this crate: who may log in, who somebody is, whom an address means. Sources are asked in order; answers
+//! are remembered; master users log in as others.
 //!
-//! Promises: when a source could not be asked and no other one said yes, the answer is `Unavailable`, never "unknown" and never
-//! "refused"; why somebody is refused is text for the log and for nobody else.
+//! Promises: when a source could not be asked and no other one said yes, the answer is `Unavailable`, never "unknown"
+//! and never "refused"; why somebody is refused is text for the log and for nobody else.
 
 mod known;
 mod masters;

@@ -1,7 +1,8 @@
 //! Passwords that a server said yes to lately, kept as hashes under a key that lives and dies with the process.
 //!
-//! The password file has such a memory too (`passwd_file`), which saves computing; this one saves asking, and can answer for a
-//! directory that is down. So it knows two ages: fresh, when nobody is asked, and stale, when nobody can be.
+//! The password file has such a memory too (`passwd_file`), which saves computing; this one saves asking, and can
+//! answer for a directory that is down. So it knows two ages: fresh, when nobody is asked, and stale, when nobody can
+//! be.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -20,8 +21,8 @@ use crate::account::Account;
 pub struct PasswordMemory {
     /// Nobody is asked again before that. Zero: the directory is asked each time.
     pub fresh_max: Duration,
-    /// As long as the directory is down. Zero: nobody is let in then. A password changed or an account closed meanwhile is
-    /// not known.
+    /// As long as the directory is down. Zero: nobody is let in then. A password changed or an account closed meanwhile
+    /// is not known.
     pub stale_max: Duration,
     pub entries_max: usize,
 }

@@ -41,8 +41,8 @@ pub struct UsersFile {
     pub home: Template,
 }
 
-/// Clients that need no password (`nopassword` with `allow_nets`). They name an account, which another source of the chain must
-/// know, and which must not be disabled: there the original lets too many in.
+/// Clients that need no password (`nopassword` with `allow_nets`). They name an account, which another source of the
+/// chain must know, and which must not be disabled: there the original lets too many in.
 #[derive(Debug, Clone)]
 pub struct Trusted {
     pub networks: Vec<Network>,

@@ -1,7 +1,7 @@
 //! What Active Directory says about an account: why it refused a bind, and whether the account may log in at all.
 //!
-//! All of it is for the log. A client hears the same "authentication failed" whatever the reason, or it could find out which
-//! names exist.
+//! All of it is for the log. A client hears the same "authentication failed" whatever the reason, or it could find out
+//! which names exist.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,4 +1,5 @@
-//! Reading BER as LDAP uses it (RFC 4511 §5.1): definite lengths, low tag numbers, nothing deeper than an LDAP answer needs.
+//! Reading BER as LDAP uses it (RFC 4511 §5.1): definite lengths, low tag numbers, nothing deeper than an LDAP answer
+//! needs.
 //!
 //! Promises: no octets of a peer make it panic, recurse or allocate. Knows nothing of what the messages mean (`gate`).
 

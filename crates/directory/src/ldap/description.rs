@@ -1,5 +1,5 @@
-//! How one directory is laid out: where people and groups are, by which filters they are found, what their attributes mean.
-//! Plain values, given as arguments; the same description serves logins, accounts and recipients.
+//! How one directory is laid out: where people and groups are, by which filters they are found, what their attributes
+//! mean. Plain values, given as arguments; the same description serves logins, accounts and recipients.
 
 use crate::account::QuotaRule;
 use crate::groups::Limits;
@@ -41,11 +41,11 @@ pub struct Groups {
     pub filter: Template,
     /// The attribute with the members' DNs (`special_result_attribute`).
     pub member_attribute: String,
-    /// Attributes with a member's addresses (`leaf_result_attribute`); the first one that has any counts. Of values in the
-    /// form of `proxyAddresses` only the primary one (`SMTP:`) is an address.
+    /// Attributes with a member's addresses (`leaf_result_attribute`); the first one that has any counts. Of values in
+    /// the form of `proxyAddresses` only the primary one (`SMTP:`) is an address.
     pub address_attributes: Vec<String>,
-    /// Who hears of failures instead of the sender: an address, or the DN of somebody who has one (`managedBy`). Postfix
-    /// leaves the sender alone when it expands such groups; so does `None`.
+    /// Who hears of failures instead of the sender: an address, or the DN of somebody who has one (`managedBy`).
+    /// Postfix leaves the sender alone when it expands such groups; so does `None`.
     pub owner_attribute: Option<String>,
     pub limits: Limits,
 }
@@ -135,8 +135,8 @@ impl Groups {
     }
 }
 
-/// Reads a filter as Postfix's look-up tables have it (ldap_table(5)): `%s` is the whole address, `%u` its local part, `%d` its
-/// domain. In Dovecot's filters, and so in our templates, `%u` is the whole name.
+/// Reads a filter as Postfix's look-up tables have it (ldap_table(5)): `%s` is the whole address, `%u` its local part,
+/// `%d` its domain. In Dovecot's filters, and so in our templates, `%u` is the whole name.
 ///
 /// # Errors
 /// What is left is no template.

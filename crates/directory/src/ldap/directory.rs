@@ -17,7 +17,8 @@ use super::settings::Settings;
 use crate::account::Account;
 use crate::template::{Template, Variables};
 
-/// A login or a name that is looked up, in octets. Active Directory allows 20 for an account, 1024 for a principal name.
+/// A login or a name that is looked up, in octets. Active Directory allows 20 for an account, 1024 for a principal
+/// name.
 pub const NAME_LENGTH_MAX: usize = 1024;
 
 /// One directory: its servers and its description. Cheap to clone.
@@ -93,8 +94,8 @@ impl LdapDirectory {
         self.one(&query).await
     }
 
-    /// Looks at one entry whose DN is known. Only here is "no such object" the answer "nobody": for a search's base it says
-    /// that the base is wrong, for everybody.
+    /// Looks at one entry whose DN is known. Only here is "no such object" the answer "nobody": for a search's base it
+    /// says that the base is wrong, for everybody.
     pub(super) async fn read(&self, dn: &str, attributes: Vec<String>) -> Result<Match, Fault> {
         let filter = "(objectClass=*)".to_owned();
         let query = Query { base: dn.to_owned(), scope: Scope::Base, filter, attributes, entries_max: 1 };

@@ -1,9 +1,10 @@
 //! The gate between a server and the LDAP library: only whole messages of the right shape pass.
 //!
-//! The library trusts what it reads: it takes a length for granted, nests as deep as the octets say, and stops with a panic
-//! where an element is missing. So it does not hold the server's socket; it holds one end of a socket pair, and this gate
-//! carries the octets. Promises: what reaches the library is at most `MESSAGE_LENGTH_MAX` long, has RFC 4511's shape, and
-//! answers a question that was asked. Anything else closes the connection, with the reason kept for the log.
+//! The library trusts what it reads: it takes a length for granted, nests as deep as the octets say, and stops with a
+//! panic where an element is missing. So it does not hold the server's socket; it holds one end of a socket pair, and
+//! this gate carries the octets. Promises: what reaches the library is at most `MESSAGE_LENGTH_MAX` long, has RFC
+//! 4511's shape, and answers a question that was asked. Anything else closes the connection, with the reason kept for
+//! the log.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -14,8 +15,8 @@ use tokio::net::UnixStream;
 use super::ber::{Element, Elements, Header, header, tag, unsigned};
 use super::fault::Fault;
 
-/// The longest message taken. A group of 10,000 members is about a megabyte, and the library begins again with a message
-/// each time more of it has come, so a much longer one would cost it seconds.
+/// The longest message taken. A group of 10,000 members is about a megabyte, and the library begins again with a
+/// message each time more of it has come, so a much longer one would cost it seconds.
 pub const MESSAGE_LENGTH_MAX: usize = 8 * 1024 * 1024;
 /// Octets read at once.
 const READ_LENGTH: usize = 16 * 1024;

@@ -1,7 +1,7 @@
 //! Log in: find the one entry, look at its standing, and let the server judge the password by a bind (RFC 4513 §5.1.3).
 //!
-//! Promises: an empty password is never sent; nobody is let in when two entries match, when the server does not answer, or by
-//! anything but a bind that succeeded. Why somebody is refused goes to the log only.
+//! Promises: an empty password is never sent; nobody is let in when two entries match, when the server does not answer,
+//! or by anything but a bind that succeeded. Why somebody is refused goes to the log only.
 
 use std::time::SystemTime;
 

@@ -1,8 +1,8 @@
 //! Active Directory, or any LDAP directory: servers and connections, log in by bind, accounts, recipients and groups.
 //!
-//! From the wire up: `ber`, `dial`, `gate` (nothing but well-formed answers passes), `connection`, `search`, `pool` (one
-//! server), `servers` (fail-over), `directory` (one entry and what it means), `login`, `recipient`. Knows no cache and no other
-//! source of users (`chain`).
+//! From the wire up: `ber`, `dial`, `gate` (nothing but well-formed answers passes), `connection`, `search`, `pool`
+//! (one server), `servers` (fail-over), `directory` (one entry and what it means), `login`, `recipient`. Knows no cache
+//! and no other source of users (`chain`).
 
 mod ad;
 mod attributes;

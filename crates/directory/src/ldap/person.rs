@@ -1,5 +1,5 @@
-//! From the fields of an entry to an account. What is malformed costs its field and a warning, and never the account's mail:
-//! only a home cannot be done without.
+//! From the fields of an entry to an account. What is malformed costs its field and a warning, and never the account's
+//! mail: only a home cannot be done without.
 
 use super::ad::Refusal;
 use super::attributes::Fields;

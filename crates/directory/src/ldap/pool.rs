@@ -1,4 +1,5 @@
-//! One server's connections: a few that carry searches, many at once, and a pool on which users are bound, one at a time.
+//! One server's connections: a few that carry searches, many at once, and a pool on which users are bound, one at a
+//! time.
 //!
 //! Promises: no login opens a connection when one is idle; nobody waits for a place beyond the deadline or
 //! `waiting_timeout`; a connection on which an operation was broken off is never used again.

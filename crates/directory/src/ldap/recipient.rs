@@ -86,8 +86,8 @@ impl LdapDirectory {
         for entry in &found {
             root.members.extend(self.node(groups, entry).await?.members);
         }
-        // A group that is empty has nobody to give the mail to. Postfix takes it for its own leaf, and mail for it goes round
-        // until it expires.
+        // A group that is empty has nobody to give the mail to. Postfix takes it for its own leaf, and mail for it goes
+        // round until it expires.
         if root.members.is_empty() {
             return Ok(Expanded::Nobody);
         }

@@ -1,7 +1,7 @@
 //! Following references to other servers, where the settings allow it (RFC 4511 §4.1.10 and §4.5.3, RFC 4516).
 //!
-//! One step only, with a connection of its own that is bound as this node and closed afterwards. A reference that cannot be
-//! followed makes the answer incomplete, and an incomplete answer is no answer: it could mean "no such user".
+//! One step only, with a connection of its own that is bound as this node and closed afterwards. A reference that
+//! cannot be followed makes the answer incomplete, and an incomplete answer is no answer: it could mean "no such user".
 
 use tokio::time::{Instant, timeout_at};
 
@@ -69,8 +69,8 @@ fn read(reference: &str, query: &Query) -> Option<(Url, Query)> {
     if let Some(dn) = parts.next().filter(|dn| !dn.is_empty()) {
         query.base = percent_decoded(dn)?;
     }
-    // The second part, attributes, is ours to choose; so is the filter (RFC 4511 §4.5.3 lets the server change it: it does
-    // for aliases only).
+    // The second part, attributes, is ours to choose; so is the filter (RFC 4511 §4.5.3 lets the server change it: it
+    // does for aliases only).
     match parts.nth(1) {
         Some("base") => query.scope = Scope::Base,
         Some("one") => query.scope = Scope::OneLevel,

@@ -145,7 +145,8 @@ async fn page(
     let result = stream.finish().await;
     match result.rc {
         SUCCESS => Ok(next_cookie(&result.ctrls)),
-        // The limit was ours, or the server has a smaller one of its own: that one says nothing about how many there are.
+        // The limit was ours, or the server has a smaller one of its own: that one says nothing about how many there
+        // are.
         SIZE_LIMIT_EXCEEDED if gathered.found.entries.len() >= query.entries_max => {
             Err(Fault::TooMany(query.entries_max))
         }

@@ -1,8 +1,9 @@
-//! Several servers of one directory: the first healthy one is asked; one that fails rests and is probed in the background.
+//! Several servers of one directory: the first healthy one is asked; one that fails rests and is probed in the
+//! background.
 //!
-//! Promises: nobody waits longer than `operation_timeout`; a server that is down costs the users who find out `answer_timeout`
-//! once, and nobody afterwards, because only the watchman of a resting server knocks at its door, one probe at a time; it is
-//! asked again as soon as a probe is answered.
+//! Promises: nobody waits longer than `operation_timeout`; a server that is down costs the users who find out
+//! `answer_timeout` once, and nobody afterwards, because only the watchman of a resting server knocks at its door, one
+//! probe at a time; it is asked again as soon as a probe is answered.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -52,7 +53,8 @@ struct State {
 }
 
 impl Servers {
-    /// Begins to look after the servers; nothing is connected before it is needed. Must be called inside a tokio runtime.
+    /// Begins to look after the servers; nothing is connected before it is needed. Must be called inside a tokio
+    /// runtime.
     ///
     /// # Errors
     /// The certificates cannot be used.

@@ -147,9 +147,9 @@ pub struct Settings {
     pub in_flight_max: usize,
     /// Entries a page (RFC 2696); Active Directory gives no more than 1,000 without. `None`: no paging.
     pub page_size: Option<u16>,
-    /// Follow a referral or a search reference to the server it names (RFC 4511 §4.1.10). Active Directory sends them with
-    /// every search of a domain's root, naming itself, so they are best ignored. Followed, the server that is named sees this
-    /// node's own name and password.
+    /// Follow a referral or a search reference to the server it names (RFC 4511 §4.1.10). Active Directory sends them
+    /// with every search of a domain's root, naming itself, so they are best ignored. Followed, the server that is
+    /// named sees this node's own name and password.
     pub follow_referrals: bool,
     /// How long a server that failed is left alone before it is probed; doubled each time, up to `rest_max`.
     pub rest_min: Duration,

@@ -1,4 +1,5 @@
-//! Servers that refuse, hang, babble, stop and come back. Nobody waits beyond the bound, and nothing is ever denied by accident.
+//! Servers that refuse, hang, babble, stop and come back. Nobody waits beyond the bound, and nothing is ever denied by
+//! accident.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,5 @@
-//! The LDAP rooms against a real slapd with Active Directory's attributes, and against twins that refuse, hang and babble.
+//! The LDAP rooms against a real slapd with Active Directory's attributes, and against twins that refuse, hang and
+//! babble.
 
 mod chain;
 mod failing;
