@@ -1,7 +1,7 @@
 //! Sockets, TLS, roles, the sessions' drivers, delivery, configuration, admin.
 //!
 //! A connection comes in at `listener`, which asks `connections` for a place and `profiles` for a session and its house,
-//! and lets the `driver` run them. The houses (`house/`) answer out of `directory`, store and queue. What is in the queue
+//! and lets the `driver` run them. The houses (`house/`) answer out of the directory (`sources`), store and queue. What is in the queue
 //! is taken out by `deliver`. `node` holds it all together; `config` says how.
 
 mod admin;
@@ -9,7 +9,6 @@ pub mod config;
 mod connection;
 mod connections;
 mod deliver;
-pub mod directory;
 mod driver;
 mod house;
 mod ids;
@@ -17,6 +16,7 @@ mod listener;
 pub mod log;
 mod node;
 mod profiles;
+mod sources;
 mod steps;
 mod tls;
 

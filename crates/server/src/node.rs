@@ -10,19 +10,20 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
+use directory::chain::Directory;
 use disk::{Disk, RealDisk};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls::ServerConfig;
 use store::Store;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::{Listener, Settings, TlsFiles};
 use crate::connections::Connections;
 use crate::deliver::Outgoing;
-use crate::directory::{Directory, PasswordFile, PasswordFileError};
 use crate::ids::Ids;
+use crate::sources::{self, SourceError};
 use crate::steps::Steps;
 use crate::tls::{self, TlsError};
 use crate::{admin, deliver, listener};
@@ -38,8 +39,6 @@ pub struct Node {
     pub steps: Steps,
     pub(crate) ids: Ids,
     pub started: SystemTime,
-    /// Password hashes are slow and take megabytes each: so many are worked on at once as there are cores.
-    pub(crate) hashing: Semaphore,
 }
 
 /// The settings in force, and what is made of their files.
@@ -59,8 +58,8 @@ pub enum StartError {
     Taken { address: SocketAddr, protocol: &'static str },
     #[error("TLS: {0}")]
     Tls(#[from] TlsError),
-    #[error("password file: {0}")]
-    Directory(#[from] PasswordFileError),
+    #[error("directory: {0}")]
+    Directory(#[from] SourceError),
     #[error("queue: {0}")]
     Queue(#[from] queue::Error),
     #[error("disk: {0}")]
@@ -70,10 +69,10 @@ pub enum StartError {
 }
 
 impl Live {
+    /// Called on the runtime: directories look after their connections in tasks.
     fn load(settings: Settings) -> Result<Live, StartError> {
         let tls = settings.tls.as_ref().map(|files: &TlsFiles| tls::server(files)).transpose()?;
-        let users = PasswordFile::load(&settings.password_file)?;
-        let directory = Directory::new(users, settings.mailboxes.home.clone(), settings.recipient_delimiter);
+        let directory = sources::directory(&settings)?;
         Ok(Live { settings, directory, tls })
     }
 
@@ -166,7 +165,6 @@ fn open(live: Live, disk: Arc<dyn Disk>) -> Result<(Arc<Node>, String), StartErr
         connections: Connections::default(),
         steps: Steps::default(),
         started: SystemTime::now(),
-        hashing: Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)),
     };
     Ok((Arc::new(node), admin_token))
 }

@@ -4,6 +4,7 @@
 //! the code uses, typed and checked as a whole; `report` shows mistakes with file, line and column; `reference` prints
 //! `docs/reference/configuration.md` from the rows.
 
+mod ldap;
 mod nearest;
 pub mod reference;
 mod report;
@@ -14,9 +15,10 @@ mod written;
 
 use std::path::Path;
 
+pub use ldap::{BadOption, LdapSettings};
 pub use settings::{
-    Limits, Listener, LogFormat, LogSettings, MailboxSettings, Protocol, QueueSettings, Role, Route, RouteTls,
-    Settings, TlsFiles, TlsMode,
+    DirectorySettings, Limits, Listener, LogFormat, LogSettings, MailboxSettings, NextHop, Protocol, QueueSettings,
+    Role, Route, RouteTls, Settings, TlsFiles, TlsMode,
 };
 pub use units::{parse_duration, show_duration, show_size};
 

@@ -37,5 +37,9 @@ fn section(page: &mut String, table: &Table) {
 }
 
 fn default(row: &Row) -> String {
-    row.default.map_or("must be written".to_owned(), |default| format!("`{default}`"))
+    match row.default {
+        Some(default) => format!("`{default}`"),
+        None if row.required => "must be written".to_owned(),
+        None => "none".to_owned(),
+    }
 }

@@ -28,8 +28,9 @@ pub enum Kind {
 pub struct Row {
     pub key: &'static str,
     pub kind: Kind,
-    /// As it would be written in the file; `None` when the option must be written.
+    /// As it would be written in the file; `None` when there is no substitute for writing it.
     pub default: Option<&'static str>,
+    pub required: bool,
     /// What it means.
     pub sentence: &'static str,
 }
@@ -44,11 +45,15 @@ pub struct Table {
 }
 
 const fn with(key: &'static str, kind: Kind, default: &'static str, sentence: &'static str) -> Row {
-    Row { key, kind, default: Some(default), sentence }
+    Row { key, kind, default: Some(default), required: false, sentence }
 }
 
 const fn must(key: &'static str, kind: Kind, sentence: &'static str) -> Row {
-    Row { key, kind, default: None, sentence }
+    Row { key, kind, default: None, required: true, sentence }
+}
+
+const fn may(key: &'static str, kind: Kind, sentence: &'static str) -> Row {
+    Row { key, kind, default: None, required: false, sentence }
 }
 
 const fn up_to(max: i64) -> Kind {
@@ -122,12 +127,142 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "directory",
         repeats: false,
-        sentence: "Who is who.",
-        rows: &[must(
-            "password_file",
-            Kind::Path,
-            "A file of lines `ana@example.test:{ARGON2ID}$argon2id$…`, as `tepui password` makes them.",
-        )],
+        sentence: "Who is who. The password file is asked first, then each `[[ldap]]` in the order of the file.",
+        rows: &[
+            may(
+                "password_file",
+                Kind::Path,
+                "A file in the form of Dovecot's passwd-file, as `tepui password` makes its lines.",
+            ),
+            with(
+                "remember",
+                Kind::Duration,
+                "\"5m\"",
+                "How long an account, a recipient and a right password are remembered.",
+            ),
+            with(
+                "remember_unknown",
+                Kind::Duration,
+                "\"1m\"",
+                "How long it is remembered that there is no such account or recipient.",
+            ),
+            with(
+                "stale",
+                Kind::Duration,
+                "\"0s\"",
+                "How long the last known answer stands in when no directory answers; `0s`: never.",
+            ),
+            may(
+                "master_users",
+                Kind::Path,
+                "A password file of users who log in as others, as `ana@example.test*admin`.",
+            ),
+            with("master_separator", Kind::Text, "\"*\"", "The character between the account and the master user."),
+        ],
+    },
+    Table {
+        name: "ldap",
+        repeats: true,
+        sentence: "An LDAP directory or Active Directory. In filters and in the base, `%u` is the whole login, `%n` its local-part, `%d` its domain; all are escaped.",
+        rows: &[
+            must("servers", Kind::Texts, "URLs in order of preference: `ldap://`, `ldaps://` or `ldapi://`."),
+            with(
+                "tls",
+                Kind::Choice(&["off", "starttls"]),
+                "\"off\"",
+                "Whether `ldap://` is encrypted by StartTLS. Without it passwords travel readable.",
+            ),
+            may("ca_file", Kind::Path, "Certificates that vouch for the servers, PEM; without it, the system's."),
+            may("bind_dn", Kind::Text, "As whom the platform searches; without it nobody is bound."),
+            may(
+                "bind_password_file",
+                Kind::Path,
+                "A file with the password of `bind_dn`, readable for this user only.",
+            ),
+            must("base", Kind::Text, "Where to search, with everything below."),
+            with("domains", Kind::Texts, "[]", "Domains whose users are here; none: all."),
+            must(
+                "login_filter",
+                Kind::Text,
+                "Finds who logs in; they are then bound with their password (Dovecot's `pass_filter`).",
+            ),
+            may(
+                "bind_name",
+                Kind::Text,
+                "As whom to bind who logs in, as `%n@example.test`; without it, as the DN that was found.",
+            ),
+            may(
+                "account_filter",
+                Kind::Text,
+                "Finds an account by its name (Dovecot's `user_filter`); without it, `login_filter`.",
+            ),
+            must(
+                "attributes",
+                Kind::Text,
+                "What an account is made of, in the form of Dovecot's `user_attrs`: `sAMAccountName=home=/var/vmail/%1M$/%$,=quota_rule=*:bytes=%{ldap:info}`.",
+            ),
+            with(
+                "name_attribute",
+                Kind::Text,
+                "\"sAMAccountName\"",
+                "The attribute that is an account's one name, whatever was typed.",
+            ),
+            may(
+                "default_quota",
+                Kind::Text,
+                "The quota rule for accounts whose own is missing or malformed, as `*:storage=2G`.",
+            ),
+            may(
+                "recipient_filter",
+                Kind::Text,
+                "Finds the account an address belongs to. Postfix's form: `%s` is the address, `%u` its local-part, `%d` its domain.",
+            ),
+            may("group_filter", Kind::Text, "Finds the group an address belongs to, in the same form."),
+            with("member_attribute", Kind::Text, "\"member\"", "The attribute with the DNs of a group's members."),
+            with(
+                "address_attributes",
+                Kind::Texts,
+                "[\"mail\"]",
+                "Attributes with a member's address; the first that has any counts.",
+            ),
+            may(
+                "owner_attribute",
+                Kind::Text,
+                "Who hears of failures instead of the sender when a group is expanded, as `managedBy`.",
+            ),
+            with(
+                "account_state",
+                Kind::Choice(&["active-directory", "off"]),
+                "\"active-directory\"",
+                "Whether disabled and expired accounts are told by Active Directory's attributes, and not by the bind alone.",
+            ),
+            with(
+                "referrals",
+                Kind::Choice(&["off", "follow"]),
+                "\"off\"",
+                "Whether referrals to other servers are followed.",
+            ),
+            with("connect_timeout", Kind::Duration, "\"3s\"", "For connecting to one server."),
+            with("answer_timeout", Kind::Duration, "\"5s\"", "For one server's answer, before the next one is asked."),
+            with(
+                "operation_timeout",
+                Kind::Duration,
+                "\"15s\"",
+                "For an answer at all, over all servers: nobody waits longer.",
+            ),
+            with(
+                "lookup_connections",
+                up_to(64),
+                "2",
+                "Connections to a server for look-ups; each carries many at once.",
+            ),
+            with(
+                "bind_connections",
+                up_to(256),
+                "8",
+                "Connections to a server on which passwords are checked, one at a time each.",
+            ),
+        ],
     },
     Table {
         name: "mailboxes",

@@ -8,6 +8,7 @@ use std::time::Duration;
 use mail::Domain;
 
 use super::Mistake;
+use super::ldap::{self, LdapSettings};
 use super::written::{Written, WrittenTable};
 
 /// A part that a node plays in the platform.
@@ -94,6 +95,14 @@ pub struct Route {
     pub tls: RouteTls,
 }
 
+/// Where mail for a domain goes from here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextHop<'a> {
+    Route(&'a Route),
+    Here,
+    Unknown,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MailboxSettings {
     /// With `%u`, `%n` and `%d` in it.
@@ -109,6 +118,17 @@ pub struct QueueSettings {
     pub lifetime: Duration,
     pub bounce_lifetime: Duration,
     pub connections_per_destination: usize,
+}
+
+/// Who is who, apart from the LDAP directories.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectorySettings {
+    pub password_file: Option<PathBuf>,
+    pub remember: Duration,
+    pub remember_unknown: Duration,
+    pub stale: Duration,
+    pub master_users: Option<PathBuf>,
+    pub master_separator: char,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,7 +178,8 @@ pub struct Settings {
     pub local_domains: Vec<Domain>,
     pub recipient_delimiter: char,
     pub routes: Vec<Route>,
-    pub password_file: PathBuf,
+    pub directory: DirectorySettings,
+    pub ldap: Vec<LdapSettings>,
     pub mailboxes: MailboxSettings,
     pub queue: QueueSettings,
     pub tls: Option<TlsFiles>,
@@ -175,10 +196,15 @@ impl Settings {
         self.local_domains.contains(domain)
     }
 
-    /// The most exact route for a domain.
-    pub fn route(&self, domain: &Domain) -> Option<&Route> {
-        let exact = self.routes.iter().find(|route| route.domain.as_ref() == Some(domain));
-        exact.or_else(|| self.routes.iter().find(|route| route.domain.is_none()))
+    /// Where mail for a domain goes from here: its own route, else a mailbox of this node, else the route for all others.
+    pub fn next_hop(&self, domain: &Domain) -> NextHop<'_> {
+        let route = |wanted: Option<&Domain>| self.routes.iter().find(|route| route.domain.as_ref() == wanted);
+        match (route(Some(domain)), self.is_local(domain) && self.has_role(Role::Mailbox), route(None)) {
+            (Some(route), _, _) => NextHop::Route(route),
+            (None, true, _) => NextHop::Here,
+            (None, false, Some(route)) => NextHop::Route(route),
+            (None, false, None) => NextHop::Unknown,
+        }
     }
 }
 
@@ -191,15 +217,17 @@ pub fn settle(written: &Written, folder: &Path, mistakes: &mut Vec<Mistake>) -> 
         state: settler.path("node", "state"),
         listeners: settler.listeners(),
         local_domains: settler.local_domains(),
-        recipient_delimiter: settler.delimiter(),
+        recipient_delimiter: settler.punctuation("domains", "recipient_delimiter"),
         routes: settler.routes(),
-        password_file: settler.path("directory", "password_file"),
+        directory: settler.directory(),
+        ldap: settler.ldap(),
         mailboxes: settler.mailboxes(),
         queue: settler.queue(),
         tls: settler.tls(),
         limits: settler.limits(),
         log: settler.log(),
     };
+    settler.check_sources(&settings);
     settler.check_listeners(&settings);
     settler.check_home(&settings);
     settings
@@ -299,13 +327,13 @@ impl<'a> Settler<'a> {
         domain
     }
 
-    fn delimiter(&mut self) -> char {
-        let table = self.table("domains");
-        let mut chars = table.text("recipient_delimiter").unwrap_or("+").chars();
+    fn punctuation(&mut self, table: &str, key: &str) -> char {
+        let table = self.table(table);
+        let mut chars = table.text(key).unwrap_or_default().chars();
         match (chars.next(), chars.next()) {
             (Some(delimiter), None) if delimiter.is_ascii_punctuation() && delimiter != '@' => delimiter,
             _ => {
-                self.mistake(table.place("recipient_delimiter"), "expected one punctuation character", "as \"+\"");
+                self.mistake(table.place(key), "expected one punctuation character", "as \"+\"");
                 '+'
             }
         }
@@ -335,6 +363,33 @@ impl<'a> Settler<'a> {
             _ => RouteTls::Opportunistic,
         };
         Some(Route { domain, host, port, lmtp: table.text("protocol") == Some("lmtp"), tls })
+    }
+
+    fn directory(&mut self) -> DirectorySettings {
+        let table = self.table("directory");
+        DirectorySettings {
+            password_file: table.text("password_file").map(|path| self.folder.join(path)),
+            remember: table.duration("remember"),
+            remember_unknown: table.duration("remember_unknown"),
+            stale: table.duration("stale"),
+            master_users: table.text("master_users").map(|path| self.folder.join(path)),
+            master_separator: self.punctuation("directory", "master_separator"),
+        }
+    }
+
+    fn ldap(&mut self) -> Vec<LdapSettings> {
+        let (tables, folder) = (self.written.tables("ldap"), self.folder);
+        tables.iter().map(|table| ldap::settle(table, folder, self.mistakes)).collect()
+    }
+
+    fn check_sources(&mut self, settings: &Settings) {
+        if settings.directory.password_file.is_none() && settings.ldap.is_empty() {
+            self.mistake(
+                self.table("directory").span.clone(),
+                "nobody can log in: there is no directory",
+                "write `password_file` in [directory], or an [[ldap]]",
+            );
+        }
     }
 
     fn mailboxes(&mut self) -> MailboxSettings {

@@ -119,7 +119,7 @@ fn read_table(
             Err(mistake) => mistakes.push(mistake),
         }
     }
-    let missing = |row: &&Row| row.default.is_none() && !entries.keys().any(|key| key.get_ref() == row.key);
+    let missing = |row: &&Row| row.required && !entries.keys().any(|key| key.get_ref() == row.key);
     for row in table.rows.iter().filter(missing) {
         mistakes.push(Mistake::at(span.clone(), format!("`{}` is missing", row.key)).help(row.sentence));
     }

@@ -8,8 +8,8 @@ use mail::{Address, Envelope, QueueId, ReversePath};
 use queue::{Entry, RecipientState, Settles};
 
 use super::local::date_time;
+use super::{Acceptance, accept};
 use crate::node::Node;
-use crate::steps::StepKind;
 
 /// The most of a message that is returned with a report; of a larger one, only the headers.
 const RETURNED_MAX: u64 = 64 * 1024;
@@ -63,7 +63,7 @@ fn send(node: &Node, entry: &Entry, sender: &Address, recipients: &[usize], sett
     let mut incoming = node.outgoing.begin()?;
     incoming.write(&report.write())?;
     let envelope = Envelope {
-        trace: trace.clone(),
+        trace,
         reverse_path: ReversePath::Null,
         recipients: vec![Recipient::new(sender.clone())],
         body: Body::EightBitMime,
@@ -71,14 +71,8 @@ fn send(node: &Node, entry: &Entry, sender: &Address, recipients: &[usize], sett
         envelope_id: None,
         return_headers_only: true,
     };
-    let id = node.outgoing.commit_settling(incoming, envelope, b"", Some(settles))?;
-    node.steps.tell(
-        StepKind::Queued,
-        &trace,
-        None,
-        Some(id),
-        format!("report to <{sender}> about trace={}", entry.envelope.trace),
-    );
+    let detail = format!("report to <{sender}> about trace={}", entry.envelope.trace);
+    accept(node, incoming, Acceptance { envelope, header: "", session: None, detail, settles: Some(settles) })?;
     Ok(())
 }
 

@@ -1,12 +1,13 @@
-//! Delivery into a mailbox of this node.
+//! Delivery on this node: whom an address means, and the way into a mailbox.
 
 use std::time::SystemTime;
 
+use directory::Account;
+use directory::chain::Recipient;
 use mail::date::DateTime;
 use mail::{Address, MailboxName, Outcome, QueueId, Reply, ReversePath, TraceId};
 use store::{DeliveryKey, Draft};
 
-use crate::directory::Lookup;
 use crate::node::Node;
 use crate::steps::StepKind;
 
@@ -20,25 +21,57 @@ pub struct Origin<'a> {
     pub queue: Option<QueueId>,
 }
 
+/// What an address of a local domain means for a delivery.
+#[derive(Debug)]
+pub enum Target {
+    Mailbox(Account),
+    /// A group or an alias: these get it, through the queue. Failures are told to the owner, if there is one.
+    Forward {
+        to: Vec<Address>,
+        owner: Option<Address>,
+    },
+    /// It cannot be delivered, now or ever.
+    Nowhere(Outcome),
+}
+
+/// Asks the directory whom an address means.
+pub async fn resolve(node: &Node, address: &Address) -> Target {
+    match node.live().directory.recipient(address).await {
+        Recipient::Account(account) => Target::Mailbox(account),
+        Recipient::Forward { to, owner } => Target::Forward { to, owner },
+        Recipient::Unknown => {
+            Target::Nowhere(Outcome::Bounced(Reply::new(550, (5, 1, 1), format!("<{address}>: User unknown"))))
+        }
+        Recipient::TooMany(why) => Target::Nowhere(Outcome::Bounced(too_many(address, &why))),
+        Recipient::Unavailable(why) => Target::Nowhere(Outcome::Deferred(unavailable(address, &why))),
+    }
+}
+
+/// Promise 4: a directory that is down never bounces mail. The reason is for the log.
+pub fn unavailable(address: &Address, why: &str) -> Reply {
+    tracing::error!(recipient = %address, reason = why, "no directory answers");
+    Reply::new(451, (4, 3, 0), format!("<{address}>: Temporary lookup failure"))
+}
+
+/// A group beyond its limits, which trying again does not mend.
+pub fn too_many(address: &Address, why: &str) -> Reply {
+    tracing::error!(recipient = %address, reason = why, "a group cannot be expanded");
+    Reply::new(550, (5, 2, 4), format!("<{address}>: mailing list expansion problem"))
+}
+
 /// What is put on top of a message at its final delivery (RFC 5321 §4.4).
 pub fn header(reverse_path: &ReversePath, recipient: &Address, received: &str) -> String {
     format!("Return-Path: <{reverse_path}>\r\nDelivered-To: {recipient}\r\n{received}")
 }
 
-/// Puts a message into the INBOX of whoever the address belongs to. `write` writes header and content. Blocking.
+/// Puts a message into an account's INBOX. `write` writes header and content. Blocking.
 pub fn deliver(
     node: &Node,
+    account: &Account,
     recipient: &Address,
     origin: &Origin<'_>,
     write: impl FnOnce(&mut Draft) -> store::Result<()>,
 ) -> Outcome {
-    let account = match node.live().directory.recipient(recipient) {
-        Lookup::Account(account) => account,
-        Lookup::Unknown => return Outcome::Bounced(Reply::new(550, (5, 1, 1), format!("<{recipient}>: User unknown"))),
-        Lookup::Unavailable => {
-            return Outcome::Deferred(Reply::new(451, (4, 3, 0), format!("<{recipient}>: Temporary lookup failure")));
-        }
-    };
     let key = DeliveryKey::new(&format!("{} {}", origin.trace, recipient.key()));
     let stored = (|| {
         let (mailboxes, inbox) = (node.store().account(&account.home)?, MailboxName::inbox());
@@ -52,13 +85,8 @@ pub fn deliver(
     })();
     match stored {
         Ok(()) => {
-            node.steps.tell(
-                StepKind::Stored,
-                origin.trace,
-                origin.session,
-                origin.queue,
-                format!("<{recipient}> in INBOX of {}", account.name),
-            );
+            let detail = format!("<{recipient}> in INBOX of {}", account.name);
+            node.steps.tell(StepKind::Stored, origin.trace, origin.session, origin.queue, detail);
             Outcome::Delivered(Reply::new(250, (2, 0, 0), format!("<{recipient}> {} Saved", origin.trace)))
         }
         Err(error) => {

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use disk::Disk;
-use mail::{Envelope, QueueId};
-use queue::{Destination, Entry, Incoming, Schedule, ScheduleSettings, Settles, Spool, SpoolSettings, Verdict, Which};
+use mail::QueueId;
+use queue::{Destination, Entry, Incoming, Schedule, ScheduleSettings, Spool, SpoolSettings, Verdict, Which};
 use tokio::sync::Notify;
 
 use super::lanes::Lanes;
@@ -70,32 +70,10 @@ impl Outgoing {
         self.spool.begin()
     }
 
-    /// Makes a received message durable and schedules it. Blocking.
-    ///
-    /// # Errors
-    /// Those of the spool; then nothing may be said to be accepted.
-    pub fn commit(&self, incoming: Incoming, envelope: Envelope, header: &[u8]) -> queue::Result<QueueId> {
-        self.commit_settling(incoming, envelope, header, None)
-    }
-
-    pub(super) fn commit_settling(
-        &self,
-        incoming: Incoming,
-        envelope: Envelope,
-        header: &[u8],
-        settles: Option<Settles<'_>>,
-    ) -> queue::Result<QueueId> {
-        let arrived = now();
-        let size = incoming.len() + header.len() as u64;
-        let states = vec![queue::RecipientState::Waiting; envelope.recipients.len()];
-        let id = match settles {
-            None => incoming.commit(envelope.clone(), header, arrived)?,
-            Some(settles) => incoming.commit_report(envelope.clone(), header, arrived, settles)?,
-        };
-        let entry = Entry { id, arrived, envelope, states, held: false, warned: false, size };
-        self.schedule().add(&entry, destination);
+    /// Schedules an entry that has just been made durable.
+    pub(super) fn add(&self, entry: &Entry) {
+        self.schedule().add(entry, destination);
         self.wake.notify_one();
-        Ok(id)
     }
 
     /// Whether an earlier attempt may have delivered the message without our knowing it: it was tried before, or was in the

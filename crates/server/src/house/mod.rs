@@ -12,10 +12,14 @@ pub mod smtp;
 use std::sync::Arc;
 use std::time::Duration;
 
+use directory::Account;
+use directory::chain::{LogIn, Peer};
 use proto::sasl::Credentials;
 
-use crate::directory::{Account, LogIn};
 use crate::node::Node;
+
+/// RFC 5321 §6.3: a message that has passed more servers than this goes round in circles.
+pub const HOPS_MAX: usize = 50;
 
 /// What all houses of a session share.
 #[derive(Debug, Clone)]
@@ -30,29 +34,22 @@ pub struct Guest {
 impl Guest {
     /// Checks credentials in the directory, logs the result, and makes a wrong password wait.
     pub async fn log_in(&self, credentials: Credentials) -> LogIn {
-        let live = self.node.live();
-        let login = credentials.login.clone();
-        // RFC 4616 §2: an authorization identity that is not the login itself would act as somebody else; nobody may yet.
-        let as_another =
-            credentials.authorization.as_ref().is_some_and(|identity| !identity.eq_ignore_ascii_case(&login));
-        // The semaphore is never closed; without a permit the hash would only be worked on sooner.
-        let permit = self.node.hashing.acquire().await.ok();
-        let verdict = blocking(move || {
-            if as_another { LogIn::Refused } else { live.directory.log_in(&credentials.login, &credentials.password) }
-        })
-        .await;
-        drop(permit);
-        let (session, peer) = (&*self.session, self.peer);
+        let peer = Peer { address: self.peer.ip(), listener: self.protocol };
+        let verdict = self.node.live().directory.log_in(&credentials, peer).await;
+        let (session, peer, login, protocol) = (&*self.session, self.peer, &credentials.login, self.protocol);
         match &verdict {
-            LogIn::Welcome(account) => {
-                tracing::info!(session, %peer, login, account = account.name, "{} login", self.protocol)
+            LogIn::Welcome { account, master: None } => {
+                tracing::info!(session, %peer, login, account = account.name, "{protocol} login");
             }
-            LogIn::Refused => {
-                tracing::warn!(session, %peer, login, "{} login refused: unknown account or wrong password", self.protocol);
+            LogIn::Welcome { account, master: Some(master) } => {
+                tracing::info!(session, %peer, login, account = account.name, master, "{protocol} login of a master user");
+            }
+            LogIn::Refused(reason) => {
+                tracing::warn!(session, %peer, login, reason, "{protocol} login refused");
                 tokio::time::sleep(self.failure_delay()).await;
             }
-            LogIn::Unavailable => {
-                tracing::error!(session, %peer, login, "{} login not possible: the directory does not answer", self.protocol)
+            LogIn::Unavailable(reason) => {
+                tracing::error!(session, %peer, login, reason, "{protocol} login not possible: no directory answers");
             }
         }
         verdict

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use directory::chain::LogIn;
 use mail::flags::{FlagChange, How};
 use mail::{Flags, MailboxName, Uid};
 use proto::pop3::ask::{Answer, Ask, Drop, Refusal};
@@ -9,7 +10,6 @@ use store::{Access, Mailbox};
 
 use super::imap::room::read_exactly;
 use super::{Guest, blocking};
-use crate::directory::LogIn;
 use crate::driver::House;
 
 /// The house of one POP3 session.
@@ -34,9 +34,9 @@ impl Pop3House {
 
     async fn log_in(&mut self, credentials: proto::sasl::Credentials) -> Answer {
         let account = match self.guest.log_in(credentials).await {
-            LogIn::Welcome(account) => account,
-            LogIn::Refused => return Answer::Refused(Refusal::Authentication),
-            LogIn::Unavailable => return Answer::Refused(Refusal::Temporary),
+            LogIn::Welcome { account, .. } => account,
+            LogIn::Refused(_) => return Answer::Refused(Refusal::Authentication),
+            LogIn::Unavailable(_) => return Answer::Refused(Refusal::Temporary),
         };
         match self.guest.open_account(&account).await {
             Ok(mailboxes) => {

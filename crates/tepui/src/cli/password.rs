@@ -4,8 +4,9 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Args;
+use directory::password::{NewHash, make};
 use mail::Address;
-use server::directory::{Secret, hash_password};
+use proto::sasl::Secret;
 
 /// Make a line for the password file; the password is read from standard input
 #[derive(Debug, Args)]
@@ -35,7 +36,7 @@ impl Password {
         if password.is_empty() {
             return super::fail("the password is empty");
         }
-        match hash_password(&Secret::new(password)) {
+        match make(NewHash::default(), &Secret::new(password)) {
             Ok(hash) => {
                 println!("{}:{hash}", address.key());
                 ExitCode::SUCCESS

@@ -6,10 +6,10 @@ pub mod room;
 
 use std::time::Duration;
 
+use directory::chain::LogIn;
 use proto::imap::{Answer, Ask, Refusal};
 
 use super::{Guest, blocking};
-use crate::directory::LogIn;
 use crate::driver::House;
 use room::Room;
 
@@ -35,9 +35,9 @@ impl ImapHouse {
 
     async fn log_in(&mut self, credentials: proto::sasl::Credentials) -> Answer {
         let account = match self.guest.log_in(credentials).await {
-            LogIn::Welcome(account) => account,
-            LogIn::Refused => return Answer::Refused(Refusal::AuthenticationFailed),
-            LogIn::Unavailable => return Answer::Refused(Refusal::Unavailable),
+            LogIn::Welcome { account, .. } => account,
+            LogIn::Refused(_) => return Answer::Refused(Refusal::AuthenticationFailed),
+            LogIn::Unavailable(_) => return Answer::Refused(Refusal::Unavailable),
         };
         match self.guest.open_account(&account).await {
             Ok(mailboxes) => {

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use mail::{Outcome, Reply, TraceId, TraceMark};
+use mail::{Address, Envelope, Outcome, QueueId, Reply, TraceId, TraceMark};
 use proto::smtp::{Dialect, ForwardRecipient, Transaction};
 
 use super::super::content::Held;
 use super::intake::Content;
 use super::into_queue::{envelope, queued};
 use super::{SmtpHouse, blocking, ours, unknown};
-use crate::deliver::local;
-use crate::steps::StepKind;
+use crate::deliver::local::{self, Target};
+use crate::deliver::{Acceptance, accept_copy, forwarded};
 
 impl SmtpHouse {
     /// Delivers into each recipient's mailbox and answers for each (LMTP) or for all (SMTP).
@@ -36,17 +36,51 @@ impl SmtpHouse {
         mark: &TraceMark,
     ) -> Outcome {
         let Some(address) = self.address(&recipient.path) else { return Outcome::Bounced(unknown(&recipient.path)) };
+        let account = match local::resolve(&self.guest.node, &address).await {
+            Target::Mailbox(account) => account,
+            Target::Forward { to, owner } => {
+                let all = forwarded(&envelope(transaction, mark.id.clone(), Vec::new()), to, owner);
+                return self.expand(&address, all, received, held).await;
+            }
+            Target::Nowhere(outcome) => return outcome,
+        };
         let header = local::header(&transaction.reverse_path, &address, received);
         let (node, held) = (self.guest.node.clone(), held.clone());
         let (session, mark) = (self.guest.session.clone(), mark.clone());
         blocking(move || {
-            let place = local::Origin { trace: &mark.id, again: mark.again, session: Some(&session), queue: None };
-            local::deliver(&node, &address, &place, |draft| {
+            let origin = local::Origin { trace: &mark.id, again: mark.again, session: Some(&session), queue: None };
+            local::deliver(&node, &account, &address, &origin, |draft| {
                 draft.write(header.as_bytes())?;
                 held.copy_to(|piece| draft.write(piece))
             })
         })
         .await
+    }
+
+    /// A group or an alias: whom it stands for get the message through the queue.
+    async fn expand(&self, group: &Address, envelope: Envelope, received: &str, held: &Arc<Held>) -> Outcome {
+        let count = envelope.recipients.len();
+        match self.queue_held(envelope, received, held, format!("<{group}> expanded to {count} recipients")).await {
+            Ok(id) => Outcome::Delivered(Reply::new(250, (2, 1, 5), format!("<{group}> expanded, queued as {id}"))),
+            Err(error) => Outcome::Deferred(self.queue_trouble(&error)),
+        }
+    }
+
+    /// Puts held content into the queue.
+    async fn queue_held(
+        &self,
+        envelope: Envelope,
+        received: &str,
+        held: &Arc<Held>,
+        detail: String,
+    ) -> queue::Result<QueueId> {
+        let (node, held, header) = (self.guest.node.clone(), held.clone(), received.to_owned());
+        let session = self.guest.session.clone();
+        let accepted = blocking(move || {
+            let acceptance = Acceptance { envelope, header: &header, session: Some(&session), detail, settles: None };
+            accept_copy(&node, acceptance, |incoming| held.copy_to::<CopyError>(|piece| Ok(incoming.write(piece)?)))
+        });
+        accepted.await.map_err(CopyError::into_queue)
     }
 
     /// SMTP has one answer. When some recipients have the message, those who could not get it now are queued, so that the
@@ -86,24 +120,10 @@ impl SmtpHouse {
             let recipient = &transaction.recipients[index];
             Some(queued(recipient, self.address(&recipient.path)?))
         });
-        let envelope = envelope(transaction, trace.clone(), recipients.collect());
-        let (node, header) = (self.guest.node.clone(), received.to_owned());
-        let committed = blocking(move || {
-            let mut incoming = node.outgoing.begin()?;
-            held.copy_to::<CopyError>(|piece| Ok(incoming.write(piece)?)).map_err(CopyError::into_queue)?;
-            node.outgoing.commit(incoming, envelope, header.as_bytes())
-        });
-        match committed.await {
-            Ok(id) => {
-                self.guest.node.steps.tell(
-                    StepKind::Queued,
-                    &trace,
-                    Some(&self.guest.session),
-                    Some(id),
-                    "for the recipients that could not be delivered to now",
-                );
-                Reply::new(250, (2, 0, 0), format!("Ok: queued as {id}"))
-            }
+        let envelope = envelope(transaction, trace, recipients.collect());
+        let detail = "for the recipients that could not be delivered to now".to_owned();
+        match self.queue_held(envelope, received, &held, detail).await {
+            Ok(id) => Reply::new(250, (2, 0, 0), format!("Ok: queued as {id}")),
             Err(error) => self.queue_trouble(&error),
         }
     }

@@ -7,6 +7,7 @@ use proto::smtp::{Dialect, ForwardRecipient, Transaction};
 
 use super::intake::Content;
 use super::{SmtpHouse, blocking, now};
+use crate::deliver::{Acceptance, accept};
 use crate::steps::StepKind;
 
 impl SmtpHouse {
@@ -23,16 +24,14 @@ impl SmtpHouse {
         let (node, from) = (self.guest.node.clone(), transaction.reverse_path.to_string());
         let detail = format!("<{from}> for {} recipients", envelope.recipients.len());
         node.steps.tell(StepKind::Submitted, &trace, Some(&self.guest.session), None, detail);
-        let committed = blocking(move || {
+        let session = self.guest.session.clone();
+        let accepted = blocking(move || {
             incoming.write(&pending)?;
-            node.outgoing.commit(incoming, envelope, header.as_bytes())
-        })
-        .await;
-        match committed {
-            Ok(id) => {
-                self.guest.node.steps.tell(StepKind::Queued, &trace, Some(&self.guest.session), Some(id), "durable");
-                Reply::new(250, (2, 0, 0), format!("Ok: queued as {id}"))
-            }
+            let (session, detail) = (Some(&*session), "durable".to_owned());
+            accept(&node, incoming, Acceptance { envelope, header: &header, session, detail, settles: None })
+        });
+        match accepted.await {
+            Ok(id) => Reply::new(250, (2, 0, 0), format!("Ok: queued as {id}")),
             Err(error) => self.queue_trouble(&error),
         }
     }

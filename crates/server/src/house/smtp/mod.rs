@@ -9,18 +9,16 @@ mod into_queue;
 
 use std::time::SystemTime;
 
+use directory::chain::{LogIn, Recipient};
 use mail::date::DateTime;
 use mail::{Address, ForwardPath, Reply, TraceMark};
 use proto::smtp::{Answer, Ask, Dialect, Transaction};
 
-use super::{Guest, blocking};
+use super::{Guest, HOPS_MAX, blocking};
+use crate::config::NextHop;
 use crate::deliver::local;
-use crate::directory::{LogIn, Lookup};
 use crate::driver::House;
 use intake::{Content, Kept};
-
-/// RFC 5321 §6.3: more hops than this are a loop.
-const HOPS_MAX: usize = 50;
 
 /// The house of one SMTP or LMTP session.
 #[derive(Debug)]
@@ -39,31 +37,31 @@ impl SmtpHouse {
 
     async fn log_in(&mut self, credentials: proto::sasl::Credentials) -> Answer {
         match self.guest.log_in(credentials).await {
-            LogIn::Welcome(account) => Answer::LoggedIn { account: account.name },
-            LogIn::Refused => Answer::Refused(Reply::new(535, (5, 7, 8), "Error: authentication failed")),
+            LogIn::Welcome { account, .. } => Answer::LoggedIn { account: account.name },
+            LogIn::Refused(_) => Answer::Refused(Reply::new(535, (5, 7, 8), "Error: authentication failed")),
             // RFC 4954 §4: 454 keeps mail programs from asking the user for another password.
-            LogIn::Unavailable => Answer::Refused(Reply::new(454, (4, 7, 0), "Temporary authentication failure")),
+            LogIn::Unavailable(_) => Answer::Refused(Reply::new(454, (4, 7, 0), "Temporary authentication failure")),
         }
     }
 
     async fn forward_path(&self, path: &ForwardPath) -> Result<(), Reply> {
         let live = self.guest.node.live();
         let Some(address) = self.address(path) else { return Err(unknown(path)) };
+        if self.dialect == Dialect::Submission && live.settings.next_hop(address.domain()) == NextHop::Unknown {
+            return Err(Reply::new(550, (5, 1, 2), format!("<{path}>: no route to this domain")));
+        }
         if live.settings.is_local(address.domain()) {
-            return match live.directory.recipient(&address) {
-                Lookup::Account(_) => Ok(()),
-                Lookup::Unknown => Err(unknown(path)),
-                // Promise 4: a directory that is down never bounces mail.
-                Lookup::Unavailable => Err(Reply::new(451, (4, 3, 0), format!("<{path}>: Temporary lookup failure"))),
+            return match live.directory.recipient(&address).await {
+                Recipient::Account(_) | Recipient::Forward { .. } => Ok(()),
+                Recipient::Unknown => Err(unknown(path)),
+                Recipient::TooMany(why) => Err(local::too_many(&address, &why)),
+                Recipient::Unavailable(why) => Err(local::unavailable(&address, &why)),
             };
         }
         if self.dialect != Dialect::Submission {
             return Err(Reply::new(554, (5, 7, 1), format!("<{path}>: Relay access denied")));
         }
-        match live.settings.route(address.domain()) {
-            Some(_) => Ok(()),
-            None => Err(Reply::new(550, (5, 1, 2), format!("<{path}>: no route to this domain"))),
-        }
+        Ok(())
     }
 
     /// The address behind a forward-path. `postmaster` without a domain is the one of our first domain (RFC 5321 §4.5.1).

@@ -6,7 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use server::directory::{Secret, hash_password};
+use directory::password::{NewHash, make};
+use proto::sasl::Secret;
 
 pub const ANA: &str = "ana@example.test";
 pub const BOB: &str = "bob@example.test";
@@ -66,7 +67,7 @@ fn users(dir: &Path) -> io::Result<()> {
     }
     let mut text = String::from("# address:{SCHEME}hash, as `tepui password ADDRESS` makes them\n");
     for address in [ANA, BOB] {
-        let hash = hash_password(&Secret::new(PASSWORD)).map_err(io::Error::other)?;
+        let hash = make(NewHash::default(), &Secret::new(PASSWORD)).map_err(io::Error::other)?;
         text.push_str(&format!("{address}:{hash}\n"));
     }
     put(&file, text.as_bytes())
