@@ -5,7 +5,7 @@
 //! prints a password, or lets a value lead out of its folder, its filter or its DN. Knows no protocol's words and no
 //! settings file.
 //!
-//! Still to come beside these rooms: `ldap` (servers, pools, log in by bind), `groups`, `cache` and `lockout`.
+//! `chain` is the door; `ldap`, `passwd_file` and trusted networks are its sources. Brute force (`lockout`) is still to come.
 
 pub mod account;
 pub mod cache;

@@ -1,0 +1,106 @@
+"""Users, recipients and groups out of a real LDAP directory, as the platform describes it."""
+
+import hashlib
+import imaplib
+import smtplib
+
+import harness
+import messages
+from harness import Case, eventually
+from slapd import USER_PASSWORD, Slapd
+
+
+class Directory(Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.slapd = Slapd()
+        cls.addClassCleanup(cls.slapd.end)
+        cls.server = harness.Node(directory=cls.slapd, domains=["domain01.dom", "domain02.dom"], hop=harness.HERE).start()
+        cls.addClassCleanup(cls.server.kill)
+
+    def imap(self, login, password=USER_PASSWORD):
+        client = imaplib.IMAP4_SSL("127.0.0.1", self.server.port("imaps"), ssl_context=self.server.tls(), timeout=harness.WAIT_PATIENCE)
+        client.login(login, password)
+        return client
+
+    def subjects(self, login):
+        client = self.imap(login)
+        client.select("INBOX", readonly=True)
+        _, data = client.fetch("1:*", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
+        client.logout()
+        return [item[1].decode().removeprefix("Subject: ").strip() for item in data if isinstance(item, tuple)]
+
+    def send(self, subject, *recipients):
+        with smtplib.SMTP("127.0.0.1", self.server.port("submission"), timeout=harness.WAIT_PATIENCE) as client:
+            client.starttls(context=self.server.tls())
+            client.login("usuario05", USER_PASSWORD)
+            return client.sendmail("usuario05@domain01.dom", list(recipients), messages.text(subject))
+
+    def test_users_log_in_as_the_directory_says(self):
+        for login in ["usuario01", "USUARIO01", "usuario01@domain01.dom"]:
+            self.imap(login).logout()
+        for login, password in [("usuario01", "wrong"), ("usuario01", ""), ("*", USER_PASSWORD), ("usuario0*", USER_PASSWORD),
+                                ("usuario01)(mail=*", USER_PASSWORD), ("nosuch", USER_PASSWORD), ("usuario07", USER_PASSWORD)]:
+            with self.assertRaises(imaplib.IMAP4.error) as refused:
+                self.imap(login, password)
+            self.assertNotIn("UNAVAILABLE", str(refused.exception), login)
+        self.assertNotIn(USER_PASSWORD, self.server.log())
+
+    def test_mail_lies_in_the_folder_that_dovecot_would_take(self):
+        self.send("to a hashed home", "usuario02@domain01.dom")
+        eventually(lambda: "to a hashed home" in self.subjects("usuario02"), "it arrived")
+        digest = hashlib.md5(b"usuario02").hexdigest()
+        # %1M$/%2.1M$/%$: the first hexadecimal digit, the third, the name.
+        self.assertTrue((self.server.folder / "mail" / digest[0] / digest[2] / "usuario02/maildir/cur").is_dir())
+
+    def test_a_group_reaches_each_member_once_over_every_way_in(self):
+        self.send("through submission", "todos@domain01.dom")
+        for port, client in [("smtp", smtplib.SMTP), ("lmtp", smtplib.LMTP)]:
+            with client("127.0.0.1", self.server.port(port)) as client:
+                client.sendmail("someone@elsewhere.test", ["todos@domain01.dom"], messages.text(f"through {port}"))
+        expected = ["through lmtp", "through smtp", "through submission"]
+        for login in ["usuario01", "usuario03", "usuario04"]:
+            through = lambda: sorted(subject for subject in self.subjects(login) if subject.startswith("through"))
+            eventually(lambda: len(through()) >= len(expected), f"{login} has them")
+            self.assertEqual(through(), expected, login)
+
+    def test_a_cycle_of_groups_ends(self):
+        self.send("round and round", "ciclo-a@domain01.dom")
+        for login in ["usuario01", "usuario02"]:
+            eventually(lambda: self.subjects(login).count("round and round") == 1, f"{login} has it once")
+
+    def test_who_is_not_there_is_refused(self):
+        for recipient in ["nosuch@domain01.dom", "otro@domain03.dom"]:
+            with self.assertRaises(smtplib.SMTPRecipientsRefused) as refused:
+                self.send("to nobody", recipient)
+            self.assertEqual(refused.exception.recipients[recipient][0], 550)
+
+
+class Down(Case):
+    def test_a_directory_that_hangs_bounces_nothing_and_lets_nobody_in(self):
+        slapd = Slapd()
+        self.addCleanup(slapd.end)
+        server = self.node(directory=slapd, domains=["domain01.dom", "domain02.dom"], hop=harness.HERE)
+        slapd.freeze()
+        with smtplib.SMTP("127.0.0.1", server.port("smtp"), timeout=harness.WAIT_PATIENCE) as client:
+            client.ehlo()
+            client.mail("someone@elsewhere.test")
+            self.assertEqual(client.rcpt("usuario01@domain01.dom")[0], 451)
+            self.assertEqual(client.rcpt("nosuch@domain01.dom")[0], 451)
+        with smtplib.SMTP("127.0.0.1", server.port("submission"), timeout=harness.WAIT_PATIENCE) as client:
+            client.starttls(context=server.tls())
+            with self.assertRaises(smtplib.SMTPAuthenticationError) as refused:
+                client.login("usuario01", USER_PASSWORD)
+            self.assertEqual(refused.exception.smtp_code, 454)
+        with self.assertRaises(imaplib.IMAP4.error) as refused:
+            imaplib.IMAP4_SSL("127.0.0.1", server.port("imaps"), ssl_context=server.tls()).login("usuario01", USER_PASSWORD)
+        self.assertIn("[UNAVAILABLE]", str(refused.exception))
+        slapd.thaw()
+
+        def works():
+            with smtplib.SMTP("127.0.0.1", server.port("smtp")) as client:
+                client.ehlo()
+                client.mail("someone@elsewhere.test")
+                return client.rcpt("usuario01@domain01.dom")[0] == 250
+
+        eventually(works, "it is found again")
