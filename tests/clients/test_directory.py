@@ -76,6 +76,32 @@ class Directory(Case):
             self.assertEqual(refused.exception.recipients[recipient][0], 550)
 
 
+    def asked(self, *arguments, password=None):
+        group, action, *rest = arguments
+        result = harness.tepui(group, action, *rest, "--config", self.server.configuration, input=password and password + "\n")
+        return result.returncode, result.stdout, result.stderr
+
+    def test_the_commands_tell_what_the_directory_says(self):
+        code, said, _ = self.asked("user", "show", "usuario01")
+        self.assertEqual(code, 0)
+        self.assertRegex(said, r"(?m)^home +/.*/mail/[0-9a-f]/[0-9a-f]/usuario01$")
+        self.assertIn("1073741824 (1024.0 MiB)", said)
+        self.assertEqual(self.asked("user", "show", "nosuch")[0], 1)
+
+        self.assertEqual(self.asked("auth", "test", "usuario01", password=USER_PASSWORD)[:2], (0, '0: OK "Success."\n'))
+        self.assertEqual(self.asked("auth", "test", "usuario01", password="wrong")[:2], (1, '0: NO "authentication failed"\n'))
+        code, said, _ = self.asked("auth", "test", "usuario07", "--explain", password=USER_PASSWORD)
+        self.assertEqual(code, 1)
+        self.assertIn("disabled", said)
+
+        code, said, _ = self.asked("address", "explain", "ventas@domain01.dom")
+        self.assertEqual(code, 0)
+        for part in ["stands for 2 addresses", "usuario01@domain01.dom", "usuario02@domain01.dom", "delivered on this node"]:
+            self.assertIn(part, said)
+        code, said, _ = self.asked("address", "explain", "nosuch@domain01.dom")
+        self.assertEqual((code, "unknown" in said), (1, True))
+
+
 class Down(Case):
     def test_a_directory_that_hangs_bounces_nothing_and_lets_nobody_in(self):
         slapd = Slapd()

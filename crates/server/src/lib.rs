@@ -24,4 +24,5 @@ pub use admin::{QueueEntry, QueueRecipient, TOKEN_FILE};
 pub use axum;
 pub use deliver::submit;
 pub use node::{Node, Running, StartError, start};
+pub use sources::{SourceError, directory as open_directory};
 pub use steps::{Step, StepKind};

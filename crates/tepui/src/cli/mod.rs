@@ -2,12 +2,16 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 the command line or the configuration file is wrong and nothing was started.
 
+mod address;
 mod admin_client;
+mod auth;
 mod check;
 mod demo;
+mod directory_asked;
 mod password;
 mod queue;
 mod serve;
+mod user;
 
 use std::process::ExitCode;
 
@@ -33,6 +37,9 @@ enum Command {
     Check(check::Check),
     Queue(queue::Queue),
     Password(password::Password),
+    User(user::User),
+    Auth(auth::Auth),
+    Address(address::AddressCommand),
 }
 
 impl Tepui {
@@ -43,6 +50,9 @@ impl Tepui {
             Command::Check(command) => command.run(),
             Command::Queue(command) => command.run(),
             Command::Password(command) => command.run(),
+            Command::User(command) => command.run(),
+            Command::Auth(command) => command.run(),
+            Command::Address(command) => command.run(),
         }
     }
 }
