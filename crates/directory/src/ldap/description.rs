@@ -78,15 +78,15 @@ impl Description {
         })
     }
 
-    /// What is wrong with the filters and the base, in words for the operator: all of it. A template is only half of a
-    /// filter's syntax; the other half is seen when it is filled in.
-    pub fn mistakes(&self) -> Vec<String> {
+    /// What is wrong with the filters, all of it: the field of this description, and words for the operator. A template is only
+    /// half of a filter's syntax; the other half is seen when it is filled in.
+    pub fn mistakes(&self) -> Vec<(&'static str, String)> {
         let groups = self.groups.as_ref().map(|groups| &groups.filter);
         let filters = [
-            ("the login filter", self.login_filter.as_ref()),
-            ("the account filter", Some(&self.account_filter)),
-            ("the recipient filter", self.recipient_filter.as_ref()),
-            ("the group filter", groups),
+            ("login_filter", self.login_filter.as_ref()),
+            ("account_filter", Some(&self.account_filter)),
+            ("recipient_filter", self.recipient_filter.as_ref()),
+            ("group_filter", groups),
         ];
         let example = Variables::new("ana@example.test");
         let is_bad = |filter: &Template| {
@@ -94,9 +94,11 @@ impl Description {
             !filled_in.is_ok_and(|filter| ldap3::parse_filter(filter).is_ok())
         };
         let bad = filters.into_iter().filter(|(_, filter)| filter.is_some_and(is_bad));
-        let mut mistakes: Vec<String> = bad.map(|(name, _)| format!("{name} is no LDAP filter (RFC 4515)")).collect();
+        let mut mistakes: Vec<_> =
+            bad.map(|(name, _)| (name, "this is no LDAP filter (RFC 4515)".to_owned())).collect();
         if self.login_filter.is_none() && self.bind_name.is_none() {
-            mistakes.push("neither a login filter nor a name to bind as: nobody could log in".to_owned());
+            mistakes
+                .push(("login_filter", "neither a login filter nor a name to bind as: nobody could log in".to_owned()));
         }
         mistakes
     }
@@ -162,7 +164,7 @@ mod tests {
     fn every_filter_that_is_none_is_told() {
         let good = "(|(sAMAccountName=%n)(mail=%u))";
         let mut description = Description::active_directory("dc=x", good, UserAttributes::default()).unwrap();
-        assert_eq!(description.mistakes(), Vec::<String>::new());
+        assert_eq!(description.mistakes(), []);
         description.login_filter = None;
         description.account_filter = Template::parse("(|(a=%n)").unwrap();
         description.groups = Some(Groups::active_directory("mail=%s)").unwrap());

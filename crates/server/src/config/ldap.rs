@@ -84,14 +84,25 @@ pub fn settle(table: &WrittenTable, folder: &Path, mistakes: &mut Vec<Mistake>) 
         lookup_connections: table.number("lookup_connections"),
         bind_connections: table.number("bind_connections"),
     };
-    let results = [settings.urls().map(|_| ()), settings.description().map(|_| ()), settings.check_bind()];
-    for mistake in results.into_iter().filter_map(Result::err).filter(|bad| table.value_is_written(bad.key)) {
-        mistakes.push(Mistake { span: table.place(mistake.key), message: mistake.reason, help: None });
+    // What is not written at all is a mistake already.
+    for bad in settings.mistakes().into_iter().filter(|bad| table.value_is_written(bad.key)) {
+        mistakes.push(Mistake { span: table.place(bad.key), message: bad.reason, help: None });
     }
     settings
 }
 
 impl LdapSettings {
+    fn mistakes(&self) -> Vec<BadOption> {
+        let mut bad: Vec<BadOption> = [self.urls().err(), self.check_bind().err()].into_iter().flatten().collect();
+        match self.description() {
+            Ok(description) => {
+                bad.extend(description.mistakes().into_iter().map(|(key, reason)| BadOption { key, reason }))
+            }
+            Err(error) => bad.push(error),
+        }
+        bad
+    }
+
     fn urls(&self) -> Result<Vec<Url>, BadOption> {
         let bad = bad("servers");
         if self.servers.is_empty() {

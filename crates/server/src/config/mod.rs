@@ -1,8 +1,8 @@
 //! The one file that describes the platform: `tepui.toml`.
 //!
-//! `schema` has one row for each option; `written` reads a file against the rows and finds every mistake; `settings` is what
-//! the code uses, typed and checked as a whole; `report` shows mistakes with file, line and column; `reference` prints
-//! `docs/reference/configuration.md` from the rows.
+//! `schema` has one row for each option; `written` reads a file against the rows and finds every mistake; `settle` makes
+//! `settings` of it, what the code uses, typed and checked as a whole; `report` shows mistakes with file, line and
+//! column; `reference` prints `docs/reference/configuration.md` from the rows.
 
 mod ldap;
 mod nearest;
@@ -10,6 +10,7 @@ pub mod reference;
 mod report;
 mod schema;
 mod settings;
+mod settle;
 mod units;
 mod written;
 
@@ -82,7 +83,7 @@ pub fn load(file: &Path) -> Result<Settings, BadConfig> {
 pub fn parse(file: &Path, text: &str) -> Result<Settings, BadConfig> {
     let (written, mut mistakes) = written::read(text);
     let folder = file.parent().unwrap_or(Path::new("."));
-    let settings = settings::settle(&written, folder, &mut mistakes);
+    let settings = settle::settle(&written, folder, &mut mistakes);
     if mistakes.is_empty() {
         return Ok(settings);
     }

@@ -106,6 +106,27 @@ fn the_reference_page_is_made_from_the_schema() {
 }
 
 #[test]
+fn mistakes_within_texts_of_an_ldap_directory_are_told_at_their_places() {
+    let ldap = r#"
+[[ldap]]
+servers = ["ldap://dc1.example.test", "http://dc2"]
+base = "dc=example,dc=test"
+bind_dn = "cn=mail"
+login_filter = "(uid=%n"
+group_filter = "mail=%s)"
+attributes = "uid=home=/mail/%Q$"
+"#;
+    let bad = parse(Path::new("tepui.toml"), &(GOOD.to_owned() + ldap)).unwrap_err();
+    for expected in ["http://dc2: ", "`bind_dn` needs `bind_password_file`", "--> tepui.toml:30:14"] {
+        assert!(bad.report.contains(expected), "{expected} is not in\n{}", bad.report);
+    }
+    let bad = parse(Path::new("tepui.toml"), &(GOOD.to_owned() + &ldap.replace("%Q$", "%n"))).unwrap_err();
+    assert_eq!(bad.report.matches("this is no LDAP filter").count(), 2, "{}", bad.report);
+    let none = GOOD.replace("password_file", "#password_file");
+    assert_eq!(mistakes_of(&none), ["nobody can log in: there is no directory"]);
+}
+
+#[test]
 fn the_files_for_deployment_are_good() {
     for (name, text) in [
         ("mailbox.toml", include_str!("../../../../deploy/mailbox.toml")),
