@@ -1,5 +1,6 @@
 """`tepui demo`: what a person sees who tries Tepui for the first time."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -67,6 +68,20 @@ class Demo(Case):
         self.own(other.start())
         self.assertEqual(other.wait(), 1)
         self.assertIn(f"127.0.0.1:{self.demo.base + 587}", other.log())
+
+    def test_without_a_base_port_it_finds_ports_that_are_free(self):
+        with socket.socket() as other:
+            # Taken by us, or by somebody before us.
+            with contextlib.suppress(OSError):
+                other.bind(("127.0.0.1", 2993))
+                other.listen()
+            folder = harness.temporary_folder()
+            found = self.own(Process(folder, ["demo", "--dir", folder / "demo"], "It runs.")).start()
+        said = found.log()
+        self.assertRegex(said, r"127\.0\.0\.1:2\d{3} \(\w+\): another program listens there already; counting ports from 3000")
+        base = int(re.search(r"127\.0\.0\.1:(\d+) +implicit +the same", said).group(1)) - harness.OFFSETS["submissions"]
+        self.assertGreaterEqual(base, 3000)
+        socket.create_connection(("127.0.0.1", base + harness.OFFSETS["imap"]), timeout=5).close()
 
     def test_a_base_port_beyond_the_last_port_is_refused(self):
         refused = harness.tepui("demo", "--base-port", 65_000)

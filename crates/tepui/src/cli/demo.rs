@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use server::config::{self, Settings};
-use server::{Running, StepKind, log, submit};
+use server::{Running, StartError, StepKind, log, submit};
 use tokio::sync::broadcast::Receiver;
 
 use super::serve::{Order, Signals, runtime};
@@ -29,45 +29,68 @@ pub struct Demo {
     /// Where its files lie; kept for the next start
     #[arg(long, value_name = "DIR", default_value = "tepui-demo")]
     dir: PathBuf,
-    /// Ports are counted from here: IMAP at N+143, submission at N+587, …
-    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u16).range(1..=(u16::MAX - PORT_OFFSET_MAX) as i64))]
-    base_port: u16,
+    /// Ports are counted from here: IMAP at N+143, submission at N+587, … Without it 2000, or the next thousand where all
+    /// ports are free
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=(u16::MAX - PORT_OFFSET_MAX) as i64))]
+    base_port: Option<u16>,
 }
+
+/// Where ports are counted from when nobody says.
+const BASE_PORTS: [u16; 8] = [2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000];
 
 impl Demo {
     pub fn run(self) -> ExitCode {
-        let settings = match self.prepare() {
+        let bases = self.base_port.map_or(BASE_PORTS.to_vec(), |base| vec![base]);
+        let settings = match self.prepare(bases[0]) {
             Ok(settings) => settings,
             Err(error) => return super::fail(error),
         };
         log::start(&settings.log);
         match runtime(&settings) {
-            Ok(runtime) => runtime.block_on(self.play(settings)),
+            Ok(runtime) => runtime.block_on(self.play(&bases)),
             Err(error) => super::fail(error),
         }
     }
 
-    fn prepare(&self) -> Result<Settings, String> {
-        let written = files::write(&self.dir, self.base_port).map_err(|error| error.to_string())?;
+    fn prepare(&self, base: u16) -> Result<Settings, String> {
+        let written = files::write(&self.dir, base).map_err(|error| error.to_string())?;
         config::load(&written).map_err(|bad| bad.to_string())
     }
 
-    async fn play(&self, settings: Settings) -> ExitCode {
+    /// Starts at the first base whose ports are all free. One that was asked for is the only one.
+    async fn start(&self, bases: &[u16]) -> Result<(Running, u16), String> {
+        let mut bases = bases.iter().copied().peekable();
+        while let Some(base) = bases.next() {
+            match (server::start(self.prepare(base)?).await, bases.peek()) {
+                (Ok(running), _) => return Ok((running, base)),
+                (Err(taken @ StartError::Taken { .. }), Some(next)) => {
+                    eprintln!("tepui: {taken}; counting ports from {next} instead");
+                }
+                (Err(taken @ StartError::Taken { .. }), None) => {
+                    return Err(format!("{taken} (another base: --base-port)"));
+                }
+                (Err(error), _) => return Err(error.to_string()),
+            }
+        }
+        Err("there is no base to count ports from".to_owned())
+    }
+
+    async fn play(&self, bases: &[u16]) -> ExitCode {
         let signals = Signals::new();
-        let running = match server::start(settings).await {
-            Ok(running) => running,
-            Err(error) => return super::fail(format_args!("{error} (another base: --base-port)")),
+        let (running, base) = match self.start(bases).await {
+            Ok(started) => started,
+            Err(error) => return super::fail(error),
         };
         println!(
             "Tepui {} demo: the roles outgoing and mailbox, in {}\n",
             env!("CARGO_PKG_VERSION"),
             self.dir.display()
         );
-        if let Err(error) = self.send_a_message(&running).await {
+        if let Err(error) = send_a_message(&running, base).await {
             running.stop().await;
             return super::fail(error);
         }
-        print!("{}", files::table(&self.dir, self.base_port));
+        print!("{}", files::table(&self.dir, base));
         println!("\nIt runs. Ctrl-C stops it; the mail stays for the next start.");
         if let Ok(mut signals) = signals {
             while signals.next().await == Order::Reload {}
@@ -79,25 +102,25 @@ impl Demo {
         }
         ExitCode::SUCCESS
     }
+}
 
-    /// From ana's mail program to bob's mailbox, telling each step.
-    async fn send_a_message(&self, running: &Running) -> Result<(), String> {
-        let mut steps = running.node().steps.listen();
-        let started = Instant::now();
-        println!("ana sends bob a message through submission, port {}:\n", self.base_port + 587);
-        let message = files::message();
-        let hop = submit::Hop { host: "127.0.0.1".to_owned(), port: self.base_port + 587 };
-        let reply = submit::submit(&hop, ANA, PASSWORD, &[BOB], &message).await.map_err(|error| error.to_string())?;
-        let journey = tokio::time::timeout(JOURNEY_PATIENCE, follow(&mut steps, started)).await;
-        match journey {
-            Ok(Some(trace)) => {
-                println!(
-                    "\nThe client heard \"{reply}\". The message's trace id is {trace}: find it in the headers and logs.\n"
-                );
-                Ok(())
-            }
-            _ => Err("the message did not reach the mailbox; see the log above".to_owned()),
+/// From ana's mail program to bob's mailbox, telling each step.
+async fn send_a_message(running: &Running, base: u16) -> Result<(), String> {
+    let mut steps = running.node().steps.listen();
+    let started = Instant::now();
+    println!("ana sends bob a message through submission, port {}:\n", base + 587);
+    let message = files::message();
+    let hop = submit::Hop { host: "127.0.0.1".to_owned(), port: base + 587 };
+    let reply = submit::submit(&hop, ANA, PASSWORD, &[BOB], &message).await.map_err(|error| error.to_string())?;
+    let journey = tokio::time::timeout(JOURNEY_PATIENCE, follow(&mut steps, started)).await;
+    match journey {
+        Ok(Some(trace)) => {
+            println!(
+                "\nThe client heard \"{reply}\". The message's trace id is {trace}: find it in the headers and logs.\n"
+            );
+            Ok(())
         }
+        _ => Err("the message did not reach the mailbox; see the log above".to_owned()),
     }
 }
 
