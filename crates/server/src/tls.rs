@@ -1,7 +1,7 @@
 //! Certificates and keys into TLS configurations.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
@@ -68,19 +68,20 @@ pub fn client_verified() -> Result<Arc<ClientConfig>, TlsError> {
 }
 
 /// The client's side of opportunistic TLS: it protects from those who only listen, so any certificate will do
-/// (RFC 7435 §3; what SMTP between servers without DANE or MTA-STS amounts to).
+/// (RFC 7435 §3; what SMTP between servers without DANE or MTA-STS amounts to). One for all connections, so that they can
+/// resume each other's sessions.
 ///
 /// # Errors
 /// None in practice: the provider has the default protocol versions.
 pub fn client_opportunistic() -> Result<Arc<ClientConfig>, TlsError> {
+    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    if let Some(config) = CONFIG.get() {
+        return Ok(config.clone());
+    }
     let config = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
     let verifier = Arc::new(AnyCertificate(provider()));
-    let config = config
-        .map_err(TlsError::Mismatch)?
-        .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
+    let config = config.map_err(TlsError::Mismatch)?.dangerous().with_custom_certificate_verifier(verifier);
+    Ok(CONFIG.get_or_init(|| Arc::new(config.with_no_client_auth())).clone())
 }
 
 /// Accepts any certificate, but still checks that the peer has its key.
