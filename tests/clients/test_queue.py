@@ -149,6 +149,22 @@ class Answers(Case):
             eventually(lambda: len(self.hop.messages) == count, f"message {count} was delivered at once")
         self.server.drained()
 
+    def test_a_damaged_message_is_set_aside_and_the_others_go(self):
+        self.hop.script["MAIL"] = "451 4.3.0 not now"
+        self.send(message=messages.of_size("damaged", 500_000))
+        self.send(message=messages.of_size("whole", 500_000))
+        eventually(lambda: [r["state"] for entry in self.server.queued() for r in entry["recipients"]] == ["deferred"] * 2, "both wait")
+        damaged = self.server.folder / "state/queue/content" / f"{self.server.queued()[0]['id']}.msg"
+        with open(damaged, "r+b") as file:
+            file.seek(400_000)
+            file.write(b"\0\0\0\0")
+        del self.hop.script["MAIL"]
+        self.server.queue("flush")
+        self.server.drained()
+        self.assertEqual([messages.without_trace(message) for message in self.hop.messages], [self.message])
+        self.assertIn("the damaged message was set aside", self.server.log())
+        self.assertTrue(list((self.server.folder / "state/queue/damaged").iterdir()))
+
     def test_a_domain_without_a_route_is_refused_at_submission(self):
         with self.server.smtp(self.ana) as client:
             client.mail(self.ana.address)

@@ -129,7 +129,9 @@ class NextHop:
         self._say(stream, reply)
         if verb == "DATA" and reply.startswith("354"):
             content = b""
-            while (line := stream.readline()) not in (b".\r\n", b""):
+            while (line := stream.readline()) != b".\r\n":
+                if not line:
+                    raise OSError("the content has no end: nothing was sent")
                 content += line
             reply = self._answer(".")
             if reply.startswith("250"):

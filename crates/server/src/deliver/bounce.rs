@@ -8,11 +8,11 @@ use mail::{Address, Envelope, QueueId, ReversePath};
 use queue::{Entry, RecipientState, Settles};
 
 use super::local::date_time;
-use super::{Acceptance, accept};
+use super::{Acceptance, accept, read_beginning};
 use crate::node::Node;
 
 /// The most of a message that is returned with a report; of a larger one, only the headers.
-const RETURNED_MAX: u64 = 64 * 1024;
+const RETURNED_MAX: usize = 64 * 1024;
 
 /// Reports the failure of these recipients. When `finished`, nothing of the entry stays.
 ///
@@ -45,7 +45,11 @@ fn reported(entry: &Entry, index: usize) -> Option<(usize, RecipientState)> {
 fn send(node: &Node, entry: &Entry, sender: &Address, recipients: &[usize], settles: Settles<'_>) -> queue::Result<()> {
     let settings = &node.live().settings;
     let trace = node.ids.trace();
-    let original = original(node, entry)?;
+    let original = original(node, entry).unwrap_or_else(|error| {
+        // The sender is told all the same.
+        tracing::error!(queue = %entry.id, %error, "a message cannot be returned with its report");
+        Original::Headers(Vec::new())
+    });
     let moment = date_time(SystemTime::now());
     let report = Report {
         kind: ReportKind::Failed,
@@ -105,16 +109,8 @@ impl Original {
 /// What of the message goes back: all of a small one, unless the sender wanted only headers (RFC 3461 §4.3).
 fn original(node: &Node, entry: &Entry) -> queue::Result<Original> {
     let content = node.outgoing.spool.content(entry.id)?;
-    let mut bytes = vec![0; usize::try_from(content.len().min(RETURNED_MAX)).unwrap_or_default()];
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match content.read_at(filled as u64, &mut bytes[filled..])? {
-            0 => break,
-            count => filled += count,
-        }
-    }
-    bytes.truncate(filled);
-    if content.len() <= RETURNED_MAX && !entry.envelope.return_headers_only {
+    let mut bytes = read_beginning(&content, RETURNED_MAX)?;
+    if content.len() <= RETURNED_MAX as u64 && !entry.envelope.return_headers_only {
         return Ok(Original::Whole(bytes));
     }
     let end = mail::header::header_end(&bytes).unwrap_or(bytes.len());

@@ -25,6 +25,20 @@ pub async fn finish(node: Arc<Node>, attempt: Attempt, outcomes: Vec<(usize, Out
     .await;
 }
 
+/// Ends an attempt whose message could not be read. What is damaged is set aside, and told; what was removed meanwhile is
+/// forgotten; anything else is tried again later.
+pub async fn unreadable(node: Arc<Node>, attempt: Attempt, error: queue::Error) {
+    tracing::error!(queue = %attempt.id, %error, "cannot read a queued message");
+    if matches!(error, queue::Error::Damaged { .. }) {
+        let (worker, id) = (node.clone(), attempt.id);
+        match blocking(move || worker.outgoing.set_aside(id)).await {
+            Ok(()) => tracing::error!(queue = %id, "the damaged message was set aside"),
+            Err(error) => tracing::error!(queue = %id, %error, "the damaged message cannot be set aside"),
+        }
+    }
+    finish(node, attempt, Vec::new()).await;
+}
+
 fn tell(node: &Node, attempt: &Attempt, outcomes: &[(usize, Outcome)]) {
     let Ok(entry) = node.outgoing.entry(attempt.id) else { return };
     for (index, outcome) in outcomes {

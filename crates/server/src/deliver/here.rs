@@ -9,10 +9,10 @@ use mail::received::{Protocol, Received, hops};
 use mail::{Address, Envelope, Outcome, Reply, ReversePath};
 use queue::{Attempt, Content, Entry};
 
-use super::finish::finish;
+use super::finish::{finish, unreadable};
 use super::local::{self, Target, date_time};
 use super::outgoing::QUEUE_FOLDER;
-use super::{Acceptance, accept_copy};
+use super::{Acceptance, accept_copy, read_beginning};
 use crate::house::{HOPS_MAX, blocking};
 use crate::node::Node;
 
@@ -31,11 +31,7 @@ pub async fn deliver(node: Arc<Node>, attempt: Attempt) {
             }
             outcomes
         }
-        Err(error) => {
-            // Removed meanwhile, or damaged: the schedule tries what is still there again later.
-            tracing::error!(queue = %attempt.id, %error, "cannot read a queued message");
-            Vec::new()
-        }
+        Err(error) => return unreadable(node, attempt, error).await,
     };
     finish(node, attempt, outcomes).await;
 }
@@ -80,11 +76,7 @@ fn forward(
     to: Vec<Address>,
     owner: Option<Address>,
 ) -> Outcome {
-    let mut beginning = vec![0; PIECE];
-    let count = content.read_at(0, &mut beginning).unwrap_or_default();
-    beginning.truncate(count);
-    let header = header_end(&beginning).unwrap_or(count);
-    if hops(&beginning[..header]) >= HOPS_MAX {
+    if hops_of(content).unwrap_or_default() >= HOPS_MAX {
         return Outcome::Bounced(Reply::new(554, (5, 4, 6), format!("<{group}>: too many hops")));
     }
     let name = node.live().settings.name.clone();
@@ -118,6 +110,13 @@ fn forward(
     }
 }
 
+/// How many servers a queued message has passed, those of its trace header included.
+fn hops_of(content: &Content) -> queue::Result<usize> {
+    let beginning = read_beginning(content, PIECE)?;
+    let header = header_end(&beginning).unwrap_or(beginning.len());
+    Ok(hops(&beginning[..header]))
+}
+
 /// The envelope for those whom an address stands for. Failures go to its owner, if it has one (RFC 5321 §3.9.2).
 pub fn forwarded(original: &Envelope, to: Vec<Address>, owner: Option<Address>) -> Envelope {
     let reverse_path = match owner {
@@ -144,5 +143,37 @@ fn copy<E>(
         }
         take(&piece[..count])?;
         offset += count as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use disk::MemoryDisk;
+    use mail::envelope::Body;
+    use mail::{TraceId, date::DateTime};
+    use queue::{Spool, SpoolSettings, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn hops_are_counted_through_the_trace_header_into_the_content() {
+        let disk = Arc::new(MemoryDisk::new());
+        let (spool, _) = Spool::open(disk, Path::new("/queue"), SpoolSettings::default()).unwrap();
+        let mut incoming = spool.begin().unwrap();
+        incoming.write(b"Received: by b; x\r\nReceived: by a; x\r\nSubject: s\r\n\r\nReceived: no\r\n").unwrap();
+        let envelope = Envelope {
+            trace: TraceId::parse("1-2-3").unwrap(),
+            reverse_path: ReversePath::Null,
+            recipients: vec![Recipient::new(Address::parse("bob@example.test").unwrap())],
+            body: Body::SevenBit,
+            smtputf8: false,
+            envelope_id: None,
+            return_headers_only: false,
+        };
+        let header = format!("Received: by c; {}\r\n", DateTime::utc(0).to_rfc5322());
+        let id = incoming.commit(envelope, header.as_bytes(), Timestamp(0)).unwrap();
+        assert_eq!(hops_of(&spool.content(id).unwrap()).unwrap(), 3);
     }
 }

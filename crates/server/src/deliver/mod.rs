@@ -91,6 +91,21 @@ fn start(node: &Arc<Node>, attempt: Attempt) {
     }
 }
 
+/// The first octets of a queued message: as many as asked for, fewer only where it is shorter.
+fn read_beginning(content: &queue::Content, length_max: usize) -> queue::Result<Vec<u8>> {
+    let length = usize::try_from(content.len()).unwrap_or(usize::MAX).min(length_max);
+    let (mut bytes, mut filled) = (vec![0; length], 0);
+    while filled < length {
+        // The trace header comes first, alone.
+        match content.read_at(filled as u64, &mut bytes[filled..])? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
+}
+
 fn now() -> Timestamp {
     Timestamp::from(SystemTime::now())
 }

@@ -125,6 +125,13 @@ impl Outgoing {
         Ok(())
     }
 
+    /// Takes a damaged entry out of the queue, into the spool's own folder for such. Blocking.
+    pub(super) fn set_aside(&self, id: QueueId) -> queue::Result<()> {
+        self.spool.set_aside(id)?;
+        self.schedule().remove(id);
+        Ok(())
+    }
+
     /// Lets one entry, or all, be tried now.
     pub fn flush(&self, id: Option<QueueId>) {
         let which = id.map_or(Which::All, Which::One);

@@ -12,7 +12,7 @@ use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::finish::finish;
+use super::finish::{finish, unreadable};
 use crate::config::{Route, RouteTls};
 use crate::connection::{Connection, Tls};
 use crate::driver::{Ending, House, drive};
@@ -112,6 +112,8 @@ struct Current {
     /// The beginning of the content, read together with the envelope; all of a small one.
     beginning: Vec<u8>,
     used_connection: bool,
+    /// Why the content could not be read to its end.
+    unreadable: Option<queue::Error>,
 }
 
 impl Lane {
@@ -154,15 +156,16 @@ impl Lane {
                             format!("to {}", self.hop),
                         );
                     }
-                    self.current =
-                        Some(Current { attempt, content: Arc::new(content), beginning, used_connection: self.used });
+                    self.current = Some(Current {
+                        attempt,
+                        content: Arc::new(content),
+                        beginning,
+                        used_connection: self.used,
+                        unreadable: None,
+                    });
                     return Answer::Message(job);
                 }
-                Err(error) => {
-                    // Removed meanwhile, or damaged: the schedule tries what is still there again later.
-                    tracing::error!(queue = %attempt.id, %error, "cannot read a queued message");
-                    finish(self.node.clone(), attempt, Vec::new()).await;
-                }
+                Err(error) => unreadable(self.node.clone(), attempt, error).await,
             }
         }
     }
@@ -181,7 +184,9 @@ impl Lane {
             Ok(bytes) if bytes.is_empty() => Answer::ContentEnd,
             Ok(bytes) => Answer::Bytes(bytes),
             Err(error) => {
-                tracing::error!(%error, "cannot read a queued message");
+                if let Some(current) = &mut self.current {
+                    current.unreadable = Some(error);
+                }
                 Answer::ContentFailed
             }
         }
@@ -189,6 +194,9 @@ impl Lane {
 
     async fn report(&mut self, report: Report) {
         let Some(current) = self.current.take() else { return };
+        if let Some(error) = current.unreadable {
+            return unreadable(self.node.clone(), current.attempt, error).await;
+        }
         // A connection that the peer closed while it was idle says nothing about the message; nor does a handshake.
         let try_again = (report.tls_failed && self.opportunistic && !self.tls_failed)
             || (current.used_connection && report.unheard);
