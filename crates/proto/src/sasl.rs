@@ -158,6 +158,18 @@ impl Exchange {
         (exchange, step)
     }
 
+    /// Begins an exchange with the initial response as it stands in a command, if the client sent one.
+    pub fn start_word(mechanism: Mechanism, initial: Option<&[u8]>) -> (Exchange, Step) {
+        match initial.map(decode_initial).transpose() {
+            Ok(initial) => {
+                let started = Exchange::start(mechanism, initial.as_deref());
+                initial.into_iter().for_each(wipe);
+                started
+            }
+            Err(failure) => (Exchange { mechanism, login: None }, Step::Failed(failure)),
+        }
+    }
+
     /// Takes a response, already decoded.
     pub fn respond(&mut self, response: &[u8]) -> Step {
         let result = match (self.mechanism, self.login.take()) {
@@ -191,7 +203,7 @@ impl Exchange {
 }
 
 /// Decodes an initial response as it stands in a command: `=` is an empty one (RFC 4954 §4, RFC 4959 §3, RFC 5034 §4).
-pub fn decode_initial(word: &[u8]) -> Result<Vec<u8>, Failure> {
+fn decode_initial(word: &[u8]) -> Result<Vec<u8>, Failure> {
     if word == b"=" { Ok(Vec::new()) } else { decode(word) }
 }
 

@@ -43,6 +43,11 @@ pub trait House<S: Session>: Send {
     }
 }
 
+/// A session that a task can take from thread to thread: every session is.
+pub trait Movable: Session<Ask: Send, Answer: Send> + Send {}
+
+impl<S: Session<Ask: Send, Answer: Send> + Send> Movable for S {}
+
 /// How a conversation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
@@ -64,9 +69,7 @@ pub async fn drive<S, H>(
     stopping: &mut watch::Receiver<bool>,
 ) -> Ending
 where
-    S: Session + Send,
-    S::Ask: Send,
-    S::Answer: Send,
+    S: Movable,
     H: House<S>,
 {
     // Implicit TLS is there before the first word.
@@ -88,9 +91,7 @@ async fn converse<S, H>(
     stopping: &mut watch::Receiver<bool>,
 ) -> Ending
 where
-    S: Session + Send,
-    S::Ask: Send,
-    S::Answer: Send,
+    S: Movable,
     H: House<S>,
 {
     loop {
@@ -129,13 +130,7 @@ where
 }
 
 /// Lets a session whose connection is gone give up what it had begun.
-async fn wind_up<S, H>(session: &mut S, house: &mut H)
-where
-    S: Session + Send,
-    S::Ask: Send,
-    S::Answer: Send,
-    H: House<S>,
-{
+async fn wind_up<S: Movable, H: House<S>>(session: &mut S, house: &mut H) {
     loop {
         match session.next() {
             Next::Ask(ask) => {

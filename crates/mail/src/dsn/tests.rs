@@ -1,3 +1,5 @@
+//! What a report says, field by field, and what it does not let in.
+
 use proptest::prelude::*;
 
 use super::*;

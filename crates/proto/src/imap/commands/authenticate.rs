@@ -19,13 +19,8 @@ pub fn start(args: &mut Parser<'_>, context: &mut Context, _: Numbers) -> Parsed
     let Some(mechanism) = Mechanism::parse(name) else {
         return Err(Fault::Refused(Completion::no("Unsupported authentication mechanism.").code("CANNOT")));
     };
-    Ok(match initial.map(sasl::decode_initial).transpose() {
-        Ok(initial) => {
-            let (exchange, step) = Exchange::start(mechanism, initial.as_deref());
-            go_on(exchange, step, context)
-        }
-        Err(failure) => login::failed(context, failure),
-    })
+    let (exchange, step) = Exchange::start_word(mechanism, initial);
+    Ok(go_on(exchange, step, context))
 }
 
 fn go_on(mut exchange: Exchange, step: sasl::Step, context: &mut Context) -> Step {

@@ -5,7 +5,7 @@ use crate::input::Line;
 use crate::pop3::ask::{Answer, Ask, Refusal};
 use crate::pop3::command::Fault;
 use crate::pop3::response;
-use crate::sasl::{self, Credentials, Exchange, Failure, Mechanism, Step};
+use crate::sasl::{Credentials, Exchange, Failure, Mechanism, Step};
 
 impl Server {
     /// Whether a password may come now. If not, the client is told.
@@ -43,13 +43,8 @@ impl Server {
         if !self.may_log_in() {
             return;
         }
-        match initial.map(|word| sasl::decode_initial(word.as_bytes())).transpose() {
-            Ok(initial) => {
-                let (exchange, step) = Exchange::start(mechanism, initial.as_deref());
-                self.exchange_step(exchange, step);
-            }
-            Err(failure) => self.say(&response::sasl_failure(failure)),
-        }
+        let (exchange, step) = Exchange::start_word(mechanism, initial.map(str::as_bytes));
+        self.exchange_step(exchange, step);
     }
 
     /// Takes the client's answer to a challenge.

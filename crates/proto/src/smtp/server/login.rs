@@ -2,7 +2,7 @@
 
 use super::{Pending, Phase, Server};
 use crate::input::Line;
-use crate::sasl::{self, Exchange, Failure, Mechanism, Step};
+use crate::sasl::{Exchange, Failure, Mechanism, Step};
 use crate::smtp::ask::{Answer, Ask};
 use crate::smtp::profile::Auth;
 use crate::smtp::response;
@@ -22,13 +22,8 @@ impl Server {
     }
 
     fn start_exchange(&mut self, mechanism: Mechanism, initial: Option<&str>) {
-        match initial.map(|word| sasl::decode_initial(word.as_bytes())).transpose() {
-            Ok(initial) => {
-                let (exchange, step) = Exchange::start(mechanism, initial.as_deref());
-                self.exchange_step(exchange, step);
-            }
-            Err(failure) => self.reply(&response::sasl_failure(failure)),
-        }
+        let (exchange, step) = Exchange::start_word(mechanism, initial.map(str::as_bytes));
+        self.exchange_step(exchange, step);
     }
 
     /// Takes the client's answer to a challenge.
