@@ -32,6 +32,16 @@ impl Flags {
         (number < KEYWORDS_MAX).then(|| Flags(1 << (number + Self::KEYWORD_SHIFT)))
     }
 
+    /// As one number, for files: the system flags as declared above from bit 0 on, keyword 0 is bit 5.
+    pub fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// What `bits` gave; `None` for a bit that is no flag.
+    pub fn from_bits(bits: u32) -> Option<Flags> {
+        (bits >> (Self::KEYWORD_SHIFT + KEYWORDS_MAX) == 0).then_some(Flags(bits))
+    }
+
     pub fn contains(self, other: Flags) -> bool {
         self.0 & other.0 == other.0
     }

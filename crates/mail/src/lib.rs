@@ -6,6 +6,7 @@
 
 pub mod address;
 pub mod date;
+pub mod digest;
 pub mod dsn;
 pub mod envelope;
 pub mod flags;
@@ -14,7 +15,9 @@ pub mod mailbox_name;
 pub mod mime;
 pub mod number_set;
 pub mod outcome;
+pub mod quota;
 pub mod received;
+pub mod rows;
 pub mod search;
 pub mod snapshot;
 pub mod status;
@@ -27,6 +30,8 @@ pub use flags::{Flags, Keyword, Keywords};
 pub use mailbox_name::MailboxName;
 pub use number_set::NumberSet;
 pub use outcome::Outcome;
+pub use quota::{Quota, QuotaRule};
+pub use rows::Rows;
 pub use snapshot::{Row, Snapshot};
 pub use status::{EnhancedStatus, Reply};
 pub use uid::{ModSeq, Seq, Uid, UidValidity};

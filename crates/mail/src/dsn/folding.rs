@@ -54,10 +54,11 @@ pub(super) fn paragraph(out: &mut String, charset: Charset, text: &str) {
 }
 
 fn fill(out: &mut String, line_start: usize, fold: &str, charset: Charset, text: &str) {
-    let mut line_start = line_start;
+    let (mut line_start, text_start) = (line_start, out.len());
     let clean: String = text.chars().map(|c| charset.clean(c)).collect();
     for word in clean.split(' ').filter(|word| !word.is_empty()).flat_map(pieces).scan(0, within_bound).flatten() {
-        if out.len() > line_start && out.len() - line_start + 1 + word.len() > WIDTH && !out.ends_with(':') {
+        // The first word stays behind the field's name, however long it is.
+        if out.len() > text_start && out.len() - line_start + 1 + word.len() > WIDTH {
             line_start = out.len() + "\r\n".len();
             out.push_str(fold);
         } else {
@@ -81,4 +82,16 @@ fn pieces(word: &str) -> impl Iterator<Item = &str> {
         rest = &rest[piece.len()..];
         (!piece.is_empty()).then_some(piece)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_with_a_colon_at_its_end_does_not_stop_the_folding() {
+        let mut out = String::new();
+        field(&mut out, Charset::Ascii, "Diagnostic-Code", &format!("{}: {}", "x".repeat(800), "y".repeat(800)));
+        assert!(out.split("\r\n").all(|line| line.len() <= 998), "{out}");
+    }
 }

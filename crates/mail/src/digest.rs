@@ -1,0 +1,80 @@
+//! What lists of messages show: size, date, some header fields, the structure. Asked for in batches, and remembered by the
+//! store, so that a list of a large mailbox opens no files.
+
+use std::sync::Arc;
+
+use crate::Uid;
+use crate::date::DateTime;
+use crate::mime::Part;
+
+/// What is wanted of each message, beside its size and date.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Want {
+    pub fields: Fields,
+    pub structure: bool,
+}
+
+/// Which fields of a header are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fields {
+    None,
+    /// Those of these names, case ignored.
+    Named(Vec<Vec<u8>>),
+    All,
+}
+
+/// What one message looks like in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Digest {
+    pub uid: Uid,
+    /// Octets with CR LF line ends.
+    pub size: u64,
+    pub internal_date: DateTime,
+    /// A header block that holds the fields wanted, in their order, as far as they stand in the first
+    /// [`crate::mime::HEADER_KEPT_MAX`] octets of the header. It may hold others too.
+    pub header: Vec<u8>,
+    /// Of messages within the message, [`Part::fields`] holds the fields wanted and those of the envelope; of other parts,
+    /// and of the message itself, it may be empty.
+    pub structure: Option<Arc<Part>>,
+}
+
+/// Digests of the first messages that were asked for: as many as fit into a bounded memory, at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Digests {
+    /// In the order in which they were asked for. Messages that are gone are left out.
+    pub digests: Vec<Digest>,
+    /// How many of the messages asked for were looked at. The others must be asked for again.
+    pub looked_at: usize,
+}
+
+/// The fields of ENVELOPE (RFC 3501 §7.4.2).
+pub const ENVELOPE_FIELDS: [&str; 10] =
+    ["date", "subject", "from", "sender", "reply-to", "to", "cc", "bcc", "in-reply-to", "message-id"];
+
+impl Fields {
+    /// Both what is wanted here and what is wanted there.
+    pub fn and(self, other: Fields) -> Fields {
+        match (self, other) {
+            (Fields::All, _) | (_, Fields::All) => Fields::All,
+            (Fields::None, fields) | (fields, Fields::None) => fields,
+            (Fields::Named(mut names), Fields::Named(more)) => {
+                names.extend(more);
+                names.sort_unstable();
+                names.dedup();
+                Fields::Named(names)
+            }
+        }
+    }
+
+    pub fn envelope() -> Fields {
+        Fields::Named(ENVELOPE_FIELDS.iter().map(|name| name.as_bytes().to_vec()).collect())
+    }
+
+    pub fn is_wanted(&self, name: &[u8]) -> bool {
+        match self {
+            Fields::None => false,
+            Fields::Named(names) => names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name)),
+            Fields::All => true,
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! The messages of a mailbox, ascending by UID, in chunks that states of the mailbox share.
+//!
+//! A change copies the chunks it touches and no more, so that a mailbox of a million messages costs its 16 octets a message
+//! once, however many states of it are held, and two states are compared by looking only at what they do not share.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::snapshot::Row;
+use crate::{NumberSet, Uid};
+
+/// A larger chunk makes a change dearer, a smaller one the list of chunks longer.
+const CHUNK_MAX: usize = 1024;
+
+/// Rows ascending by UID, each UID once. A clone shares all chunks.
+#[derive(Clone, Default)]
+pub struct Rows {
+    /// None is empty.
+    chunks: Vec<Arc<[Row]>>,
+    /// The position of each chunk's first row.
+    starts: Vec<usize>,
+    len: usize,
+}
+
+/// A message that is not the same in two states, each time with its position there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Difference {
+    pub before: Option<(usize, Row)>,
+    pub after: Option<(usize, Row)>,
+}
+
+impl Rows {
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The row at a position counted from zero.
+    pub fn at(&self, position: usize) -> Option<&Row> {
+        let chunk = self.starts.partition_point(|start| *start <= position).checked_sub(1)?;
+        self.chunks.get(chunk)?.get(position - self.starts.get(chunk)?)
+    }
+
+    pub fn first(&self) -> Option<&Row> {
+        self.chunks.first().and_then(|chunk| chunk.first())
+    }
+
+    pub fn last(&self) -> Option<&Row> {
+        self.chunks.last().and_then(|chunk| chunk.last())
+    }
+
+    /// How many rows have a lower UID: the position of this one, or where it would be.
+    pub fn lower_bound(&self, uid: Uid) -> usize {
+        let chunk = self.chunks.partition_point(|chunk| chunk.last().is_some_and(|row| row.uid < uid));
+        match (self.starts.get(chunk), self.chunks.get(chunk)) {
+            (Some(start), Some(rows)) => start + rows.partition_point(|row| row.uid < uid),
+            _ => self.len,
+        }
+    }
+
+    /// The position of a message, counted from zero.
+    pub fn position(&self, uid: Uid) -> Option<usize> {
+        let position = self.lower_bound(uid);
+        self.at(position).is_some_and(|row| row.uid == uid).then_some(position)
+    }
+
+    pub fn row(&self, uid: Uid) -> Option<&Row> {
+        self.at(self.lower_bound(uid)).filter(|row| row.uid == uid)
+    }
+
+    pub fn iter(&self) -> Iter<'_> {
+        Iter { chunks: self.chunks.iter(), current: [].iter() }
+    }
+
+    /// The rows from one position up to another.
+    pub fn range(&self, from: usize, to: usize) -> impl Iterator<Item = &Row> {
+        let chunk = self.starts.partition_point(|start| *start <= from).saturating_sub(1);
+        let skipped = from - self.starts.get(chunk).copied().unwrap_or(0).min(from);
+        let rows = self.chunks.iter().skip(chunk).flat_map(|chunk| chunk.iter());
+        rows.skip(skipped).take(to.min(self.len).saturating_sub(from))
+    }
+
+    /// The rows whose UID is in a set; `*` means the highest UID (RFC 3501 §6.4.8).
+    pub fn in_set<'a>(&'a self, uids: &'a NumberSet) -> impl Iterator<Item = &'a Row> {
+        let star = self.last().map_or(0, |row| row.uid.number());
+        self.iter().filter(move |row| uids.contains(row.uid.number(), star))
+    }
+
+    /// Puts rows in or in the place of those of the same UID, and takes out where there is `None`. `edits` ascend by UID,
+    /// each UID once. What they do not touch stays shared.
+    pub fn edit(&mut self, mut edits: &[(Uid, Option<Row>)]) {
+        if edits.is_empty() {
+            return;
+        }
+        let mut chunks = Vec::with_capacity(self.chunks.len() + edits.len() / CHUNK_MAX + 1);
+        for (index, chunk) in self.chunks.iter().enumerate() {
+            let is_last = index + 1 == self.chunks.len();
+            let mine = match chunk.last().filter(|_| !is_last) {
+                Some(last) => edits.partition_point(|(uid, _)| *uid <= last.uid),
+                None => edits.len(),
+            };
+            let (mine, rest) = edits.split_at(mine);
+            edits = rest;
+            match mine.is_empty() {
+                true => chunks.push(Arc::clone(chunk)),
+                false => cut(&merged(chunk, mine), &mut chunks),
+            }
+        }
+        cut(&merged(&[], edits), &mut chunks);
+        self.set(chunks);
+        // Many expunges here and there leave crumbs; putting them together costs less often than it saves.
+        if self.chunks.len() > 8 + 2 * self.len / CHUNK_MAX {
+            *self = self.iter().copied().collect();
+        }
+    }
+
+    /// What is not the same in `newer`, ascending by UID.
+    pub fn compare<'a>(&'a self, newer: &'a Rows) -> Differences<'a> {
+        Differences { before: Cursor::new(self), after: Cursor::new(newer) }
+    }
+
+    fn set(&mut self, chunks: Vec<Arc<[Row]>>) {
+        self.len = 0;
+        let start = |chunk: &Arc<[Row]>| {
+            let start = self.len;
+            self.len += chunk.len();
+            start
+        };
+        self.starts = chunks.iter().map(start).collect();
+        self.chunks = chunks;
+    }
+}
+
+fn cut(rows: &[Row], chunks: &mut Vec<Arc<[Row]>>) {
+    chunks.extend(rows.chunks(CHUNK_MAX).map(Arc::from));
+}
+
+fn merged(rows: &[Row], edits: &[(Uid, Option<Row>)]) -> Vec<Row> {
+    let mut merged = Vec::with_capacity(rows.len() + edits.len());
+    let mut rest = rows;
+    for (uid, row) in edits {
+        let (before, from) = rest.split_at(rest.partition_point(|row| row.uid < *uid));
+        merged.extend_from_slice(before);
+        merged.extend(row);
+        rest = if from.first().is_some_and(|row| row.uid == *uid) { &from[1..] } else { from };
+    }
+    merged.extend_from_slice(rest);
+    merged
+}
+
+/// From rows that ascend by UID.
+impl FromIterator<Row> for Rows {
+    fn from_iter<I: IntoIterator<Item = Row>>(rows: I) -> Rows {
+        let (mut chunks, mut chunk) = (Vec::new(), Vec::new());
+        for row in rows {
+            debug_assert!(chunk.last().is_none_or(|last: &Row| last.uid < row.uid), "rows ascend by UID");
+            chunk.push(row);
+            if chunk.len() == CHUNK_MAX {
+                cut(&chunk, &mut chunks);
+                chunk.clear();
+            }
+        }
+        cut(&chunk, &mut chunks);
+        let mut made = Rows::default();
+        made.set(chunks);
+        made
+    }
+}
+
+impl PartialEq for Rows {
+    fn eq(&self, other: &Rows) -> bool {
+        self.len == other.len && self.compare(other).next().is_none()
+    }
+}
+
+impl Eq for Rows {}
+
+impl fmt::Debug for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self).finish()
+    }
+}
+
+impl<'a> IntoIterator for &'a Rows {
+    type Item = &'a Row;
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+/// See [`Rows::iter`].
+#[derive(Debug, Clone)]
+pub struct Iter<'a> {
+    chunks: std::slice::Iter<'a, Arc<[Row]>>,
+    current: std::slice::Iter<'a, Row>,
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = &'a Row;
+
+    fn next(&mut self) -> Option<&'a Row> {
+        loop {
+            if let Some(row) = self.current.next() {
+                return Some(row);
+            }
+            self.current = self.chunks.next()?.iter();
+        }
+    }
+}
+
+/// See [`Rows::compare`].
+#[derive(Debug)]
+pub struct Differences<'a> {
+    before: Cursor<'a>,
+    after: Cursor<'a>,
+}
+
+impl Iterator for Differences<'_> {
+    type Item = Difference;
+
+    fn next(&mut self) -> Option<Difference> {
+        loop {
+            while self.before.skips_with(&self.after) {
+                self.before.next_chunk();
+                self.after.next_chunk();
+            }
+            let (before, after) = (self.before.row(), self.after.row());
+            let difference = match (before, after) {
+                (None, None) => return None,
+                (Some((_, a)), Some((_, b))) if a.uid < b.uid => Difference { before, after: None },
+                (Some((_, a)), Some((_, b))) if a.uid > b.uid => Difference { before: None, after },
+                _ => Difference { before, after },
+            };
+            if difference.before.is_some() {
+                self.before.step();
+            }
+            if difference.after.is_some() {
+                self.after.step();
+            }
+            if difference.before.map(|(_, row)| row) != difference.after.map(|(_, row)| row) {
+                return Some(difference);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Cursor<'a> {
+    rows: &'a Rows,
+    chunk: usize,
+    offset: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn new(rows: &'a Rows) -> Cursor<'a> {
+        Cursor { rows, chunk: 0, offset: 0 }
+    }
+
+    /// Whether both stand before the same chunk.
+    fn skips_with(&self, other: &Cursor<'_>) -> bool {
+        let at_start = self.offset == 0 && other.offset == 0;
+        let chunks = self.rows.chunks.get(self.chunk).zip(other.rows.chunks.get(other.chunk));
+        at_start && chunks.is_some_and(|(a, b)| Arc::ptr_eq(a, b))
+    }
+
+    fn row(&self) -> Option<(usize, Row)> {
+        let row = self.rows.chunks.get(self.chunk)?.get(self.offset)?;
+        Some((self.rows.starts.get(self.chunk)? + self.offset, *row))
+    }
+
+    fn step(&mut self) {
+        self.offset += 1;
+        if self.rows.chunks.get(self.chunk).is_some_and(|chunk| self.offset == chunk.len()) {
+            self.next_chunk();
+        }
+    }
+
+    fn next_chunk(&mut self) {
+        self.chunk += 1;
+        self.offset = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{Flags, ModSeq};
+
+    fn row(uid: u32, modseq: u64) -> Row {
+        Row { uid: Uid::new(uid).unwrap(), flags: Flags::NONE, modseq: ModSeq(modseq) }
+    }
+
+    fn shared(a: &Rows, b: &Rows) -> usize {
+        a.chunks.iter().filter(|one| b.chunks.iter().any(|two| Arc::ptr_eq(one, two))).count()
+    }
+
+    #[test]
+    fn edits_and_comparisons_agree_with_a_plain_map() {
+        let mut seed = 7_u64;
+        let mut below = move |bound: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) % bound
+        };
+        let (mut map, mut rows) = (BTreeMap::new(), Rows::default());
+        for round in 1..60 {
+            let mut edits = BTreeMap::new();
+            for _ in 0..below(300) {
+                let uid = below(8000) as u32 + 1;
+                edits.insert(uid, (below(3) > 0).then(|| row(uid, round)));
+            }
+            let (old_map, old_rows): (BTreeMap<u32, Row>, Rows) = (map.clone(), rows.clone());
+            for (uid, edit) in &edits {
+                match edit {
+                    Some(row) => drop(map.insert(*uid, *row)),
+                    None => drop(map.remove(uid)),
+                }
+            }
+            let edits: Vec<_> = edits.into_iter().map(|(uid, edit)| (Uid::new(uid).unwrap(), edit)).collect();
+            rows.edit(&edits);
+            assert!(rows.iter().copied().eq(map.values().copied()));
+            for (position, row) in map.values().enumerate() {
+                assert_eq!((rows.at(position), rows.position(row.uid)), (Some(row), Some(position)));
+            }
+            let all = old_map.keys().chain(map.keys()).collect::<std::collections::BTreeSet<_>>();
+            let expected = all.into_iter().filter(|uid| old_map.get(uid) != map.get(uid)).map(|uid| {
+                let at = |map: &BTreeMap<u32, Row>| map.get(uid).map(|row| (map.range(..uid).count(), *row));
+                Difference { before: at(&old_map), after: at(&map) }
+            });
+            assert!(old_rows.compare(&rows).eq(expected));
+            assert_eq!(rows, map.values().copied().collect());
+        }
+    }
+
+    #[test]
+    fn a_change_copies_one_chunk_of_a_large_mailbox() {
+        let rows: Rows = (1..=100_000).map(|uid| row(uid, 1)).collect();
+        let mut changed = rows.clone();
+        changed.edit(&[(Uid::new(50_000).unwrap(), Some(row(50_000, 2))), (Uid::new(100_001).unwrap(), None)]);
+        // The second edit looks into the last chunk.
+        assert_eq!(shared(&rows, &changed), rows.chunks.len() - 2);
+        assert_eq!(rows.compare(&changed).count(), 1);
+        assert!(rows.range(1020, 1030).map(|row| row.uid.number()).eq(1021..=1030));
+        assert_eq!(rows.range(99_999, 200_000).count(), 1);
+        assert_eq!(rows.range(100_000, 99).count(), 0);
+    }
+}
