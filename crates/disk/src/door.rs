@@ -1,9 +1,10 @@
 //! The door itself: what a disk, an open file and a held lock can do, whichever twin stands behind them.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Debug;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::{Error, Op, Result};
@@ -14,7 +15,8 @@ pub const WHOLE_FILE_MAX: usize = 256 << 20;
 /// A file system seen from one node. Every path-taking call retries a stale NFS handle before it says
 /// [`Error::Stale`]; a call that changes a folder is durable only after [`Disk::sync_dir`] of that folder.
 pub trait Disk: Send + Sync + Debug {
-    /// Makes a file that must not exist yet, mode 0600. [`Error::Exists`] when it does.
+    /// Makes a file that must not exist yet, mode 0600. [`Error::Exists`] when it does; over an NFS without exclusive
+    /// creation also when our own call made it and its answer was lost.
     fn create_new(&self, path: &Path) -> Result<Box<dyn WriteFile>>;
 
     /// Opens a file so that every write goes to its end; makes it with mode 0600 when it is not there.
@@ -41,9 +43,11 @@ pub trait Disk: Send + Sync + Debug {
     /// call succeeds, because a link whose answer NFS lost looks just the same.
     fn link(&self, from: &Path, to: &Path) -> Result<()>;
 
+    /// [`Error::NotFound`] when it is not there; over NFS also when our own call removed it and its answer was lost.
     fn remove(&self, path: &Path) -> Result<()>;
 
-    /// Makes one folder, mode 0700. [`Error::Exists`] when the name is taken.
+    /// Makes one folder, mode 0700. [`Error::Exists`] when the name is taken; over NFS also when our own call made it and
+    /// its answer was lost.
     fn create_dir(&self, path: &Path) -> Result<()>;
 
     /// Makes a folder and what is missing above it, and makes each new level durable in its parent.
@@ -57,12 +61,25 @@ pub trait Disk: Send + Sync + Debug {
     /// Makes every name given, changed or removed in this folder so far durable.
     fn sync_dir(&self, path: &Path) -> Result<()>;
 
-    /// The entries of a folder in no order, without `.` and `..`, and without a stat for each.
+    /// The entries of a folder in no order, without `.` and `..`, and without a stat for each. On NFS this asks the server.
+    /// A file that is renamed meanwhile may be missing or be told under both names (POSIX, readdir()).
     fn list(&self, path: &Path) -> Result<Vec<Entry>>;
+
+    /// The same without holding them all: for folders with a million entries. [`Error::Stale`] after some were told means
+    /// that the rest will not be.
+    fn each_entry(&self, path: &Path, each: &mut dyn FnMut(&OsStr, Kind)) -> Result<()> {
+        self.list(path)?.iter().for_each(|entry| each(&entry.name, entry.kind));
+        Ok(())
+    }
 
     /// What a path is, following symbolic links. On NFS the answer may be some seconds old;
     /// where it decides, ask `open(path)?.stat()`.
     fn stat(&self, path: &Path) -> Result<Stat>;
+
+    /// What the name itself is: a symbolic link is [`Kind::Other`], wherever it leads.
+    fn kind(&self, path: &Path) -> Result<Kind> {
+        Ok(self.stat(path)?.kind)
+    }
 
     /// Sets the modification time, to the nanosecond.
     fn set_modified(&self, path: &Path, time: SystemTime) -> Result<()>;
@@ -75,6 +92,12 @@ pub trait Disk: Send + Sync + Debug {
     fn now(&self) -> SystemTime;
 
     fn sleep(&self, duration: Duration);
+
+    /// A number that this process was not given before: for names that nobody else makes.
+    fn serial(&self) -> u64 {
+        static SERIAL: AtomicU64 = AtomicU64::new(0);
+        SERIAL.fetch_add(1, Ordering::Relaxed)
+    }
 
     /// Who asks: `PID:HOSTNAME`, as Dovecot writes it into a dot lock.
     fn holder(&self) -> String;
@@ -103,6 +126,12 @@ pub trait WriteFile: Send + Sync + Debug {
     fn truncate(&mut self, len: u64) -> Result<()>;
 
     fn stat(&self) -> Result<Stat>;
+
+    /// Gives the file the mode and, where this process may, the owner and group of another one; nothing when that one
+    /// is not there, or on a disk that knows no modes.
+    fn take_after(&mut self, _other: &Path) -> Result<()> {
+        Ok(())
+    }
 
     /// Sets the modification time, to the nanosecond; a later write sets it again.
     fn set_modified(&mut self, time: SystemTime) -> Result<()>;
@@ -159,7 +188,7 @@ impl Stat {
     }
 }
 
-fn read_whole(file: &dyn ReadFile, path: &Path) -> Result<Vec<u8>> {
+pub(crate) fn read_whole(file: &dyn ReadFile, path: &Path) -> Result<Vec<u8>> {
     const STEP: usize = 64 << 10;
     let expected = usize::try_from(file.len()?).unwrap_or(usize::MAX).min(WHOLE_FILE_MAX);
     let mut content = Vec::with_capacity(expected + 1);

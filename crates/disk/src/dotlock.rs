@@ -10,6 +10,11 @@
 //! whose own clock is wrong overrides nothing. Whoever was overridden learns it before it writes
 //! ([`Error::LockLost`]).
 //!
+//! Between that look and the write a process may still be stopped for as long as it takes to be overridden. So whoever
+//! overrides puts up a fence before it does anything else: it removes the new content that the other has not renamed into
+//! place yet, and gives the locked file another inode, so that what the other still appends goes nowhere. Who appends opens
+//! first, then looks, and looks once more before it tells anybody.
+//!
 //! | file beside `PATH`        | while                          | what a crash leaves of it                          |
 //! |---------------------------|--------------------------------|----------------------------------------------------|
 //! | `PATH.lock`               | held                           | a stale lock; the next who wants it overrides it   |
@@ -20,7 +25,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crate::replace::{create_beside, replace_if, with_suffix};
+use crate::door::{parent_of, read_whole};
+use crate::replace::{create_beside, replace_by, replace_dressed, with_suffix};
 use crate::{Disk, Error, Result, Stat, WriteFile};
 
 /// A longer lock file does not name a holder.
@@ -63,9 +69,16 @@ impl<'d> Dotlock<'d> {
         let lock = with_suffix(path, ".lock");
         let deadline = disk.now() + settings.wait;
         let mut rival: Option<Rival> = None;
+        let mut suspicious = false;
         loop {
             match disk.create_new(&lock) {
-                Ok(file) => return Dotlock::sign(disk, path, lock, file),
+                Ok(file) => {
+                    let held = Dotlock::sign(disk, path, lock, file)?;
+                    if suspicious {
+                        held.put_up_fence()?;
+                    }
+                    return Ok(held);
+                }
                 Err(Error::Exists { .. }) => {}
                 Err(error) => return Err(error),
             }
@@ -73,7 +86,10 @@ impl<'d> Dotlock<'d> {
                 Some(rival) => rival,
                 None => rival.insert(Rival::meet(disk, path, &lock)?),
             };
-            if rival.override_if_stale(settings.stale)? {
+            let Some(found) = rival.look()? else { continue };
+            // Another who waits may override it, and we may still be the next.
+            suspicious |= rival.age(&found.0)? >= settings.stale / 2;
+            if rival.override_if_stale(&found, settings.stale)? {
                 continue;
             }
             if disk.now() >= deadline {
@@ -107,6 +123,12 @@ impl<'d> Dotlock<'d> {
         }
     }
 
+    /// When the lock was taken or touched last, by the clock of the storage.
+    pub fn taken_at(&self) -> Result<SystemTime> {
+        let lost = || Error::LockLost { path: self.lock.clone() };
+        Ok(self.file.as_ref().ok_or_else(lost)?.stat()?.changed)
+    }
+
     /// Shows others that we are alive, so that long work is not overridden. Call it well within `stale`.
     pub fn touch(&mut self) -> Result<()> {
         self.verify()?;
@@ -120,7 +142,49 @@ impl<'d> Dotlock<'d> {
     /// by the rename itself (as Dovecot does with its keywords), the next holder would build on content that a power
     /// cut can still take away.
     pub fn replace_with(&self, content: &[u8]) -> Result<()> {
-        replace_if(self.disk, &self.path, content, || self.verify())
+        replace_by(self.disk, &self.path, &self.path, content, || self.verify())
+    }
+
+    /// The same, and the new file has the mode and owner of the old one.
+    pub fn replace_alike(&self, content: &[u8]) -> Result<()> {
+        let alike = |file: &mut dyn WriteFile| file.take_after(&self.path);
+        replace_dressed(self.disk, &self.path, &self.path, content, alike, || self.verify())
+    }
+
+    /// Replaces another file that the lock protects too.
+    pub fn replace_beside(&self, path: &Path, content: &[u8]) -> Result<()> {
+        // Written under the locked file's name, where a fence finds it.
+        replace_by(self.disk, &self.path, path, content, || self.verify())
+    }
+
+    /// Keeps out a holder that was overridden and does not know it yet.
+    fn put_up_fence(&self) -> Result<()> {
+        let dir = parent_of(&self.path);
+        let unfinished = with_suffix(Path::new(self.path.file_name().unwrap_or_default()), ".tmp");
+        for entry in self.disk.list(dir)? {
+            if entry.name.as_encoded_bytes().starts_with(unfinished.as_os_str().as_encoded_bytes()) {
+                match self.disk.remove(&dir.join(&entry.name)) {
+                    Ok(()) | Err(Error::NotFound { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        self.give_another_inode()
+    }
+
+    fn give_another_inode(&self) -> Result<()> {
+        let old = match self.disk.open(&self.path) {
+            Err(Error::NotFound { .. }) => return Ok(()),
+            other => other?,
+        };
+        let content = read_whole(&*old, &self.path)?;
+        self.replace_alike(&content)?;
+        // What was appended between our reading and our renaming, others may have read: it must not be lost. (Over NFS the
+        // old file is gone by now, and with it the chance to look; so is the other's chance to append to it.)
+        match read_whole(&*old, &self.path) {
+            Ok(all) if all.len() > content.len() => self.replace_alike(&all),
+            _ => Ok(()),
+        }
     }
 
     /// Gives the lock back and tells what went wrong with it, which a drop cannot.
@@ -135,7 +199,11 @@ impl<'d> Dotlock<'d> {
         }
         // The handle is closed by now: NFS keeps a `.nfs` file in the folder for what is removed while open.
         verified?;
-        self.disk.remove(&self.lock)
+        match self.disk.remove(&self.lock) {
+            // It was ours a moment ago: the answer to our removal got lost.
+            Err(Error::NotFound { .. }) => Ok(()),
+            other => other,
+        }
     }
 }
 
@@ -167,11 +235,10 @@ impl<'a> Rival<'a> {
     }
 
     /// Whether the name is free again, by us or by itself.
-    fn override_if_stale(&self, stale: Duration) -> Result<bool> {
-        let Some((seen, holder)) = self.look()? else { return Ok(true) };
-        let gone = std::str::from_utf8(&holder).is_ok_and(|holder| self.disk.holder_is_gone(holder));
-        if gone || self.age(&seen)? >= stale {
-            return self.take_away(&seen);
+    fn override_if_stale(&self, (seen, holder): &(Stat, Vec<u8>), stale: Duration) -> Result<bool> {
+        let gone = std::str::from_utf8(holder).is_ok_and(|holder| self.disk.holder_is_gone(holder));
+        if gone || self.age(seen)? >= stale {
+            return self.take_away(seen);
         }
         Ok(false)
     }

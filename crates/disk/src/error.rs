@@ -15,9 +15,9 @@ pub enum Error {
     /// The name is taken, and the call promised not to replace it.
     #[error("{}: exists already", path.display())]
     Exists { path: PathBuf },
-    /// No room left on the file system, or in the quota of the user we run as.
-    #[error("{}: no space left", path.display())]
-    NoSpace { path: PathBuf },
+    /// No room left on the file system, or (`quota`) in the share of it that the user we run as may use.
+    #[error("{}: {}", path.display(), if *quota { "disk quota of our user exceeded" } else { "no space left" })]
+    NoSpace { path: PathBuf, quota: bool },
     /// NFS: another node removed or replaced the file under our open handle. Opening it anew tells what is true.
     #[error("{}: removed or replaced by another node", path.display())]
     Stale { path: PathBuf },
@@ -42,7 +42,8 @@ impl Error {
         match source.kind() {
             io::ErrorKind::NotFound => Error::NotFound { path },
             io::ErrorKind::AlreadyExists => Error::Exists { path },
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::NoSpace { path },
+            io::ErrorKind::StorageFull => Error::NoSpace { path, quota: false },
+            io::ErrorKind::QuotaExceeded => Error::NoSpace { path, quota: true },
             io::ErrorKind::StaleNetworkFileHandle => Error::Stale { path },
             _ => Error::Io { op, path, source },
         }

@@ -11,12 +11,16 @@
 //! | locks                               | held              | free                                                     |
 //!
 //! A clone is a second thread of the same process; [`MemoryDisk::another_node`] is another machine on the same
-//! storage. Inode numbers are never given twice, which is kinder than a real disk; nothing else is.
+//! storage, and [`MemoryDisk::nfs_client`] is one that sees it through the caches and losses of NFS. Inode numbers are never
+//! given twice, which is kinder than a real disk; nothing else is.
 
+mod beliefs;
 mod bytes;
+mod client;
 mod every_cut;
 mod file;
 mod names;
+mod pace;
 mod random;
 mod state;
 mod survival;
@@ -26,13 +30,18 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+pub use self::client::{Clock, Manners};
 pub use self::every_cut::{Cut, every_cut, every_cut_from};
+pub use self::pace::Pace;
 pub use self::state::Fault;
 pub use self::survival::Survival;
 
+use self::client::Client;
 use self::file::MemoryFile;
+use self::random::Random;
 use self::state::State;
 use crate::poison::Poisonable;
+use crate::settle::{self, Identity};
 use crate::{Disk, Entry, Lock, Op, ReadFile, Result, Stat, WriteFile};
 
 /// A disk in memory, as one process of one node sees it.
@@ -41,8 +50,10 @@ pub struct MemoryDisk {
     storage: Arc<Mutex<State>>,
     host: u32,
     process: u32,
-    /// How far this node's clock runs ahead of the storage's.
-    clock_ahead: Duration,
+    clock: Clock,
+    /// Whether this host has a cache between itself and the storage.
+    is_client: bool,
+    pace: Option<Arc<dyn Pace>>,
 }
 
 impl Default for MemoryDisk {
@@ -59,14 +70,42 @@ impl MemoryDisk {
 
     fn on(mut state: State, host: u32) -> MemoryDisk {
         let process = state.start_process();
-        MemoryDisk { storage: Arc::new(Mutex::new(state)), host, process, clock_ahead: Duration::ZERO }
+        let storage = Arc::new(Mutex::new(state));
+        MemoryDisk { storage, host, process, clock: Clock::default(), is_client: false, pace: None }
     }
 
     /// A process on another host, on the same storage, whose clock runs ahead of the storage's by `clock_ahead`.
     pub fn another_node(&self, clock_ahead: Duration) -> MemoryDisk {
         let process = self.state().start_process();
         // A host for each process: nodes made from the same disk are strangers to each other.
-        MemoryDisk { storage: Arc::clone(&self.storage), host: process, process, clock_ahead }
+        let clock = Clock { ahead: clock_ahead, ..Clock::default() };
+        MemoryDisk { host: process, process, clock, is_client: false, ..self.clone() }
+    }
+
+    /// A process on another host that has the storage mounted over NFS, as these manners have it.
+    pub fn nfs_client(&self, manners: Manners) -> MemoryDisk {
+        let node = self.another_node(Duration::ZERO);
+        let clock = manners.clock;
+        self.state().clients.insert(node.host, Client::new(manners));
+        MemoryDisk { clock, is_client: true, ..node }
+    }
+
+    /// The same node, which from now on asks before each call whether it may go on.
+    pub fn paced(&self, pace: Arc<dyn Pace>) -> MemoryDisk {
+        MemoryDisk { pace: Some(pace), ..self.clone() }
+    }
+
+    /// Makes the times of files whole multiples of this, as a file server's clock has them.
+    pub fn set_tick(&self, tick: Duration) {
+        self.state().tick = tick;
+    }
+
+    /// Makes this NFS client lose no more replies and meet no more faults; its caches stay.
+    pub fn calm(&self) {
+        if let Some(client) = self.state().clients.get_mut(&self.host) {
+            client.manners.lost_replies = 0;
+            client.manners.faults = 0;
+        }
     }
 
     /// Kills this process and leaves the storage on: its locks are free, what it wrote stays, and it and its clones
@@ -101,7 +140,7 @@ impl MemoryDisk {
     /// locks, no faults. This one stays as it is, so that one cut can be survived in several ways.
     pub fn reboot(&self, survival: Survival) -> MemoryDisk {
         let rebooted = self.state().reboot(survival);
-        MemoryDisk { clock_ahead: self.clock_ahead, ..MemoryDisk::on(rebooted, self.host) }
+        MemoryDisk { clock: self.clock, ..MemoryDisk::on(rebooted, self.host) }
     }
 
     /// Makes the next call of this kind fail. Several faults of one kind are met one after the other. A failing write
@@ -127,14 +166,24 @@ impl MemoryDisk {
         self.storage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A call that changes nothing.
-    fn look<T>(&self, op: Op, path: &Path, f: impl FnOnce(&State) -> Result<T>) -> Result<T> {
-        let mut state = self.state();
-        state.powered(self.process)?;
+    /// A call that changes nothing but what an NFS client remembers.
+    fn look<T>(&self, op: Op, path: &Path, f: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
+        let mut state = self.turn(op, path)?;
         match state.take_fault(op) {
             Some(fault) => Err(fault.error(op, path)),
-            None => f(&state),
+            None => f(&mut state),
         }
+    }
+
+    /// The storage, when it is our turn and we live.
+    fn turn(&self, op: Op, path: &Path) -> Result<MutexGuard<'_, State>> {
+        if let Some(pace) = &self.pace {
+            pace.turn(op, path);
+        }
+        let mut state = self.state();
+        state.powered(self.process)?;
+        state.asking = self.host;
+        Ok(state)
     }
 
     /// A call that is counted.
@@ -150,8 +199,7 @@ impl MemoryDisk {
         f: impl FnOnce(&mut State) -> Result<T>,
         spoil: impl FnOnce(&mut State),
     ) -> Result<T> {
-        let mut state = self.state();
-        state.powered(self.process)?;
+        let mut state = self.turn(op, path)?;
         state.count();
         let answer = match state.take_fault(op) {
             Some(fault) => {
@@ -165,72 +213,131 @@ impl MemoryDisk {
         answer
     }
 
-    fn handle(&self, state: &State, inode: u64, path: &Path) -> MemoryFile {
-        MemoryFile::new(self.clone(), state.pin(inode), inode, path, state.len(inode))
+    /// A change of names whose answer may get lost: then it is sent again, and the second answer is heard.
+    fn change_names(&self, op: Op, path: &Path, f: impl Fn(&mut State) -> Result<()>) -> Result<()> {
+        self.change(op, path, |state| {
+            f(state)?;
+            match state.loses_reply() {
+                true => f(state),
+                false => Ok(()),
+            }
+        })
+    }
+
+    /// What a name is; asking for its folder first makes an NFS client forget an old "no such file".
+    fn identity(&self, path: &Path) -> Option<Identity> {
+        self.open(crate::door::parent_of(path)).ok()?;
+        let stat = self.stat(path).ok()?;
+        Some((stat.device, stat.inode))
+    }
+
+    fn handle(&self, opened: Opened, path: &Path) -> MemoryFile {
+        MemoryFile::new(self.clone(), opened, path)
+    }
+
+    fn close(&self, inode: u64) {
+        if self.is_client {
+            let mut state = self.state();
+            state.asking = self.host;
+            state.closed(inode);
+        }
+    }
+}
+
+/// A file that was opened. Made into a handle only when the storage is free again: a handle that is dropped asks for it.
+struct Opened {
+    inode: u64,
+    len: u64,
+    pin: Arc<()>,
+}
+
+impl Opened {
+    fn new(state: &mut State, inode: u64) -> Opened {
+        state.opened(inode);
+        Opened { inode, len: state.len(inode), pin: state.pin(inode) }
     }
 }
 
 impl Disk for MemoryDisk {
     fn create_new(&self, path: &Path) -> Result<Box<dyn WriteFile>> {
-        self.change(Op::Create, path, |state| {
+        let opened = self.change(Op::Create, path, |state| {
             let inode = state.create_file(Op::Create, path)?;
-            Ok(Poisonable::boxed(self.handle(state, inode, path), path.to_owned()))
-        })
+            if state.loses_reply() {
+                return Err(crate::Error::Exists { path: path.to_owned() });
+            }
+            Ok(Opened::new(state, inode))
+        })?;
+        Ok(Poisonable::boxed(self.handle(opened, path), path.to_owned()))
     }
 
     fn append(&self, path: &Path) -> Result<Box<dyn WriteFile>> {
-        self.change(Op::Append, path, |state| {
+        let opened = self.change(Op::Append, path, |state| {
             let inode = state.open_or_create(Op::Append, path)?;
-            Ok(Poisonable::boxed(self.handle(state, inode, path), path.to_owned()))
-        })
+            Ok(Opened::new(state, inode))
+        })?;
+        Ok(Poisonable::boxed(self.handle(opened, path), path.to_owned()))
     }
 
     fn open(&self, path: &Path) -> Result<Box<dyn ReadFile>> {
-        self.look(Op::Open, path, |state| {
-            let inode = state.find(Op::Open, path)?;
-            Ok(Box::new(self.handle(state, inode, path)) as Box<dyn ReadFile>)
-        })
+        let opened = self.look(Op::Open, path, |state| {
+            let inode = state.open(Op::Open, path)?;
+            Ok(Opened::new(state, inode))
+        })?;
+        Ok(Box::new(self.handle(opened, path)))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        self.change(Op::Rename, from, |state| state.rename(from, to, true))
+        let ours = if self.is_client { self.stat(from).ok().map(|stat| (stat.device, stat.inode)) } else { None };
+        let answer = self.change_names(Op::Rename, from, |state| state.rename(from, to, true));
+        settle::rename(ours, to, answer, |path| self.identity(path))
     }
 
     fn rename_new(&self, from: &Path, to: &Path) -> Result<()> {
-        self.change(Op::Rename, from, |state| state.rename(from, to, false))
+        match self.is_client {
+            true => settle::link_and_remove(self, from, to),
+            false => self.change(Op::Rename, from, |state| state.rename(from, to, false)),
+        }
     }
 
     fn link(&self, from: &Path, to: &Path) -> Result<()> {
-        self.change(Op::Link, from, |state| state.link(from, to))
+        let answer = self.change_names(Op::Link, from, |state| state.link(from, to));
+        settle::link(from, to, answer, |path| self.identity(path))
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
-        self.change(Op::Remove, path, |state| state.remove(path))
+        self.change_names(Op::Remove, path, |state| state.remove(path))
     }
 
     fn create_dir(&self, path: &Path) -> Result<()> {
-        self.change(Op::CreateDir, path, |state| state.create_dir(path))
+        self.change_names(Op::CreateDir, path, |state| state.create_dir(path))
     }
 
     fn remove_dir(&self, path: &Path) -> Result<()> {
-        self.change(Op::RemoveDir, path, |state| state.remove_dir(path))
+        self.change_names(Op::RemoveDir, path, |state| state.remove_dir(path))
     }
 
     fn sync_dir(&self, path: &Path) -> Result<()> {
         self.change(Op::SyncDir, path, |state| state.sync_dir(path))
     }
 
+    /// Read in two halves if others may have a turn between them: a file that is renamed meanwhile may be missing or be
+    /// there twice (POSIX, readdir()).
     fn list(&self, path: &Path) -> Result<Vec<Entry>> {
-        self.look(Op::List, path, |state| state.list(path))
+        let Some(pace) = &self.pace else { return self.look(Op::List, path, |state| state.list(path, |_| true)) };
+        let place = pace.chance();
+        let early = |name: &std::ffi::OsStr| Random::of(place, name.as_encoded_bytes()).coin();
+        let mut entries = self.look(Op::List, path, |state| state.list(path, early))?;
+        entries.extend(self.look(Op::List, path, |state| state.list(path, |name| !early(name)))?);
+        Ok(entries)
     }
 
     fn stat(&self, path: &Path) -> Result<Stat> {
-        self.look(Op::Stat, path, |state| state.stat(state.find(Op::Stat, path)?, path))
+        self.look(Op::Stat, path, |state| state.stat_path(path))
     }
 
     fn set_modified(&self, path: &Path, time: SystemTime) -> Result<()> {
         self.change(Op::SetModified, path, |state| {
-            let inode = state.find(Op::SetModified, path)?;
+            let inode = state.open(Op::SetModified, path)?;
             state.set_modified(inode, time);
             Ok(())
         })
@@ -246,12 +353,24 @@ impl Disk for MemoryDisk {
     }
 
     fn now(&self) -> SystemTime {
-        self.state().clock + self.clock_ahead
+        let clock = self.state().clock;
+        let gained = clock.duration_since(state::start()).unwrap_or_default().as_secs() * u64::from(self.clock.gains);
+        clock + self.clock.ahead + Duration::from_micros(gained) - self.clock.behind
     }
 
     /// Moves the clock instead of waiting.
     fn sleep(&self, duration: Duration) {
-        self.advance(duration);
+        match &self.pace {
+            Some(pace) => pace.sleep(duration),
+            None => self.advance(duration),
+        }
+    }
+
+    /// Counted by the storage, so that a run that is repeated makes the same names.
+    fn serial(&self) -> u64 {
+        let mut state = self.state();
+        state.serial += 1;
+        state.serial
     }
 
     fn holder(&self) -> String {

@@ -4,7 +4,7 @@
 //! disk. So the first failure is final for the handle, and its owner must restart from what is durable.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::{Error, Op, Result, Stat, WriteFile};
@@ -55,6 +55,11 @@ impl<F: WriteFile + 'static> WriteFile for Poisonable<F> {
     fn stat(&self) -> Result<Stat> {
         self.healthy(Op::Stat)?;
         self.file.stat()
+    }
+
+    fn take_after(&mut self, other: &Path) -> Result<()> {
+        self.healthy(Op::Stat)?;
+        self.file.take_after(other)
     }
 
     fn set_modified(&mut self, time: SystemTime) -> Result<()> {

@@ -2,8 +2,10 @@
 //! renames that never replace.
 
 mod file;
+mod list;
 mod nfs;
 
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -15,8 +17,9 @@ use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
 use self::file::{RealReadFile, RealWriteFile};
-use self::nfs::{again, settle_link, settle_rename, while_stale};
+use self::nfs::{again, identity, identity_of};
 use crate::poison::Poisonable;
+use crate::settle;
 use crate::{Disk, Entry, Error, Kind, Lock, Op, ReadFile, Result, Stat, WriteFile};
 
 const FILE_MODE: u32 = 0o600;
@@ -63,7 +66,8 @@ impl Disk for RealDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         let ours = again(Op::Rename, from, || fs::symlink_metadata(from))?;
-        settle_rename(&ours, from, to, while_stale(|| fs::rename(from, to)))
+        let answer = again(Op::Rename, from, || fs::rename(from, to));
+        settle::rename(Some(identity_of(&ours)), to, answer, identity)
     }
 
     fn rename_new(&self, from: &Path, to: &Path) -> Result<()> {
@@ -76,14 +80,14 @@ impl Disk for RealDisk {
         });
         match renamed {
             Ok(true) => Ok(()),
-            Ok(false) => link_and_remove(self, from, to),
+            Ok(false) => settle::link_and_remove(self, from, to),
             Err(Error::Exists { .. }) => Err(Error::Exists { path: to.to_owned() }),
             Err(error) => Err(error),
         }
     }
 
     fn link(&self, from: &Path, to: &Path) -> Result<()> {
-        settle_link(from, to, while_stale(|| fs::hard_link(from, to)))
+        settle::link(from, to, again(Op::Link, from, || fs::hard_link(from, to)), identity)
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
@@ -101,15 +105,32 @@ impl Disk for RealDisk {
     fn sync_dir(&self, path: &Path) -> Result<()> {
         let dir = again(Op::SyncDir, path, || File::open(path))?;
         // Not tried again: after a failed sync the next one may claim a success that is none.
-        dir.sync_all().map_err(|error| Error::new(Op::SyncDir, path, error))
+        match rustix::fs::fsync(&dir) {
+            // A file system that has no such call has nothing to keep in memory for it: names there are durable at once, or
+            // never, and nobody can ask for more.
+            Err(Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+            other => other.map_err(|error| Error::new(Op::SyncDir, path, error.into())),
+        }
     }
 
     fn list(&self, path: &Path) -> Result<Vec<Entry>> {
-        again(Op::List, path, || fs::read_dir(path)?.map(|entry| entry_of(&entry?)).collect())
+        let mut entries = Vec::new();
+        self.each_entry(path, &mut |name, kind| entries.push(Entry { name: name.to_owned(), kind }))?;
+        Ok(entries)
+    }
+
+    fn each_entry(&self, path: &Path, each: &mut dyn FnMut(&OsStr, Kind)) -> Result<()> {
+        let dir = again(Op::List, path, || list::open(path))?;
+        // Not tried again: some entries would be told twice.
+        list::each(dir, each).map_err(|error| Error::new(Op::List, path, error))
     }
 
     fn stat(&self, path: &Path) -> Result<Stat> {
         again(Op::Stat, path, || stat_of(&fs::metadata(path)?))
+    }
+
+    fn kind(&self, path: &Path) -> Result<Kind> {
+        again(Op::Stat, path, || Ok(kind_of(fs::symlink_metadata(path)?.file_type())))
     }
 
     fn set_modified(&self, path: &Path, time: SystemTime) -> Result<()> {
@@ -151,16 +172,6 @@ impl Disk for RealDisk {
     }
 }
 
-/// What rename_new does where the file system cannot: the link never replaces, and until the removal both names live.
-fn link_and_remove(disk: &RealDisk, from: &Path, to: &Path) -> Result<()> {
-    disk.link(from, to)?;
-    match disk.remove(from) {
-        // The link worked, so the name was there: the answer to our removal got lost and it was sent twice.
-        Err(Error::NotFound { .. }) => Ok(()),
-        other => other,
-    }
-}
-
 /// Closing the file gives the lock back.
 #[derive(Debug)]
 struct RealLock {
@@ -189,18 +200,10 @@ fn lock_once(path: &Path) -> io::Result<Taken> {
 
 fn still_named(file: &File, path: &Path) -> io::Result<bool> {
     match fs::metadata(path) {
-        Ok(named) => Ok(is_same(&named, &file.metadata()?)),
+        Ok(named) => Ok(identity_of(&named) == identity_of(&file.metadata()?)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-fn is_same(a: &Metadata, b: &Metadata) -> bool {
-    a.ino() == b.ino() && a.dev() == b.dev()
-}
-
-fn entry_of(entry: &fs::DirEntry) -> io::Result<Entry> {
-    Ok(Entry { name: entry.file_name(), kind: kind_of(entry.file_type()?) })
 }
 
 fn kind_of(kind: fs::FileType) -> Kind {
@@ -248,8 +251,8 @@ mod tests {
         fs::write(&from, "ours").unwrap();
         fs::write(&taken, "theirs").unwrap();
         let disk = RealDisk::new().unwrap();
-        assert!(matches!(link_and_remove(&disk, &from, &taken), Err(Error::Exists { path }) if path == taken));
-        link_and_remove(&disk, &from, &to).unwrap();
+        assert!(matches!(settle::link_and_remove(&disk, &from, &taken), Err(Error::Exists { path }) if path == taken));
+        settle::link_and_remove(&disk, &from, &to).unwrap();
         assert_eq!((fs::read(&to).unwrap(), fs::read(&taken).unwrap()), (b"ours".to_vec(), b"theirs".to_vec()));
         assert!(!from.exists());
     }

@@ -9,7 +9,6 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::door::parent_of;
 use crate::{Disk, Error, Result, WriteFile};
@@ -20,18 +19,44 @@ const NAME_TRIES_MAX: u32 = 10_000;
 /// Writes `content` beside `path`, syncs it, renames it over `path` and syncs the folder. When it returns, the new
 /// content is durable. When it fails, the old content is what readers still find, unless only the last sync failed.
 pub fn replace(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<()> {
-    replace_if(disk, path, content, || Ok(()))
+    replace_by(disk, path, path, content, || Ok(()))
 }
 
-/// The same, with a last question before the new content becomes visible.
-pub(crate) fn replace_if(
+/// The same for a file that is not there yet: [`Error::Exists`] when somebody else was faster, whose content then stays.
+pub fn place(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<()> {
+    let (temporary, mut file) = create_beside(disk, path, "tmp")?;
+    let written = file.write_all(content).and_then(|()| file.sync());
+    drop(file);
+    if let Err(error) = written.and_then(|()| disk.rename_new(&temporary, path)) {
+        let _ = disk.remove(&temporary);
+        return Err(error);
+    }
+    disk.sync_dir(parent_of(path))
+}
+
+/// The same as `replace`, written under a name beside `beside` (in the same folder), and with a last question before the new content
+/// becomes visible.
+pub(crate) fn replace_by(
     disk: &dyn Disk,
+    beside: &Path,
     path: &Path,
     content: &[u8],
     allowed: impl FnOnce() -> Result<()>,
 ) -> Result<()> {
-    let (temporary, mut file) = create_beside(disk, path, "tmp")?;
-    let written = file.write_all(content).and_then(|()| file.sync());
+    replace_dressed(disk, beside, path, content, |_| Ok(()), allowed)
+}
+
+/// The same, and `dress` may change the new file before anybody sees it.
+pub(crate) fn replace_dressed(
+    disk: &dyn Disk,
+    beside: &Path,
+    path: &Path,
+    content: &[u8],
+    dress: impl FnOnce(&mut dyn WriteFile) -> Result<()>,
+    allowed: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    let (temporary, mut file) = create_beside(disk, beside, "tmp")?;
+    let written = file.write_all(content).and_then(|()| dress(&mut *file)).and_then(|()| file.sync());
     // Closed before the rename, so that NFS has everything on the server when the name appears.
     drop(file);
     if let Err(error) = written.and_then(|()| allowed()).and_then(|()| disk.rename(&temporary, path)) {
@@ -58,8 +83,7 @@ pub(crate) fn create_beside(disk: &dyn Disk, path: &Path, kind: &str) -> Result<
 }
 
 fn name_beside(disk: &dyn Disk, path: &Path, kind: &str) -> PathBuf {
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
-    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let count = disk.serial();
     let who = disk.holder().replace([':', '/'], ".");
     with_suffix(path, &format!(".{kind}.{who}.{count}"))
 }

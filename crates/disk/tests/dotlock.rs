@@ -1,10 +1,12 @@
 //! The dot lock: excludes, waits, is overridden when stale and only then, and tells who lost it.
 
+use std::fmt;
 use std::fs;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use disk::{Disk, Dotlock, DotlockSettings, Error, MemoryDisk, Op, RealDisk};
+use disk::{Disk, Dotlock, DotlockSettings, Error, Manners, MemoryDisk, Op, Pace, RealDisk, every_cut_from};
 
 const UIDLIST: &str = "/uidlist";
 const LOCK: &str = "/uidlist.lock";
@@ -160,4 +162,117 @@ fn lock_that_could_not_be_signed_is_taken_away_again() {
     disk.fail_next(Op::Write, disk::Fault::NoSpace);
     assert!(matches!(acquire(&disk, &impatient()), Err(Error::NoSpace { .. })));
     assert_eq!(files(&disk), [""; 0]);
+}
+
+/// Stops a node before its first call of one kind, while others do something.
+struct Stop {
+    before: Op,
+    path_begins: &'static str,
+    meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl fmt::Debug for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "stops before {} of {}", self.before, self.path_begins)
+    }
+}
+
+impl Pace for Stop {
+    fn turn(&self, op: Op, path: &Path) {
+        if op == self.before && path.to_str().is_some_and(|path| path.starts_with(self.path_begins)) {
+            let meanwhile = self.meanwhile.lock().unwrap().take();
+            if let Some(meanwhile) = meanwhile {
+                meanwhile();
+            }
+        }
+    }
+
+    fn sleep(&self, _: Duration) {}
+
+    fn chance(&self) -> u64 {
+        0
+    }
+}
+
+/// A node that, before such a call, stops for as long as a lock is respected, while another takes the lock and writes.
+fn stopped(server: &MemoryDisk, manners: Manners, before: Op, path_begins: &'static str) -> MemoryDisk {
+    let (server, thief) = (server.clone(), server.nfs_client(Manners::default()));
+    let node = server.nfs_client(manners);
+    let meanwhile = move || {
+        server.advance(patient().stale);
+        let lock = acquire(&thief, &patient()).unwrap();
+        let mut file = thief.append(Path::new(UIDLIST)).unwrap();
+        file.write_all(b"theirs,").unwrap();
+        file.sync().unwrap();
+        lock.replace_beside(Path::new("/keywords"), b"theirs").unwrap();
+        lock.release().unwrap();
+    };
+    node.paced(Arc::new(Stop { before, path_begins, meanwhile: Mutex::new(Some(Box::new(meanwhile))) }))
+}
+
+/// With names and attributes that are believed for long, and without.
+fn manners() -> [Manners; 2] {
+    [Manners::default(), Manners { seed: 4, cache_max: Duration::from_secs(7200), ..Manners::default() }]
+}
+
+fn listed() -> MemoryDisk {
+    let server = MemoryDisk::new();
+    disk::replace(&server, Path::new(UIDLIST), b"old,").unwrap();
+    disk::replace(&server, Path::new("/keywords"), b"old").unwrap();
+    server
+}
+
+#[test]
+fn owner_stopped_before_its_rename_is_kept_out_by_the_fence() {
+    for manners in manners() {
+        let server = listed();
+        let node = stopped(&server, manners, Op::Rename, "/uidlist.tmp.");
+        let lock = acquire(&node, &patient()).unwrap();
+        assert!(lock.replace_with(b"ours").is_err());
+        drop(lock);
+        assert_eq!(server.read(Path::new(UIDLIST)).unwrap(), b"old,theirs,");
+        let mut left = files(&server);
+        left.sort();
+        assert_eq!(left, ["keywords", "uidlist"]);
+    }
+}
+
+#[test]
+fn owner_stopped_before_it_replaces_another_file_is_kept_out_too() {
+    let server = listed();
+    let node = stopped(&server, Manners::default(), Op::Rename, "/uidlist.tmp.");
+    let lock = acquire(&node, &patient()).unwrap();
+    assert!(lock.replace_beside(Path::new("/keywords"), b"ours").is_err());
+    assert_eq!(server.read(Path::new("/keywords")).unwrap(), b"theirs");
+}
+
+#[test]
+fn owner_stopped_before_it_appends_writes_into_nothing_and_learns_it() {
+    for manners in manners() {
+        let server = listed();
+        let node = stopped(&server, manners, Op::Write, UIDLIST);
+        let lock = acquire(&server, &patient()).unwrap();
+        let mut file = node.append(Path::new(UIDLIST)).unwrap();
+        lock.verify().unwrap();
+        let _ = file.write_all(b"ours,");
+        assert!(matches!(lock.verify(), Err(Error::LockLost { .. })));
+        assert_eq!(server.read(Path::new(UIDLIST)).unwrap(), b"old,theirs,");
+    }
+}
+
+#[test]
+fn fence_that_is_cut_at_any_call_leaves_the_content_whole() {
+    let server = listed();
+    disk::replace(&server, Path::new("/uidlist.tmp.7.elsewhere.0"), b"half").unwrap();
+    leave_lock_of_another_host(&server);
+    server.sync_dir(Path::new("/")).unwrap();
+    server.advance(patient().stale);
+    every_cut_from(
+        &server,
+        |disk| acquire(disk, &patient()).and_then(Dotlock::release),
+        |disk, cut| {
+            assert_eq!(disk.read(Path::new(UIDLIST)).unwrap(), b"old,");
+            assert!(!cut.finished || disk.stat(Path::new("/uidlist.tmp.7.elsewhere.0")).is_err());
+        },
+    );
 }

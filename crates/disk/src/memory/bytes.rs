@@ -24,6 +24,11 @@ impl Bytes {
         self.edit(Edit::Write { offset: self.current.len(), bytes: bytes.to_vec() });
     }
 
+    /// Writes where the writer believes the end to be, as an NFS client must: the protocol cannot append.
+    pub(super) fn write_at(&mut self, offset: usize, bytes: &[u8]) {
+        self.edit(Edit::Write { offset, bytes: bytes.to_vec() });
+    }
+
     pub(super) fn cut(&mut self, len: usize) {
         self.edit(Edit::Cut(len));
     }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::MemoryDisk;
 use super::bytes::Bytes;
+use super::{MemoryDisk, Opened};
 use crate::{Error, Op, ReadFile, Result, Stat, WriteFile};
 
 #[derive(Debug)]
@@ -18,19 +18,29 @@ pub(super) struct MemoryFile {
 }
 
 impl MemoryFile {
-    pub(super) fn new(disk: MemoryDisk, pin: Arc<()>, inode: u64, path: &Path, len: u64) -> MemoryFile {
+    pub(super) fn new(disk: MemoryDisk, opened: Opened, path: &Path) -> MemoryFile {
+        let Opened { inode, len, pin } = opened;
         MemoryFile { disk, inode, path: path.to_owned(), len, _pin: pin }
     }
 
     fn edit(&self, op: Op, edit: impl FnOnce(&mut Bytes)) -> Result<()> {
         self.disk.change(op, &self.path, |state| {
+            state.known(self.inode, &self.path)?;
             state.edit(self.inode, edit);
             Ok(())
         })
     }
 
+    /// An NFS client writes where it believes the end to be.
+    fn write(&self, content: &mut Bytes, bytes: &[u8]) {
+        match usize::try_from(self.len) {
+            Ok(len) if self.disk.is_client => content.write_at(len, bytes),
+            _ => content.write(bytes),
+        }
+    }
+
     fn stat_now(&self) -> Result<Stat> {
-        self.disk.look(Op::Stat, &self.path, |state| state.stat(self.inode, &self.path))
+        self.disk.look(Op::Stat, &self.path, |state| state.stat_open(self.inode, &self.path))
     }
 }
 
@@ -43,11 +53,12 @@ impl WriteFile for MemoryFile {
             Op::Write,
             &self.path,
             |state| {
-                state.edit(inode, |content| content.write(bytes));
+                state.known(inode, &self.path)?;
+                state.edit(inode, |content| self.write(content, bytes));
                 Ok(())
             },
             |state| {
-                state.edit(inode, |content| content.write(half));
+                state.edit(inode, |content| self.write(content, half));
                 written = half.len();
             },
         );
@@ -61,6 +72,7 @@ impl WriteFile for MemoryFile {
             Op::Sync,
             &self.path,
             |state| {
+                state.known(inode, &self.path)?;
                 state.settle(inode, Bytes::sync);
                 Ok(())
             },
@@ -86,6 +98,7 @@ impl WriteFile for MemoryFile {
 
     fn set_modified(&mut self, time: SystemTime) -> Result<()> {
         self.disk.change(Op::SetModified, &self.path, |state| {
+            state.known(self.inode, &self.path)?;
             state.set_modified(self.inode, time);
             Ok(())
         })
@@ -95,6 +108,7 @@ impl WriteFile for MemoryFile {
 impl ReadFile for MemoryFile {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
         self.disk.look(Op::Read, &self.path, |state| {
+            state.known(self.inode, &self.path)?;
             let content = state.file(Op::Read, self.inode, &self.path)?.current();
             let rest = usize::try_from(offset).ok().and_then(|offset| content.get(offset..)).unwrap_or_default();
             let len = rest.len().min(buf.len());
@@ -109,5 +123,11 @@ impl ReadFile for MemoryFile {
 
     fn stat(&self) -> Result<Stat> {
         self.stat_now()
+    }
+}
+
+impl Drop for MemoryFile {
+    fn drop(&mut self) {
+        self.disk.close(self.inode);
     }
 }

@@ -1,5 +1,6 @@
 //! The storage behind a memory disk: inodes and their content, clock, processes, locks, faults and the power switch.
-//! Everything here happens while the storage's mutex is held. Names are next door, in `tree`.
+//! Everything here happens while the storage's mutex is held. Names are next door, in `tree`; what an NFS client believes
+//! of all that, in `client`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::bytes::Bytes;
+use super::client::Client;
 use super::names::Names;
 use crate::{Error, Kind, Op, Result, Stat};
 
@@ -26,6 +28,8 @@ const SWEEP_AFTER: usize = 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     NoSpace,
+    /// EDQUOT: the user we run as has used up his share.
+    OverQuota,
     Stale,
     /// EIO: the device does not answer.
     Broken,
@@ -35,6 +39,7 @@ impl Fault {
     pub(super) fn error(self, op: Op, path: &Path) -> Error {
         let kind = match self {
             Fault::NoSpace => io::ErrorKind::StorageFull,
+            Fault::OverQuota => io::ErrorKind::QuotaExceeded,
             Fault::Stale => io::ErrorKind::StaleNetworkFileHandle,
             Fault::Broken => io::ErrorKind::Other,
         };
@@ -49,14 +54,21 @@ pub(super) struct State {
     sweep_at: usize,
     pub(super) clock: SystemTime,
     pub(super) frozen: bool,
+    /// File times are whole multiples of it.
+    pub(super) tick: Duration,
     pub(super) power: bool,
     pub(super) calls: u64,
+    pub(super) serial: u64,
     pub(super) cut_at: Option<u64>,
     pub(super) faults: Vec<(Op, Fault)>,
     /// Which process has locked which inode.
     pub(super) locks: BTreeMap<u64, u32>,
     pub(super) processes: BTreeSet<u32>,
     next_process: u32,
+    /// What NFS clients believe, by host. A host without an entry sees the storage itself.
+    pub(super) clients: BTreeMap<u32, Client>,
+    /// The host whose call is being answered.
+    pub(super) asking: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -75,22 +87,31 @@ pub(super) enum Body {
     Dir(Names),
 }
 
+/// When the clock of every new disk starts.
+pub(super) fn start() -> SystemTime {
+    UNIX_EPOCH + START
+}
+
 impl State {
     pub(super) fn new() -> State {
-        let clock = UNIX_EPOCH + START;
+        let clock = start();
         let mut state = State {
             inodes: BTreeMap::new(),
             next_inode: ROOT,
             sweep_at: SWEEP_AFTER,
             clock,
             frozen: false,
+            tick: Duration::from_nanos(1),
             power: true,
             calls: 0,
+            serial: 0,
             cut_at: None,
             faults: Vec::new(),
             locks: BTreeMap::new(),
             processes: BTreeSet::new(),
             next_process: 1,
+            clients: BTreeMap::new(),
+            asking: 0,
         };
         state.new_inode(Body::Dir(Names::default()));
         state
@@ -133,9 +154,16 @@ impl State {
         Ok(())
     }
 
+    /// What the call is made to say: because somebody asked for it, or because it is the manner of the node.
     pub(super) fn take_fault(&mut self, op: Op) -> Option<Fault> {
-        let place = self.faults.iter().position(|(of, _)| *of == op)?;
-        Some(self.faults.remove(place).1)
+        match self.faults.iter().position(|(of, _)| *of == op) {
+            Some(place) => Some(self.faults.remove(place).1),
+            None => self.clients.get_mut(&self.asking)?.fault(op),
+        }
+    }
+
+    pub(super) fn loses_reply(&mut self) -> bool {
+        self.clients.get_mut(&self.asking).is_some_and(Client::loses_reply)
     }
 
     // Locks.
@@ -157,15 +185,21 @@ impl State {
 
     // Files.
 
+    /// What a file changed now is stamped with.
+    pub(super) fn file_time(&self) -> SystemTime {
+        let since = self.clock.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let whole = since - since % self.tick.as_nanos().max(1);
+        UNIX_EPOCH + Duration::from_nanos(u64::try_from(whole).unwrap_or(u64::MAX))
+    }
+
     pub(super) fn create_file(&mut self, op: Op, path: &Path) -> Result<u64> {
         self.create(op, path, Body::File(Bytes::default()))
     }
 
     pub(super) fn open_or_create(&mut self, op: Op, path: &Path) -> Result<u64> {
-        match self.find(op, path) {
-            Ok(inode) => self.file(op, inode, path).map(|_| inode),
-            Err(Error::NotFound { .. }) => self.create_file(op, path),
-            Err(error) => Err(error),
+        match self.find_or_ask(op, path)? {
+            Some(inode) => self.file(op, inode, path).map(|_| inode),
+            None => self.create_file(op, path),
         }
     }
 
@@ -179,14 +213,15 @@ impl State {
 
     /// Changes a file's content and with it its times.
     pub(super) fn edit(&mut self, inode: u64, edit: impl FnOnce(&mut Bytes)) {
-        let clock = self.clock;
+        let time = self.file_time();
         if let Some(inode) = self.inodes.get_mut(&inode)
             && let Body::File(bytes) = &mut inode.body
         {
             edit(bytes);
-            inode.modified = clock;
-            inode.changed = clock;
+            inode.modified = time;
+            inode.changed = time;
         }
+        self.changed_by_asking(inode);
     }
 
     /// Makes content durable, or spoils it; the times stay.
@@ -197,11 +232,12 @@ impl State {
     }
 
     pub(super) fn set_modified(&mut self, inode: u64, time: SystemTime) {
-        let clock = self.clock;
+        let changed = self.file_time();
         if let Some(inode) = self.inodes.get_mut(&inode) {
             inode.modified = time;
-            inode.changed = clock;
+            inode.changed = changed;
         }
+        self.changed_by_asking(inode);
     }
 
     pub(super) fn len(&self, inode: u64) -> u64 {
@@ -231,7 +267,8 @@ impl State {
     pub(super) fn new_inode(&mut self, body: Body) -> u64 {
         let number = self.next_inode;
         self.next_inode += 1;
-        let inode = Inode { body, modified: self.clock, changed: self.clock, links: 0, pin: Arc::default() };
+        let time = self.file_time();
+        let inode = Inode { body, modified: time, changed: time, links: 0, pin: Arc::default() };
         self.inodes.insert(number, inode);
         number
     }

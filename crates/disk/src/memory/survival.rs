@@ -40,6 +40,7 @@ impl State {
         found.faults.clear();
         found.locks.clear();
         found.processes.clear();
+        found.clients.clear();
         found.lose(survival);
         found.keep_what_is_named();
         found

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -65,6 +65,17 @@ impl WriteFile for RealWriteFile {
 
     fn stat(&self) -> Result<Stat> {
         self.file.metadata().and_then(|metadata| stat_of(&metadata)).map_err(|error| self.error(Op::Stat, error))
+    }
+
+    fn take_after(&mut self, other: &Path) -> Result<()> {
+        let metadata = match std::fs::metadata(other) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(Error::new(Op::Stat, other, error)),
+        };
+        // Only root may give files away; who is not root owns both already, or could not read the other one.
+        let _ = std::os::unix::fs::fchown(&self.file, Some(metadata.uid()), Some(metadata.gid()));
+        self.file.set_permissions(metadata.permissions()).map_err(|error| self.error(Op::Stat, error))
     }
 
     fn set_modified(&mut self, time: SystemTime) -> Result<()> {
