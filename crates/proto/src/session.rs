@@ -21,6 +21,8 @@
 
 use std::time::Duration;
 
+use crate::sasl::Channel;
+
 /// What a session wants. `Q` is the protocol's question type.
 #[derive(Debug)]
 pub enum Next<Q> {
@@ -61,6 +63,12 @@ pub trait Session {
     /// The handshake after `StartTls` succeeded. What the peer had sent before it is forgotten.
     fn tls_started(&mut self);
 
+    /// The connection is encrypted, and this is what that gives to logins: told before the first `next` where TLS came first,
+    /// else before `tls_started`.
+    fn secured(&mut self, channel: Channel) {
+        let _ = channel;
+    }
+
     /// The peer was silent for the patience asked for: say good-bye in the protocol's words.
     fn timed_out(&mut self);
 
@@ -90,6 +98,21 @@ pub const OUTBOX_FULL: usize = 16 * 1024;
 impl Outbox {
     pub fn push(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
+    }
+
+    /// A number in decimal.
+    pub fn number(&mut self, mut number: u64) {
+        let mut digits = [0; 20];
+        let mut start = digits.len();
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' + (number % 10) as u8;
+            number /= 10;
+            start -= 1;
+            if number == 0 {
+                break;
+            }
+        }
+        self.push(digits.get(start..).unwrap_or_default());
     }
 
     pub fn is_empty(&self) -> bool {

@@ -9,16 +9,16 @@ use std::sync::Arc;
 pub use mail::flags::{FlagChange, How};
 
 use mail::date::DateTime;
-use mail::mime::Part;
+use mail::digest::{Digests, Want};
 use mail::search::Key;
 use mail::{Flags, Keyword, MailboxName, Snapshot, Uid, UidValidity};
 
-use crate::sasl::Credentials;
+use crate::sasl::{self, Credentials};
 
 /// The most octets one `Ask::Read` asks for.
 pub const READ_MAX: usize = 64 * 1024;
-/// The most messages one `Ask::Facts` asks about.
-pub const FACTS_MAX: usize = 256;
+/// The most messages one `Ask::Digests` asks about.
+pub const DIGESTS_MAX: usize = 256;
 
 /// A question. The answer that belongs to it is named beside it; `Answer::Refused` is always possible.
 #[derive(Debug)]
@@ -26,10 +26,14 @@ pub enum Ask {
     /// Who is this? → `Done`, or `Refused(AuthenticationFailed | Unavailable | ..)`. From then on the house knows the account.
     /// The command LOGIN counts as mechanism LOGIN.
     LogIn(Credentials),
+    /// Before that, what a mechanism needs → `Sasl`, or `Refused(Unavailable)`.
+    Sasl(sasl::Ask),
     /// All mailboxes of the account and all subscriptions → `Mailboxes`.
     Mailboxes,
     /// → `Status`.
     Status { name: MailboxName },
+    /// How much is used of what may be used → `Quota`: of the account, or of it as far as this mailbox counts (RFC 9208).
+    Quota { mailbox: Option<MailboxName> },
     /// Makes a mailbox and the missing ones above it → `Done`. `special_use` as `\Sent` (RFC 6154 §3).
     Create { name: MailboxName, special_use: Option<&'static str> },
     /// → `Done`.
@@ -56,11 +60,11 @@ pub enum Ask {
     Move { uids: Vec<Uid>, to: MailboxName },
     /// Which messages of the selected mailbox fit? → `Found`, in any order.
     Search(Key),
-    /// Size and date of up to `FACTS_MAX` messages → `Facts`, without those that are gone.
-    Facts { uids: Vec<Uid> },
-    /// Opens a message of the selected mailbox → `Message`. It stays readable, even if it is expunged meanwhile, until the
-    /// next `Open` or `CloseMessage`. `structure` asks for the MIME structure too, which may cost reading it all.
-    Open { uid: Uid, structure: bool },
+    /// What up to `DIGESTS_MAX` messages look like in a list → `Digests`, of as many of the first as fit into one answer.
+    Digests { uids: Vec<Uid>, want: Want },
+    /// Opens a message of the selected mailbox → `Message`, with its first octets, up to `length`. It stays readable, even
+    /// if it is expunged meanwhile, until the next `Open` or `CloseMessage`.
+    Open { uid: Uid, length: usize },
     /// Octets of the opened message → `Bytes`: exactly `length` of them, fewer only where the message ends.
     Read { uid: Uid, offset: u64, length: usize },
     /// The opened message is not needed any more → `Done`.
@@ -92,6 +96,22 @@ pub struct MailboxInfo {
     pub subscribed: bool,
 }
 
+/// Which flags may be changed in a mailbox (RFC 4314 §5.1.1: the rights `s`, `t` and `w`). What is beyond them stays as it is,
+/// without a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MayChange {
+    /// `\Seen`
+    pub seen: bool,
+    /// `\Deleted`
+    pub deleted: bool,
+    /// All others, keywords too.
+    pub others: bool,
+}
+
+impl MayChange {
+    pub const ALL: MayChange = MayChange { seen: true, deleted: true, others: true };
+}
+
 /// Numbers for `STATUS`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MailboxStatus {
@@ -102,20 +122,23 @@ pub struct MailboxStatus {
     pub unseen: u32,
     /// Octets of all messages together (RFC 8438).
     pub size: u64,
+    /// The messages with `\Deleted`, and their octets (RFC 9208 §4.1.4).
+    pub deleted: u32,
+    pub deleted_size: u64,
 }
 
-/// What about a message costs a look at its file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fact {
-    pub uid: Uid,
-    /// Octets with CR LF line ends.
-    pub size: u64,
-    pub internal_date: DateTime,
+/// Use and limit of what is limited (RFC 9208 §5). Without any, there is no quota root.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// In units of 1024 octets.
+    pub storage: Option<(u64, u64)>,
+    pub messages: Option<(u64, u64)>,
 }
 
 /// An answer.
 #[derive(Debug)]
 pub enum Answer {
+    Sasl(sasl::Answer),
     Done,
     Mailboxes {
         mailboxes: Vec<MailboxInfo>,
@@ -123,12 +146,15 @@ pub enum Answer {
         subscriptions: Vec<MailboxName>,
     },
     Status(MailboxStatus),
+    Quota(Quota),
     Selected {
         snapshot: Arc<Snapshot>,
         /// The messages that this session is the first to be told of (`\Recent`), ascending.
         recent: Vec<Uid>,
         /// True also when the account may not change the mailbox.
         read_only: bool,
+        /// The flags that it may change there.
+        may_change: MayChange,
     },
     Synced {
         snapshot: Arc<Snapshot>,
@@ -142,12 +168,13 @@ pub enum Answer {
         target: Vec<Uid>,
     },
     Found(Vec<Uid>),
-    Facts(Vec<Fact>),
-    /// `structure` is there when it was asked for.
+    Digests(Digests),
     Message {
+        /// Octets with CR LF line ends.
         size: u64,
         internal_date: DateTime,
-        structure: Option<Arc<Part>>,
+        /// As many of the first octets as were asked for, or fewer.
+        start: Vec<u8>,
     },
     Bytes(Vec<u8>),
     Appended {

@@ -83,6 +83,8 @@ pub const COMMANDS: &[Row] = &[
     row("LSUB",         LoggedIn,    Everything,     run::list::lsub),
     row("NAMESPACE",    LoggedIn,    Nothing,        run::namespace::start),
     row("STATUS",       LoggedIn,    Everything,     run::status::start),
+    row("GETQUOTA",     LoggedIn,    Nothing,        run::quota::get),
+    row("GETQUOTAROOT", LoggedIn,    Nothing,        run::quota::get_root),
     row("IDLE",         LoggedIn,    Nothing,        run::idle::start),
     row("CHECK",        Selected,    Everything,     run::noop::check),
     row("CLOSE",        Selected,    Nothing,        run::close::close),

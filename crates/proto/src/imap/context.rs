@@ -7,6 +7,7 @@ use super::ask::Answer;
 use super::commands::capability;
 use super::view::View;
 use crate::Outbox;
+use crate::sasl::{Channel, Offers};
 
 /// What all IMAP sessions of a listener have in common.
 #[derive(Debug, Clone)]
@@ -17,6 +18,10 @@ pub struct Profile {
     pub id: Vec<(String, String)>,
     /// Whether the house can give special uses to mailboxes: offers CREATE-SPECIAL-USE (RFC 6154 §3).
     pub create_special_use: bool,
+    /// Whether the house keeps quotas: offers QUOTA (RFC 9208).
+    pub quota: bool,
+    /// How one may log in.
+    pub offers: Offers,
     pub limits: Limits,
 }
 
@@ -87,6 +92,8 @@ pub enum State {
 pub struct Context {
     pub profile: Arc<Profile>,
     pub tls: TlsState,
+    /// What TLS gives to logins, until somebody has logged in.
+    pub channel: Option<Arc<Channel>>,
     pub state: State,
     pub out: Outbox,
     pub failed_logins: u32,
@@ -101,6 +108,7 @@ impl Context {
         Context {
             profile,
             tls,
+            channel: None,
             state: State::BeforeLogin,
             out: Outbox::default(),
             failed_logins: 0,

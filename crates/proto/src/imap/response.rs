@@ -150,12 +150,15 @@ pub fn string(text: &[u8], out: &mut Outbox) {
         return literal(text, out);
     }
     out.push(b"\"");
-    for byte in text {
-        if matches!(byte, b'"' | b'\\') {
-            out.push(b"\\");
-        }
-        out.push(&[*byte]);
+    let mut rest = text;
+    while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
+        let (plain, escaped) = rest.split_at(at);
+        out.push(plain);
+        out.push(b"\\");
+        out.push(escaped.get(..1).unwrap_or_default());
+        rest = escaped.get(1..).unwrap_or_default();
     }
+    out.push(rest);
     out.push(b"\"");
 }
 

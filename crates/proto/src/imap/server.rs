@@ -15,6 +15,7 @@ use super::command::{Called, MAILBOX_LOST, OnLine, OnReceived, Step, Then};
 use super::context::{Context, Profile, State, TlsState};
 use super::reader::{Announced, Reader};
 use super::response::Completion;
+use crate::sasl::Channel;
 use crate::session::{Next, Session};
 
 /// The server's side of an IMAP connection.
@@ -33,6 +34,7 @@ pub struct Server {
 }
 
 enum Doing {
+    Greeting,
     Reading,
     Stepping(Step),
     /// An answer is awaited.
@@ -58,13 +60,10 @@ enum Doing {
 impl Server {
     /// A session, which begins by greeting its client. `tls` is `On` where TLS came first (port 993).
     pub fn new(profile: Arc<Profile>, tls: TlsState) -> Server {
-        let mut context = Context::new(profile, tls);
-        let greeting = format!("* OK [{}] {}\r\n", context.capability_code(), context.profile.greeting);
-        context.out.push(greeting.as_bytes());
         Server {
-            context,
+            context: Context::new(profile, tls),
             reader: Reader::default(),
-            doing: Doing::Reading,
+            doing: Doing::Greeting,
             tag: Vec::new(),
             called: None,
             announced: None,
@@ -77,7 +76,6 @@ impl Server {
     /// A session that says only this and closes, for a client that may not come in.
     pub fn turned_away(profile: Arc<Profile>, tls: TlsState, text: &str) -> Server {
         let mut session = Server::new(profile, tls);
-        session.context.out.take();
         // RFC 3501 §7.1.5: a greeting of BYE; RFC 5530 §3: UNAVAILABLE.
         session.context.out.push(format!("* BYE [UNAVAILABLE] {text}\r\n").as_bytes());
         session.doing = Doing::Closing;
@@ -92,6 +90,12 @@ impl Server {
     /// One thing at a time; `None` when there is more to do before the driver can do anything.
     fn advance(&mut self) -> Option<Next<Ask>> {
         match std::mem::replace(&mut self.doing, Doing::Reading) {
+            Doing::Greeting => {
+                let context = &mut self.context;
+                let greeting = format!("* OK [{}] {}\r\n", context.capability_code(), context.profile.greeting);
+                context.out.push(greeting.as_bytes());
+                None
+            }
             Doing::Reading => self.read_command(),
             Doing::Stepping(step) => self.step(step),
             Doing::AwaitingLine(on_line) => self.read_line(on_line),
@@ -190,6 +194,10 @@ impl Session for Server {
         self.reader.clear();
         self.context.tls = TlsState::On;
         self.doing = Doing::Reading;
+    }
+
+    fn secured(&mut self, channel: Channel) {
+        self.context.channel = Some(Arc::new(channel));
     }
 
     fn timed_out(&mut self) {

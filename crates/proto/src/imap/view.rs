@@ -7,9 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use mail::{Flags, MailboxName, NumberSet, Row, Seq, Snapshot, Uid};
+use mail::{Flags, MailboxName, NumberSet, Row, Rows, Seq, Snapshot, Uid};
 
-use super::ask::{FlagChange, How};
+use super::ask::{FlagChange, How, MayChange};
 use super::response::names;
 use crate::Outbox;
 
@@ -17,6 +17,7 @@ use crate::Outbox;
 pub struct View {
     name: MailboxName,
     read_only: bool,
+    may_change: MayChange,
     /// What the client was shown: its rows in its numbering.
     shown: Arc<Snapshot>,
     /// What the store said last.
@@ -42,15 +43,38 @@ pub struct Numbered {
     pub uid: Uid,
 }
 
+/// What changes in a view that catches up.
+struct News {
+    rows: Rows,
+    expunged: usize,
+    /// Flags to tell, ascending.
+    changed: Vec<Uid>,
+}
+
 impl View {
     pub fn new(name: MailboxName, snapshot: Arc<Snapshot>, recent: Vec<Uid>, read_only: bool) -> View {
         let (latest, announced) = (Arc::clone(&snapshot), Arc::clone(&snapshot));
         let recent = recent.into_iter().collect();
-        View { name, read_only, shown: snapshot, latest, announced, told: BTreeMap::new(), recent }
+        View {
+            name,
+            read_only,
+            may_change: MayChange::ALL,
+            shown: snapshot,
+            latest,
+            announced,
+            told: BTreeMap::new(),
+            recent,
+        }
     }
 
     pub fn name(&self) -> &MailboxName {
         &self.name
+    }
+
+    /// Tells in PERMANENTFLAGS only what may be changed (RFC 4314 §5.1.1).
+    #[must_use]
+    pub fn with_flags_of(self, may_change: MayChange) -> View {
+        View { may_change, ..self }
     }
 
     pub fn is_read_only(&self) -> bool {
@@ -94,7 +118,13 @@ impl View {
         if self.read_only {
             return out.push(b"* OK [PERMANENTFLAGS ()] Read-only mailbox.\r\n");
         }
-        all.extend(self.latest.keywords.has_room().then_some("\\*"));
+        all.retain(|flag| match *flag {
+            "\\Seen" => self.may_change.seen,
+            "\\Deleted" => self.may_change.deleted,
+            _ => self.may_change.others,
+        });
+        let new = self.may_change.others && self.latest.keywords.has_room();
+        all.extend(new.then_some("\\*"));
         out.push(format!("* OK [PERMANENTFLAGS {}] Flags permitted.\r\n", names(&all)).as_bytes());
     }
 
@@ -112,7 +142,7 @@ impl View {
         let (star, place): (u32, &dyn Fn(u32) -> usize) = match numbers {
             Numbers::Seq => (u32::try_from(rows.len()).unwrap_or(u32::MAX), &|number| number as usize - 1),
             Numbers::Uid => (rows.last().map_or(0, |row| row.uid.number()), &|number| {
-                rows.partition_point(|row| row.uid.number() < number)
+                Uid::new(number).map_or(0, |uid| rows.lower_bound(uid))
             }),
         };
         if rows.is_empty() {
@@ -123,10 +153,8 @@ impl View {
     }
 
     fn numbered(&self, from: usize, to: usize) -> impl Iterator<Item = Numbered> {
-        let rows = self.shown.rows.get(from..to).unwrap_or_default();
-        rows.iter()
-            .enumerate()
-            .filter_map(move |(index, row)| Some(Numbered { seq: Seq::at(from + index)?, uid: row.uid }))
+        let rows = self.shown.rows.range(from, to).enumerate();
+        rows.filter_map(move |(index, row)| Some(Numbered { seq: Seq::at(from + index)?, uid: row.uid }))
     }
 
     /// The client's number of a message; `None` when the client does not know it yet.
@@ -155,18 +183,30 @@ impl View {
     }
 
     /// `FLAGS (..)`, as it stands in a FETCH response. From now on the client knows these flags.
-    pub fn tell_flags(&mut self, uid: Uid) -> String {
+    pub fn tell_flags(&mut self, uid: Uid, out: &mut Outbox) {
         let flags = self.flags(uid);
-        self.remember(uid, flags);
-        self.flags_item(uid, flags)
+        // Nothing was told that the client was not shown, and it was shown this: the usual case, for many in a row.
+        let same = self.told.is_empty() && Arc::ptr_eq(&self.shown, &self.latest);
+        if !same {
+            self.remember(uid, flags);
+        }
+        self.flags_item(uid, flags, out);
     }
 
-    fn flags_item(&self, uid: Uid, flags: Flags) -> String {
-        let mut all: Vec<&str> = flags.system_names().collect();
-        all.extend(self.recent.contains(&uid).then_some("\\Recent"));
+    fn flags_item(&self, uid: Uid, flags: Flags, out: &mut Outbox) {
+        out.push(b"FLAGS (");
+        let mut separator: &[u8] = b"";
+        let mut write = |name: &str| {
+            out.push(std::mem::replace(&mut separator, b" "));
+            out.push(name.as_bytes());
+        };
+        flags.system_names().for_each(&mut write);
+        if self.recent.contains(&uid) {
+            write("\\Recent");
+        }
         let keywords = flags.keyword_numbers().filter_map(|number| self.latest.keywords.name(number));
-        all.extend(keywords.map(|keyword| keyword.as_str()));
-        format!("FLAGS {}", names(&all))
+        keywords.for_each(|keyword| write(keyword.as_str()));
+        out.push(b")");
     }
 
     /// The client asked for this change with `.SILENT`, so it reckons the result itself. What somebody else changed at the
@@ -209,13 +249,9 @@ impl View {
             return;
         }
         let (count, recent_count) = (self.shown.rows.len(), self.recent().count());
-        let kept = self.tell_expunges(expunges, out);
-        let kept_count = kept.len();
-        let rows = with_new_rows(kept, &self.latest.rows);
-        let changed = self.changed_rows(&rows[..kept_count]);
-        let told_count = if expunges { kept_count } else { count };
-        let grown = rows.len() > told_count;
-        self.shown = same_or_new(&self.latest, rows);
+        let news = self.news(expunges, out);
+        let grown = news.rows.len() > count - news.expunged;
+        self.shown = same_or_new(&self.latest, news.rows);
         self.told.clear();
         self.recent.retain(|uid| self.shown.position(*uid).is_some() || self.latest.position(*uid).is_some());
         if grown {
@@ -225,48 +261,64 @@ impl View {
         if recent_now != recent_count {
             out.push(format!("* {recent_now} RECENT\r\n").as_bytes());
         }
-        for uid in changed {
+        for uid in news.changed {
             self.write_changed_flags(uid, with_uid, out);
         }
     }
 
-    /// The rows that stay, with their newest flags. Each EXPUNGE shifts the numbers after it at once.
-    fn tell_expunges(&self, expunges: bool, out: &mut Outbox) -> Vec<Row> {
-        let mut kept = Vec::with_capacity(self.latest.rows.len());
-        for row in &self.shown.rows {
-            match self.latest.row(row.uid) {
-                Some(now) => kept.push(*now),
-                None if expunges => out.push(format!("* {} EXPUNGE\r\n", kept.len() + 1).as_bytes()),
-                None => kept.push(Row { flags: self.shown_flags(row), ..*row }),
+    /// What the client is going to know. Tells each EXPUNGE, which shifts the numbers after it at once, if it may.
+    fn news(&self, expunges: bool, out: &mut Outbox) -> News {
+        let mut news =
+            News { rows: self.latest.rows.clone(), expunged: 0, changed: self.told.keys().copied().collect() };
+        let (mut otherwise, mut arrived) = (Vec::new(), Vec::new());
+        for difference in self.shown.rows.compare(&self.latest.rows) {
+            match (difference.before, difference.after) {
+                (Some((position, _)), None) if expunges => {
+                    out.push(format!("* {} EXPUNGE\r\n", position + 1 - news.expunged).as_bytes());
+                    news.expunged += 1;
+                }
+                (Some((_, row)), None) => otherwise.push((row.uid, Some(Row { flags: self.shown_flags(&row), ..row }))),
+                (None, Some((_, row))) => arrived.push(row.uid),
+                (_, Some((_, row))) => news.changed.push(row.uid),
+                (None, None) => {}
             }
         }
-        kept
+        // A UID that is new but not higher than the last one shown cannot be told without breaking the client's numbers; no
+        // store may give one, and this view never shows it.
+        let last = self.last_kept(expunges);
+        otherwise.extend(arrived.into_iter().filter(|uid| Some(*uid) <= last).map(|uid| (uid, None)));
+        otherwise.sort_unstable_by_key(|(uid, _)| *uid);
+        news.rows.edit(&otherwise);
+        news.changed.retain(|uid| self.differs(*uid));
+        news.changed.sort_unstable();
+        news.changed.dedup();
+        news
     }
 
-    fn changed_rows(&self, rows: &[Row]) -> Vec<Uid> {
-        let known = |row: &Row| self.shown.row(row.uid).map(|shown| self.shown_flags(shown));
-        rows.iter().filter(|row| known(row) != Some(row.flags)).map(|row| row.uid).collect()
+    /// The highest UID among the messages that the client keeps.
+    fn last_kept(&self, expunges: bool) -> Option<Uid> {
+        let kept = |row: &&Row| !expunges || self.is_there(row.uid);
+        let positions = (0..self.shown.rows.len()).rev();
+        positions.filter_map(|position| self.shown.rows.at(position)).find(kept).map(|row| row.uid)
+    }
+
+    /// Whether the client believes in other flags of a message that is there than it has.
+    fn differs(&self, uid: Uid) -> bool {
+        let shown = self.shown.row(uid).map(|row| self.shown_flags(row));
+        shown.is_some_and(|shown| self.latest.row(uid).is_some_and(|row| row.flags != shown))
     }
 
     fn write_changed_flags(&self, uid: Uid, with_uid: bool, out: &mut Outbox) {
         let Some(seq) = self.seq(uid) else { return };
         let prefix = if with_uid { format!("UID {uid} ") } else { String::new() };
-        let flags = self.flags_item(uid, self.flags(uid));
-        out.push(format!("* {seq} FETCH ({prefix}{flags})\r\n").as_bytes());
+        out.push(format!("* {seq} FETCH ({prefix}").as_bytes());
+        self.flags_item(uid, self.flags(uid), out);
+        out.push(b")\r\n");
     }
 }
 
-/// The rows shown, and after them the new ones. A UID that is new but not higher than the last one shown cannot be told
-/// without breaking the client's numbers; no store may give one, and this view never shows it.
-fn with_new_rows(mut shown: Vec<Row>, latest: &[Row]) -> Vec<Row> {
-    let last = shown.last().map(|row| row.uid);
-    let first_new = latest.partition_point(|row| Some(row.uid) <= last);
-    shown.extend_from_slice(&latest[first_new..]);
-    shown
-}
-
 /// The store's own snapshot when the rows are the same, so that all sessions share one.
-fn same_or_new(latest: &Arc<Snapshot>, rows: Vec<Row>) -> Arc<Snapshot> {
+fn same_or_new(latest: &Arc<Snapshot>, rows: Rows) -> Arc<Snapshot> {
     if latest.rows == rows {
         return Arc::clone(latest);
     }
@@ -312,7 +364,7 @@ mod tests {
             uid_next: Uid::new(next).unwrap(),
             highest_modseq: ModSeq(1),
             keywords: Keywords::default(),
-            rows: rows.to_vec(),
+            rows: rows.iter().copied().collect(),
         })
     }
 

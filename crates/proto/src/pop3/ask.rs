@@ -2,7 +2,7 @@
 
 use mail::{Uid, UidValidity};
 
-use crate::sasl::Credentials;
+use crate::sasl::{self, Credentials};
 
 /// The most octets that one `Read` asks for.
 pub const READ_LENGTH_MAX: u32 = 64 * 1024;
@@ -10,6 +10,8 @@ pub const READ_LENGTH_MAX: u32 = 64 * 1024;
 /// A question. In brackets: the answers that fit; `Refused` always does. Any other is taken for `Refusal::Temporary`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
+    /// What a mechanism needs before we know who they are. (`Sasl`)
+    Sasl(sasl::Ask),
     /// Is it them? (`Done`)
     LogIn(Credentials),
     /// The messages of their INBOX, as they are now. (`Maildrop`)
@@ -24,6 +26,7 @@ pub enum Ask {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     Done,
+    Sasl(sasl::Answer),
     Maildrop { drops: Vec<Drop>, uid_validity: UidValidity },
     Bytes(Vec<u8>),
     Refused(Refusal),

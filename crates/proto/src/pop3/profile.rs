@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::sasl::Offers;
+
 /// How a listener uses TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tls {
@@ -50,11 +52,19 @@ pub struct Profile {
     pub tls: Tls,
     /// Passwords are taken only inside TLS.
     pub login_needs_tls: bool,
+    /// How one may log in.
+    pub offers: Offers,
     pub limits: Limits,
 }
 
 impl Default for Profile {
     fn default() -> Profile {
-        Profile { banner: "Tepui ready.".into(), tls: Tls::Off, login_needs_tls: true, limits: Limits::default() }
+        Profile {
+            banner: "Tepui ready.".into(),
+            tls: Tls::Off,
+            login_needs_tls: true,
+            offers: Offers::default(),
+            limits: Limits::default(),
+        }
     }
 }

@@ -6,7 +6,7 @@
 use super::ask::Refusal;
 use super::command::Fault;
 use super::profile::{Profile, Tls};
-use crate::sasl::{self, Failure, Mechanism};
+use crate::sasl::{self, Channel, Failure, Offers};
 
 /// Characters of an echo.
 const ECHO_LENGTH_MAX: usize = 40;
@@ -27,8 +27,8 @@ pub fn challenge(challenge: &[u8]) -> String {
 }
 
 /// CAPA (RFC 2449 §5). What concerns login vanishes with it.
-pub fn capabilities(profile: &Profile, in_tls: bool, logged_in: bool) -> String {
-    let mechanisms = format!("SASL {}", Mechanism::ALL.map(Mechanism::name).join(" "));
+pub fn capabilities(profile: &Profile, in_tls: bool, channel: Option<&Channel>, logged_in: bool) -> String {
+    let mechanisms = format!("SASL {}", profile.offers.names("", channel));
     let login = !logged_in && (in_tls || !profile.login_needs_tls);
     let rows = [
         ("CAPA", true),
@@ -38,8 +38,8 @@ pub fn capabilities(profile: &Profile, in_tls: bool, logged_in: bool) -> String 
         ("PIPELINING", true),
         ("AUTH-RESP-CODE", true),
         ("STLS", !logged_in && !in_tls && profile.tls == Tls::Offered),
-        ("USER", login),
-        (mechanisms.as_str(), login),
+        ("USER", login && profile.offers.take_passwords()),
+        (mechanisms.as_str(), login && mechanisms != "SASL "),
         ("IMPLEMENTATION Tepui", true),
     ];
     let lines = rows.iter().filter(|(_, offered)| *offered).map(|(line, _)| format!("{line}\r\n"));
@@ -47,9 +47,9 @@ pub fn capabilities(profile: &Profile, in_tls: bool, logged_in: bool) -> String 
 }
 
 /// AUTH without a mechanism.
-pub fn mechanisms() -> String {
-    let lines = Mechanism::ALL.map(|mechanism| format!("{}\r\n", mechanism.name()));
-    format!("{}{}.\r\n", ok(""), lines.concat())
+pub fn mechanisms(offers: &Offers, channel: Option<&Channel>) -> String {
+    let lines: String = offers.on(channel).map(|mechanism| format!("{}\r\n", mechanism.name())).collect();
+    format!("{}{lines}.\r\n", ok(""))
 }
 
 pub fn fault(fault: &Fault, logged_in: bool) -> String {

@@ -15,7 +15,7 @@ use super::command::{self, Command, Fault};
 use super::profile::{Profile, Tls};
 use super::response;
 use crate::input::{Input, Line};
-use crate::sasl::Exchange;
+use crate::sasl::{Channel, Exchange, LastWords};
 use crate::session::{Next, Outbox, Session};
 use maildrop::{Listing, Maildrop};
 use retrieve::Retrieval;
@@ -30,6 +30,7 @@ pub struct Server {
     ask: Option<Ask>,
     pending: Option<Pending>,
     in_tls: bool,
+    channel: Option<Arc<Channel>>,
     /// The name that USER gave.
     user: Option<String>,
     maildrop: Option<Box<Maildrop>>,
@@ -45,6 +46,8 @@ enum Phase {
     Commands,
     /// Waiting for a SASL response.
     Login(Exchange),
+    /// The mechanism's last words were sent; then this is the verdict.
+    LastWords(Answer),
     Listing(Listing),
     Retrieving(Box<Retrieval>),
     StartTls,
@@ -52,9 +55,10 @@ enum Phase {
     Ended,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Pending {
-    LogIn,
+    Sasl(Exchange),
+    LogIn(LastWords),
     Open,
     Read,
     Quit { deleted: bool },
@@ -65,6 +69,7 @@ impl Server {
         let profile = profile.into();
         Server {
             in_tls: profile.tls == Tls::On,
+            channel: None,
             profile,
             input: Input::default(),
             out: Outbox::default(),
@@ -96,7 +101,7 @@ impl Server {
                 self.phase = Phase::Commands;
                 None
             }
-            Phase::Commands | Phase::Login(_) => self.read_line(),
+            Phase::Commands | Phase::Login(_) | Phase::LastWords(_) => self.read_line(),
             Phase::Listing(_) => self.continue_listing(),
             Phase::Retrieving(_) => self.continue_retrieving(),
             Phase::StartTls => {
@@ -120,7 +125,7 @@ impl Server {
                 return Some(Next::NeedInput { patience: self.profile.limits.patience, watch: false });
             }
             Line::Unfinished => return Some(Next::Send(self.out.take())),
-            line if matches!(self.phase, Phase::Login(_)) => self.sasl_line(line),
+            line if self.in_exchange() => self.sasl_line(line),
             Line::TooLong => self.complain(&Fault::TooLong),
             Line::Whole(line) => match command::parse(&line, self.maildrop.is_some()) {
                 Ok(command) => self.command(command),
@@ -133,15 +138,23 @@ impl Server {
     fn line_length_max(&self) -> usize {
         let limits = &self.profile.limits;
         let verb = self.input.unused().get(..5);
-        let auth =
-            matches!(self.phase, Phase::Login(_)) || verb.is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "));
+        let auth = self.in_exchange() || verb.is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "));
         if auth { limits.auth_line_length_max } else { limits.line_length_max }
+    }
+
+    fn in_exchange(&self) -> bool {
+        matches!(self.phase, Phase::Login(_) | Phase::LastWords(_))
     }
 
     fn command(&mut self, command: Command<'_>) {
         match command {
             Command::Capa => {
-                let text = response::capabilities(&self.profile, self.in_tls, self.maildrop.is_some());
+                let text = response::capabilities(
+                    &self.profile,
+                    self.in_tls,
+                    self.channel.as_deref(),
+                    self.maildrop.is_some(),
+                );
                 self.say(&text);
             }
             Command::Quit => self.quit(),
@@ -227,12 +240,17 @@ impl Session for Server {
 
     fn answer(&mut self, answer: Answer) {
         match self.pending.take() {
-            Some(Pending::LogIn) => self.login_answered(&answer),
+            Some(Pending::Sasl(exchange)) => self.sasl_answered(exchange, &answer),
+            Some(Pending::LogIn(last)) => self.login_answered(answer, last),
             Some(Pending::Open) => self.open_answered(answer),
             Some(Pending::Read) => self.read_answered(answer),
             Some(Pending::Quit { deleted }) => self.quit_answered(&answer, deleted),
             None => {}
         }
+    }
+
+    fn secured(&mut self, channel: Channel) {
+        self.channel = Some(Arc::new(channel));
     }
 
     // RFC 2595 §4: the session starts again.

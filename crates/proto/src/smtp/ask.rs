@@ -5,11 +5,13 @@ use mail::{ForwardPath, Reply, ReversePath, TraceMark};
 
 use super::command::Quirk;
 use super::profile::Dialect;
-use crate::sasl::Credentials;
+use crate::sasl::{self, Credentials};
 
 /// A question. In brackets: the answers that fit. Any other is taken for a failure of ours (451 4.3.0).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
+    /// What a mechanism needs before we know who they are. (`Sasl`, `Refused`)
+    Sasl(sasl::Ask),
     /// Is it them? (`LoggedIn`, `Refused`)
     LogIn(Credentials),
     /// May this session send from here? (`Go`, `Refused`)
@@ -40,6 +42,7 @@ pub enum Ask {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     Go,
+    Sasl(sasl::Answer),
     /// Who they are, as the log and the trace line name them.
     LoggedIn {
         account: String,

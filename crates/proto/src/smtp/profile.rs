@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::sasl::Offers;
+
 /// The three protocols that share one grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -98,6 +100,8 @@ pub struct Profile {
     pub auth: Auth,
     /// AUTH is neither offered nor taken before TLS.
     pub auth_needs_tls: bool,
+    /// How one may log in.
+    pub offers: Offers,
     /// RFC 6531.
     pub smtputf8: bool,
     /// RFC 3461.
@@ -121,6 +125,7 @@ impl Profile {
             tls: Tls::Off,
             auth: Auth::Off,
             auth_needs_tls: true,
+            offers: Offers::default(),
             smtputf8: true,
             dsn: true,
             chunking: true,

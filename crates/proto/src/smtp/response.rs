@@ -7,7 +7,7 @@ use mail::Reply;
 
 use super::command::{self, Fault};
 use super::profile::{Auth, Dialect, Profile, Tls};
-use crate::sasl::{self, Failure, Mechanism};
+use crate::sasl::{self, Channel, Failure};
 use crate::session::Outbox;
 
 /// RFC 5321 §4.5.3.1.5: a reply line has at most 512 octets, with its code and its CR LF.
@@ -91,17 +91,17 @@ pub fn greeting(profile: &Profile) -> Reply {
 }
 
 /// The answer to HELO, or to EHLO and LHLO with what is offered now.
-pub fn hello(profile: &Profile, extended: bool, in_tls: bool) -> Reply {
+pub fn hello(profile: &Profile, extended: bool, in_tls: bool, channel: Option<&Channel>) -> Reply {
     let mut lines = vec![profile.hostname.clone()];
     if extended {
-        let offered = extensions(profile, in_tls);
+        let offered = extensions(profile, in_tls, channel);
         lines.extend(offered.into_iter().filter_map(|(keyword, offered)| offered.then_some(keyword)));
     }
     Reply::plain(250, lines.join("\n"))
 }
 
-fn extensions(profile: &Profile, in_tls: bool) -> [(String, bool); 11] {
-    let mechanisms = Mechanism::ALL.map(Mechanism::name).join(" ");
+fn extensions(profile: &Profile, in_tls: bool, channel: Option<&Channel>) -> [(String, bool); 11] {
+    let mechanisms = profile.offers.names("", channel);
     let starttls = !in_tls && matches!(profile.tls, Tls::Offered | Tls::Required);
     let auth = profile.auth != Auth::Off && (in_tls || !profile.auth_needs_tls);
     [
@@ -109,7 +109,7 @@ fn extensions(profile: &Profile, in_tls: bool) -> [(String, bool); 11] {
         (format!("SIZE {}", profile.limits.message_size_max), true),
         ("VRFY".into(), profile.dialect != Dialect::Lmtp),
         ("STARTTLS".into(), starttls),
-        (format!("AUTH {mechanisms}"), auth),
+        (format!("AUTH {mechanisms}"), auth && !mechanisms.is_empty()),
         ("ENHANCEDSTATUSCODES".into(), true),
         ("8BITMIME".into(), true),
         ("DSN".into(), profile.dsn),

@@ -18,7 +18,7 @@ use super::command::{self, Command, Fault, Row};
 use super::profile::{Auth, Profile, Tls};
 use super::response;
 use crate::input::{Input, Line};
-use crate::sasl::Exchange;
+use crate::sasl::{Channel, Exchange, LastWords};
 use crate::session::{Next, Outbox, Session};
 use envelope::Envelope;
 use intake::Intake;
@@ -36,6 +36,7 @@ pub struct Server {
     pending: Option<Pending>,
     hello: Option<Hello>,
     in_tls: bool,
+    channel: Option<Arc<Channel>>,
     account: Option<String>,
     envelope: Option<Box<Envelope>>,
     intake: Option<Box<Intake>>,
@@ -53,6 +54,8 @@ enum Phase {
     Commands,
     /// Waiting for a SASL response.
     Login(Exchange),
+    /// The mechanism's last words were sent; then this is the verdict.
+    LastWords(Answer),
     /// Content that DATA began.
     Content,
     /// Content that BDAT counts.
@@ -78,7 +81,8 @@ struct Chunk {
 /// What the answer will be about.
 #[derive(Debug)]
 enum Pending {
-    LogIn,
+    Sasl(Exchange),
+    LogIn(LastWords),
     ReversePath(Box<Envelope>),
     ForwardPath(Box<super::ask::ForwardRecipient>),
     Verify,
@@ -99,6 +103,7 @@ impl Server {
         Server {
             in_tls: profile.tls == Tls::On,
             profile,
+            channel: None,
             input: Input::default(),
             out: Outbox::default(),
             phase: Phase::Greeting,
@@ -132,7 +137,7 @@ impl Server {
                 self.phase = Phase::Commands;
                 None
             }
-            Phase::Commands | Phase::Login(_) => self.read_line(),
+            Phase::Commands | Phase::Login(_) | Phase::LastWords(_) => self.read_line(),
             Phase::Content => self.read_content(),
             Phase::Chunk(chunk) => {
                 let chunk = *chunk;
@@ -157,7 +162,7 @@ impl Server {
         }
         match self.input.line(self.line_length_max()) {
             Line::Unfinished => return Some(self.starve(self.profile.limits.command_patience)),
-            line if matches!(self.phase, Phase::Login(_)) => self.sasl_line(line),
+            line if self.in_exchange() => self.sasl_line(line),
             Line::TooLong => self.counted(|session| session.reply(&response::fault(&Fault::TooLong))),
             Line::Whole(line) => self.counted(|session| session.command_line(&line)),
         }
@@ -168,9 +173,12 @@ impl Server {
     fn line_length_max(&self) -> usize {
         let limits = &self.profile.limits;
         let verb = self.input.unused().get(..5);
-        let auth =
-            matches!(self.phase, Phase::Login(_)) || verb.is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "));
+        let auth = self.in_exchange() || verb.is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "));
         if auth { limits.auth_line_length_max } else { limits.line_length_max }
+    }
+
+    fn in_exchange(&self) -> bool {
+        matches!(self.phase, Phase::Login(_) | Phase::LastWords(_))
     }
 
     /// All input is used: send what there is, or read.
@@ -246,7 +254,7 @@ impl Server {
     fn hello(&mut self, name: &str, extended: bool) {
         self.forget_transaction();
         self.hello = Some(Hello { name: name.to_owned(), extended });
-        self.reply(&response::hello(&self.profile, extended, self.in_tls));
+        self.reply(&response::hello(&self.profile, extended, self.in_tls, self.channel.as_deref()));
     }
 
     fn start_tls(&mut self) {
@@ -317,7 +325,8 @@ impl Session for Server {
 
     fn answer(&mut self, answer: Answer) {
         match self.pending.take() {
-            Some(Pending::LogIn) => self.login_answered(answer),
+            Some(Pending::Sasl(exchange)) => self.sasl_answered(exchange, answer),
+            Some(Pending::LogIn(last)) => self.login_answered(answer, last),
             Some(Pending::ReversePath(envelope)) => self.reverse_path_answered(envelope, answer),
             Some(Pending::ForwardPath(recipient)) => self.forward_path_answered(*recipient, answer),
             Some(Pending::Verify) => match answer {
@@ -328,6 +337,10 @@ impl Session for Server {
             Some(Pending::End) => self.content_end_answered(answer),
             Some(Pending::Abandoned) | None => {}
         }
+    }
+
+    fn secured(&mut self, channel: Channel) {
+        self.channel = Some(Arc::new(channel));
     }
 
     // RFC 3207 §4.2: the session starts again; nothing said before counts.

@@ -7,12 +7,15 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use mail::date::DateTime;
+use mail::digest::{Digest, Digests, Want};
 use mail::mime::Indexer;
 use mail::search::Key;
 use mail::{Flags, Keyword, Keywords, MailboxName, ModSeq, Row, Snapshot, Uid, UidValidity, header};
 use proto::imap::Server;
-use proto::imap::ask::{Answer, Ask, Fact, FlagChange, How, MailboxInfo, MailboxStatus, READ_MAX, Refusal};
+use proto::imap::ask::{Answer, Ask, FlagChange, How, MailboxInfo, MailboxStatus, MayChange, Quota, READ_MAX, Refusal};
+use proto::sasl::{self, Credentials, Evidence, gssapi, scram};
 use proto::session::{Next, Session};
+use sim::stage::logins;
 
 #[derive(Debug)]
 pub struct Housed {
@@ -209,7 +212,7 @@ impl House {
                 | Ask::Copy { .. }
                 | Ask::Move { .. }
                 | Ask::Search(_)
-                | Ask::Facts { .. }
+                | Ask::Digests { .. }
                 | Ask::Open { .. }
                 | Ask::Read { .. }
         );
@@ -236,14 +239,24 @@ impl House {
 
     fn attempt(&mut self, ask: Ask) -> Result<Answer, Refusal> {
         match ask {
-            Ask::LogIn(credentials) => match (credentials.login.as_str(), credentials.password.reveal()) {
-                ("ana", "demo" | "año") if credentials.authorization.is_some() => Err(Refusal::AuthorizationFailed),
-                ("ana", "demo" | "año") => Ok(Answer::Done),
+            // RFC 7677 §3: `user`, whose password is `pencil`. Nobody can use the keys of others.
+            Ask::Sasl(sasl::Ask::Keys(who)) if who.login == "down" => Err(Refusal::Unavailable),
+            Ask::Sasl(sasl::Ask::Keys(who)) => Ok(Answer::Sasl(sasl::Answer::Keys(keys_for(&who.login)))),
+            Ask::Sasl(sasl::Ask::Token { token, first }) => Ok(Answer::Sasl(sasl::Answer::Token(heard(&token, first)))),
+            Ask::LogIn(credentials) => match (credentials.login.as_str(), evidence(&credentials)) {
+                ("user", "proved") | ("ana", "certificate") | (_, "good-token") => Ok(Answer::Done),
+                ("ana", "demo" | "año" | "ticket") if credentials.authorization.is_some() => {
+                    Err(Refusal::AuthorizationFailed)
+                }
+                ("ana", "demo" | "año" | "ticket") => Ok(Answer::Done),
                 ("down", _) => Err(Refusal::Unavailable),
                 _ => Err(Refusal::AuthenticationFailed),
             },
             Ask::Mailboxes => Ok(self.list()),
             Ask::Status { name } => self.status(&name),
+            // "Spam" is not counted.
+            Ask::Quota { mailbox: Some(name) } if name.as_str() == "Spam" => Ok(Answer::Quota(Quota::default())),
+            Ask::Quota { .. } => Ok(Answer::Quota(Quota { storage: Some((31, 20)), messages: Some((2, 100_000)) })),
             Ask::Create { name, special_use } => self.create(name, special_use),
             Ask::Delete { name } => self.mailboxes.remove(&name).map(|_| Answer::Done).ok_or(Refusal::NoSuchMailbox),
             Ask::Rename { from, to } => self.rename(&from, &to),
@@ -284,13 +297,8 @@ impl House {
                 let fits = |message: &&Message| mailbox.fits(message, &key);
                 Ok(Answer::Found(mailbox.messages.iter().filter(fits).map(|message| message.uid).collect()))
             }
-            Ask::Facts { uids } => {
-                let mailbox = self.selected()?;
-                let there = mailbox.messages.iter().filter(|message| uids.contains(&message.uid));
-                let fact = |m: &Message| Fact { uid: m.uid, size: m.content.len() as u64, internal_date: m.date };
-                Ok(Answer::Facts(there.map(fact).collect()))
-            }
-            Ask::Open { uid, structure } => self.open(uid, structure),
+            Ask::Digests { uids, want } => self.digests(&uids, &want),
+            Ask::Open { uid, length } => self.open(uid, length),
             Ask::Read { uid, offset, length } => self.read(uid, offset as usize, length),
             Ask::CloseMessage => {
                 self.opened = None;
@@ -348,6 +356,7 @@ impl House {
     fn status(&mut self, name: &MailboxName) -> Result<Answer, Refusal> {
         let mailbox = self.find(name)?;
         let unseen = |message: &&Message| !message.flags.contains(Flags::SEEN);
+        let deleted = |message: &&Message| message.flags.contains(Flags::DELETED);
         Ok(Answer::Status(MailboxStatus {
             messages: mailbox.messages.len() as u32,
             recent: mailbox.messages.iter().filter(|message| message.recent).count() as u32,
@@ -355,6 +364,8 @@ impl House {
             uid_validity: mailbox.uid_validity,
             unseen: mailbox.messages.iter().filter(unseen).count() as u32,
             size: mailbox.messages.iter().map(|message| message.content.len() as u64).sum(),
+            deleted: mailbox.messages.iter().filter(deleted).count() as u32,
+            deleted_size: mailbox.messages.iter().filter(deleted).map(|message| message.content.len() as u64).sum(),
         }))
     }
 
@@ -389,7 +400,7 @@ impl House {
         let recent = if read_only { Vec::new() } else { mailbox.claim_recent() };
         let snapshot = mailbox.snapshot();
         self.selected = Some((name, read_only));
-        Ok(Answer::Selected { snapshot, recent, read_only })
+        Ok(Answer::Selected { snapshot, recent, read_only, may_change: MayChange::ALL })
     }
 
     fn synced(&mut self) -> Result<Answer, Refusal> {
@@ -417,16 +428,34 @@ impl House {
         Ok(Answer::Copied { uid_validity: target.uid_validity, source: pairs.0, target: pairs.1 })
     }
 
-    fn open(&mut self, uid: Uid, structure: bool) -> Result<Answer, Refusal> {
+    /// Three messages an answer, so that sessions have to ask again.
+    fn digests(&mut self, uids: &[Uid], want: &Want) -> Result<Answer, Refusal> {
         let mailbox = self.selected()?;
-        let message = mailbox.messages.iter().find(|message| message.uid == uid).ok_or(Refusal::Gone)?.clone();
-        let structure = structure.then(|| {
+        let asked = &uids[..uids.len().min(3)];
+        let there = asked.iter().filter_map(|uid| mailbox.messages.iter().find(|message| message.uid == *uid));
+        let digest = |message: &Message| {
             let mut indexer = Indexer::new();
             indexer.feed(&message.content);
-            Arc::new(indexer.finish())
-        });
+            let part = indexer.finish();
+            let wanted = header::fields(&part.fields).filter(|field| want.fields.is_wanted(field.name));
+            Digest {
+                uid: message.uid,
+                size: message.content.len() as u64,
+                internal_date: message.date,
+                header: wanted.flat_map(|field| field.whole.to_vec()).collect(),
+                structure: want.structure.then(|| Arc::new(part)),
+            }
+        };
+        Ok(Answer::Digests(Digests { digests: there.map(digest).collect(), looked_at: asked.len() }))
+    }
+
+    fn open(&mut self, uid: Uid, length: usize) -> Result<Answer, Refusal> {
+        let mailbox = self.selected()?;
+        let message = mailbox.messages.iter().find(|message| message.uid == uid).ok_or(Refusal::Gone)?.clone();
         self.opened = Some((uid, Arc::clone(&message.content)));
-        Ok(Answer::Message { size: message.content.len() as u64, internal_date: message.date, structure })
+        let length = if self.broken == Some(uid) { 0 } else { length.min(message.content.len()) };
+        let start = message.content[..length].to_vec();
+        Ok(Answer::Message { size: message.content.len() as u64, internal_date: message.date, start })
     }
 
     fn read(&mut self, uid: Uid, offset: usize, length: usize) -> Result<Answer, Refusal> {
@@ -534,3 +563,36 @@ impl Mailbox {
         }
     }
 }
+
+fn evidence(credentials: &Credentials) -> &str {
+    match &credentials.evidence {
+        Evidence::Password(secret) | Evidence::Token(secret) => secret.reveal(),
+        Evidence::Scram(Ok(())) => "proved",
+        Evidence::Scram(Err(_)) => "not proved",
+        Evidence::Certificate => "certificate",
+        Evidence::Ticket(Ok(())) => "ticket",
+        Evidence::Ticket(Err(_)) => "no ticket",
+    }
+}
+
+/// A Kerberos whose tickets are the names of their holders; `down` cannot be verified.
+fn heard(token: &[u8], first: bool) -> gssapi::Heard {
+    match (first, token) {
+        (true, b"ticket of ana") => gssapi::Heard::Challenge(b"proof".to_vec()),
+        (false, b"") => gssapi::Heard::Challenge(gssapi::LAYERS.to_vec()),
+        (false, wrapped) => match gssapi::choice(wrapped) {
+            Ok(authorization) => gssapi::Heard::Proved { login: "ana".to_owned(), authorization },
+            Err(_) => gssapi::Heard::Failed("no such layer".to_owned()),
+        },
+        _ => gssapi::Heard::Failed("no good ticket".to_owned()),
+    }
+}
+
+fn keys_for(login: &str) -> scram::Keys {
+    let stored = if login == "user" { "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=" } else { NOBODY };
+    let keys = format!("%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0 W22ZaJ0SNY7soEsUEjb6gQ== 4096 {stored} {SERVER_KEY}");
+    logins::keys(&keys).unwrap()
+}
+
+const SERVER_KEY: &str = "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+const NOBODY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";

@@ -11,8 +11,14 @@ use crate::house::{House, Housed};
 
 /// Talks to a session with an account of these messages; gives what it said, and the longest piece.
 fn talk(messages: &[&[u8]], said: &[u8]) -> (Vec<u8>, usize) {
-    let profile =
-        Profile { greeting: String::new(), id: Vec::new(), create_special_use: false, limits: Limits::default() };
+    let profile = Profile {
+        greeting: String::new(),
+        id: Vec::new(),
+        create_special_use: false,
+        quota: false,
+        offers: proto::sasl::Offers::default(),
+        limits: Limits::default(),
+    };
     let mut session = Housed::new(Server::new(Arc::new(profile), TlsState::On), House::new(messages));
     session.receive(b"a LOGIN ana demo\r\nb SELECT INBOX\r\n");
     session.receive(said);

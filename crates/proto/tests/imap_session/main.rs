@@ -13,6 +13,8 @@ use std::time::Duration;
 use house::{House, Housed};
 use proto::Session;
 use proto::imap::{Limits, Profile, Server, TlsState};
+use proto::sasl::Offers;
+use sim::stage::logins::Logins;
 use sim::transcript::{Peer, Stage};
 
 /// Plain text.
@@ -44,17 +46,22 @@ impl Stage for Imap {
 
     fn open(&self, settings: &str) -> Result<Housed, String> {
         let mut tls = TlsState::Off;
-        let mut profile = profile();
+        let (mut profile, mut logins) = (profile(), Logins::default());
         for word in settings.split_whitespace() {
+            let (key, value) = word.split_once('=').unwrap_or((word, ""));
             match word {
+                _ if logins.set(&mut profile.offers, key, value)? => {}
                 "tls-offered" => tls = TlsState::Offered,
                 "tls-required" => tls = TlsState::Required,
                 "tls-on" => tls = TlsState::On,
                 "create-special-use" => profile.create_special_use = true,
+                "quota" => profile.quota = true,
                 _ => return Err(word.to_owned()),
             }
         }
-        Ok(Housed::new(Server::new(Arc::new(profile), tls), House::new(&[FIRST, SECOND, THIRD])))
+        let mut session = Server::new(Arc::new(profile), tls);
+        logins.secure(&mut session);
+        Ok(Housed::new(session, House::new(&[FIRST, SECOND, THIRD])))
     }
 
     fn show(&self, ask: &Infallible) -> String {
@@ -89,6 +96,8 @@ fn profile() -> Profile {
         greeting: "mail.example.test Tepui ready.".to_owned(),
         id: vec![("name".to_owned(), "Tepui".to_owned())],
         create_special_use: false,
+        quota: false,
+        offers: Offers::default(),
         limits,
     }
 }

@@ -29,8 +29,14 @@ fn bodystructure_is_written_as_dovecot_writes_it() {
 }
 
 fn fetched(message: &[u8]) -> String {
-    let profile =
-        Profile { greeting: String::new(), id: Vec::new(), create_special_use: false, limits: Limits::default() };
+    let profile = Profile {
+        greeting: String::new(),
+        id: Vec::new(),
+        create_special_use: false,
+        quota: false,
+        offers: proto::sasl::Offers::default(),
+        limits: Limits::default(),
+    };
     let mut session = Housed::new(Server::new(Arc::new(profile), TlsState::On), House::new(&[message]));
     session.receive(b"a LOGIN ana demo\r\nb SELECT INBOX\r\nc FETCH 1 BODYSTRUCTURE\r\n");
     let mut said = Vec::new();

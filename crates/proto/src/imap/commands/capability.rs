@@ -19,8 +19,20 @@ fn may_log_in(context: &Context) -> bool {
     !context.is_logged_in() && context.tls != TlsState::Required
 }
 
+/// RFC 3501 §6.2.3: where no password is taken, or not yet.
+fn login_disabled(context: &Context) -> bool {
+    !context.is_logged_in() && (context.tls == TlsState::Required || !context.profile.offers.take_passwords())
+}
+
 fn after_login(context: &Context) -> bool {
     context.is_logged_in()
+}
+
+/// Stands for all `AUTH=`, which `crate::sasl` knows.
+const MECHANISMS: &str = "AUTH=";
+
+fn has_quota(context: &Context) -> bool {
+    context.is_logged_in() && context.profile.quota
 }
 
 /// A client that has not logged in is told no more than it needs for that: the list is sent to everybody who connects.
@@ -33,9 +45,8 @@ const OFFERS: &[Offer] = &[
     Offer { name: "ENABLE",             when: always },      // RFC 5161
     Offer { name: "IDLE",               when: always },      // RFC 2177
     Offer { name: "STARTTLS",           when: |context| matches!(context.tls, TlsState::Offered | TlsState::Required) && !context.is_logged_in() },
-    Offer { name: "LOGINDISABLED",      when: |context| context.tls == TlsState::Required && !context.is_logged_in() },
-    Offer { name: "AUTH=PLAIN",         when: may_log_in },
-    Offer { name: "AUTH=LOGIN",         when: may_log_in },
+    Offer { name: "LOGINDISABLED",      when: login_disabled },
+    Offer { name: MECHANISMS,           when: may_log_in },
     Offer { name: "NAMESPACE",          when: after_login }, // RFC 2342
     Offer { name: "CHILDREN",           when: after_login }, // RFC 3348
     Offer { name: "UNSELECT",           when: after_login }, // RFC 3691
@@ -46,6 +57,9 @@ const OFFERS: &[Offer] = &[
     Offer { name: "CREATE-SPECIAL-USE", when: |context| context.is_logged_in() && context.profile.create_special_use },
     Offer { name: "MOVE",               when: after_login }, // RFC 6851
     Offer { name: "STATUS=SIZE",        when: after_login }, // RFC 8438
+    Offer { name: "QUOTA",              when: has_quota },   // RFC 9208
+    Offer { name: "QUOTA=RES-STORAGE",  when: has_quota },
+    Offer { name: "QUOTA=RES-MESSAGE",  when: has_quota },
 ];
 
 // command-any = "CAPABILITY" / ...
@@ -58,6 +72,8 @@ pub fn start(args: &mut Parser<'_>, context: &mut Context, _: Numbers) -> Parsed
 
 /// The names offered now.
 pub fn list(context: &Context) -> String {
-    let names: Vec<&str> = OFFERS.iter().filter(|offer| (offer.when)(context)).map(|offer| offer.name).collect();
-    names.join(" ")
+    let mechanisms = context.profile.offers.names("AUTH=", context.channel.as_deref());
+    let names = OFFERS.iter().filter(|offer| (offer.when)(context)).map(|offer| offer.name);
+    let names = names.map(|name| if name == MECHANISMS { &mechanisms } else { name });
+    names.filter(|name| !name.is_empty()).collect::<Vec<_>>().join(" ")
 }

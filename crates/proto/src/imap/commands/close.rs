@@ -21,7 +21,10 @@ pub fn close(args: &mut Parser<'_>, context: &mut Context, _: Numbers) -> Parsed
             return leave("Close completed.");
         }
         Step::ask(Ask::Expunge { uids }, |_, answer| match answer {
-            Answer::Synced { .. } | Answer::Refused(Refusal::NoSuchMailbox) => leave("Close completed."),
+            // RFC 4314 §4: without the right to expunge, CLOSE just closes.
+            Answer::Synced { .. } | Answer::Refused(Refusal::NoSuchMailbox | Refusal::NoPermission) => {
+                leave("Close completed.")
+            }
             other => Step::failed(other),
         })
     }))

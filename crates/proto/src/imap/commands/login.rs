@@ -19,8 +19,11 @@ pub fn start(args: &mut Parser<'_>, context: &mut Context, _: Numbers) -> Parsed
     let password = args.astring()?;
     args.end()?;
     allowed(context)?;
+    if !context.profile.offers.take_passwords() {
+        return Err(Fault::Refused(Completion::no("Passwords are not taken here.").code("CANNOT")));
+    }
     Ok(match Credentials::new(Mechanism::Login, &login, &password) {
-        Ok(credentials) => log_in(credentials),
+        Ok(credentials) => Step::ask(Ask::LogIn(credentials), judged),
         Err(failure) => failed(context, failure),
     })
 }
@@ -36,18 +39,23 @@ pub fn allowed(context: &Context) -> Parsed<()> {
     }
 }
 
-pub fn log_in(credentials: Credentials) -> Step {
-    Step::ask(Ask::LogIn(credentials), |context, answer| match answer {
+/// Tells the house's verdict.
+pub fn judged(context: &mut Context, answer: Answer) -> Step {
+    match answer {
         Answer::Done => {
             context.state = State::LoggedIn;
+            context.channel = None;
             // RFC 3501 §6.2.3: the capabilities may have changed, so they come along.
             Step::Done(Completion::ok("Logged in.").code(context.capability_code()))
         }
-        Answer::Refused(refusal @ (Refusal::AuthenticationFailed | Refusal::AuthorizationFailed)) => {
-            refuse(context, refusal)
-        }
+        Answer::Refused(refusal) if is_no(&refusal) => refuse(context, refusal),
         other => Step::failed(other),
-    })
+    }
+}
+
+/// Whether this says that they are not who they claim to be, and not that something is out of order.
+pub fn is_no(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::AuthenticationFailed | Refusal::AuthorizationFailed)
 }
 
 /// Credentials that were none.

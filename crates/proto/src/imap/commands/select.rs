@@ -31,9 +31,9 @@ fn open(args: &mut Parser<'_>, context: &mut Context, text: &'static str, read_o
     };
     let ask = Ask::Select { name: name.clone(), read_only };
     Ok(Step::ask(ask, move |context, answer| match answer {
-        Answer::Selected { snapshot, recent, read_only: only } => {
+        Answer::Selected { snapshot, recent, read_only: only, may_change } => {
             let read_only = read_only || only;
-            let view = View::new(name, snapshot, recent, read_only);
+            let view = View::new(name, snapshot, recent, read_only).with_flags_of(may_change);
             view.introduce(&mut context.out);
             context.state = State::Selected(Box::new(view));
             Step::Done(Completion::ok(text).code(if read_only { "READ-ONLY" } else { "READ-WRITE" }))

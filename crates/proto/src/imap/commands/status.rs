@@ -1,4 +1,4 @@
-//! STATUS (RFC 3501 §6.3.10), with SIZE (RFC 8438).
+//! STATUS (RFC 3501 §6.3.10), with SIZE (RFC 8438), DELETED and DELETED-STORAGE (RFC 9208 §4.1.4).
 
 use mail::MailboxName;
 
@@ -17,13 +17,15 @@ pub struct Item {
     value: fn(&MailboxStatus) -> u64,
 }
 
-const ITEMS: [Item; 6] = [
+const ITEMS: [Item; 8] = [
     Item { name: "MESSAGES", value: |status| status.messages.into() },
     Item { name: "RECENT", value: |status| status.recent.into() },
     Item { name: "UIDNEXT", value: |status| status.uid_next.number().into() },
     Item { name: "UIDVALIDITY", value: |status| status.uid_validity.number().into() },
     Item { name: "UNSEEN", value: |status| status.unseen.into() },
     Item { name: "SIZE", value: |status| status.size },
+    Item { name: "DELETED", value: |status| status.deleted.into() },
+    Item { name: "DELETED-STORAGE", value: |status| status.deleted_size },
 ];
 
 // status = "STATUS" SP mailbox SP "(" status-att *(SP status-att) ")"

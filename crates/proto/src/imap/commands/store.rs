@@ -74,8 +74,9 @@ fn tell(context: &mut Context, messages: &[Numbered], change: &FlagChange, silen
             view.reckon(message.uid, change);
         } else {
             let uid = if numbers == Numbers::Uid { format!("UID {} ", message.uid) } else { String::new() };
-            let flags = view.tell_flags(message.uid);
-            out.push(format!("* {} FETCH ({uid}{flags})\r\n", message.seq).as_bytes());
+            out.push(format!("* {} FETCH ({uid}", message.seq).as_bytes());
+            view.tell_flags(message.uid, out);
+            out.push(b")\r\n");
         }
     }
     // RFC 2180 §4.2.1: flags of messages that others expunged cannot be changed, and the client should hear why.

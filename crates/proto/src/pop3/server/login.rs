@@ -5,7 +5,7 @@ use crate::input::Line;
 use crate::pop3::ask::{Answer, Ask, Refusal};
 use crate::pop3::command::Fault;
 use crate::pop3::response;
-use crate::sasl::{Credentials, Exchange, Failure, Mechanism, Step};
+use crate::sasl::{Credentials, Exchange, Failure, LastWords, Mechanism, Step};
 
 impl Server {
     /// Whether a password may come now. If not, the client is told.
@@ -17,41 +17,58 @@ impl Server {
         may
     }
 
+    fn takes_passwords(&mut self) -> bool {
+        let takes = self.profile.offers.take_passwords();
+        if !takes {
+            self.say(&response::err("[AUTH] Passwords are not taken here, say AUTH."));
+        }
+        takes
+    }
+
     pub(super) fn user(&mut self, name: &str) {
-        if self.may_log_in() {
+        if self.may_log_in() && self.takes_passwords() {
             self.user = Some(name.to_owned());
             self.say(&response::ok(""));
         }
     }
 
     pub(super) fn pass(&mut self, password: &str) {
-        if !self.may_log_in() {
+        if !self.may_log_in() || !self.takes_passwords() {
             return;
         }
         let Some(user) = self.user.take() else { return self.complain(&Fault::NoLogin) };
         match Credentials::new(Mechanism::Plain, user.as_bytes(), password.as_bytes()) {
-            Ok(credentials) => self.ask(Ask::LogIn(credentials), Pending::LogIn),
+            Ok(credentials) => self.ask(Ask::LogIn(credentials), Pending::LogIn(LastWords::default())),
             Err(_) => self.login_failed(Refusal::Authentication),
         }
     }
 
     pub(super) fn auth(&mut self, mechanism: Option<&str>, initial: Option<&str>) {
-        let Some(name) = mechanism else { return self.say(&response::mechanisms()) };
-        let Some(mechanism) = Mechanism::parse(name) else {
+        let profile = std::sync::Arc::clone(&self.profile);
+        let channel = self.channel.clone();
+        let Some(name) = mechanism else {
+            return self.say(&response::mechanisms(&profile.offers, channel.as_deref()));
+        };
+        let Some(mechanism) = profile.offers.find(name, channel.as_deref()) else {
             return self.say(&response::err("[AUTH] Unsupported authentication mechanism."));
         };
         if !self.may_log_in() {
             return;
         }
-        let (exchange, step) = Exchange::start_word(mechanism, initial.map(str::as_bytes));
+        let (exchange, step) =
+            Exchange::start_word(mechanism, initial.map(str::as_bytes), &profile.offers, channel.as_ref());
         self.exchange_step(exchange, step);
     }
 
     /// Takes the client's answer to a challenge.
     pub(super) fn sasl_line(&mut self, line: Line) {
-        let Phase::Login(mut exchange) = std::mem::replace(&mut self.phase, Phase::Commands) else { return };
+        let mut exchange = match std::mem::replace(&mut self.phase, Phase::Commands) {
+            Phase::Login(exchange) => exchange,
+            Phase::LastWords(answer) => return self.last_words_heard(&line, &answer),
+            _ => return,
+        };
         let step = match line {
-            Line::Whole(line) => exchange.respond_line(&line),
+            Line::Whole(line) => exchange.respond_line(&line, &self.profile.offers),
             Line::TooLong | Line::Unfinished => Step::Failed(Failure::TooLong),
         };
         self.exchange_step(exchange, step);
@@ -60,10 +77,11 @@ impl Server {
     fn exchange_step(&mut self, exchange: Exchange, step: Step) {
         match step {
             Step::Challenge(challenge) => {
-                self.say(&response::challenge(challenge));
+                self.say(&response::challenge(&challenge));
                 self.phase = Phase::Login(exchange);
             }
-            Step::Done(credentials) => self.ask(Ask::LogIn(credentials), Pending::LogIn),
+            Step::Ask(ask) => self.ask(Ask::Sasl(ask), Pending::Sasl(exchange)),
+            Step::Done(credentials, last) => self.ask(Ask::LogIn(credentials), Pending::LogIn(last)),
             Step::Failed(failure) => self.exchange_failed(failure),
         }
     }
@@ -73,7 +91,43 @@ impl Server {
         self.count_login_failure();
     }
 
-    pub(super) fn login_answered(&mut self, answer: &Answer) {
+    pub(super) fn sasl_answered(&mut self, mut exchange: Exchange, answer: &Answer) {
+        match answer {
+            Answer::Sasl(answer) => {
+                let step = exchange.answered(answer);
+                self.exchange_step(exchange, step);
+            }
+            other => self.login_failed(refusal_in(other)),
+        }
+    }
+
+    pub(super) fn login_answered(&mut self, answer: Answer, last: LastWords) {
+        let words = match &answer {
+            Answer::Done => last.welcome,
+            Answer::Refused(Refusal::Authentication) => last.refused,
+            _ => None,
+        };
+        match words {
+            Some(words) => {
+                self.say(&response::challenge(&words));
+                self.phase = Phase::LastWords(answer);
+            }
+            None => self.judged(&answer),
+        }
+    }
+
+    fn last_words_heard(&mut self, line: &Line, answer: &Answer) {
+        let heard = match line {
+            Line::Whole(line) => LastWords::heard(line),
+            Line::TooLong | Line::Unfinished => Err(Failure::TooLong),
+        };
+        match heard {
+            Err(failure) if *answer == Answer::Done => self.exchange_failed(failure),
+            _ => self.judged(answer),
+        }
+    }
+
+    fn judged(&mut self, answer: &Answer) {
         match answer {
             Answer::Done => self.ask(Ask::Open, Pending::Open),
             _ => self.login_failed(refusal_in(answer)),
@@ -85,6 +139,7 @@ impl Server {
             Answer::Maildrop { drops, uid_validity } => {
                 self.maildrop = Some(Box::new(Maildrop::new(drops, uid_validity)));
                 self.login_failures = 0;
+                self.channel = None;
                 self.say(&response::ok("Logged in."));
             }
             other => self.end(&response::refusal(refusal_in(&other))),

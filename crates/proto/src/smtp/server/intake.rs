@@ -253,7 +253,7 @@ impl Server {
         let mut replies = match answer {
             Answer::Replies(replies) => replies,
             Answer::Reply(reply) | Answer::Refused(reply) => vec![reply; count],
-            Answer::Go | Answer::LoggedIn { .. } => Vec::new(),
+            Answer::Go | Answer::Sasl(_) | Answer::LoggedIn { .. } => Vec::new(),
         };
         replies.resize_with(count, response::our_failure);
         if replies.iter().any(Reply::is_positive) {

@@ -5,7 +5,7 @@ mod run;
 mod section;
 mod structure;
 
-use section::{Partial, Section};
+use section::{Partial, Section, What};
 
 use crate::imap::command::Step;
 use crate::imap::context::Context;
@@ -37,6 +37,13 @@ struct Content {
     partial: Option<Partial>,
     /// Does not set `\Seen`.
     peek: bool,
+}
+
+impl Content {
+    /// Whether its octets are those of the message's header.
+    fn is_header(&self) -> bool {
+        self.section.path.is_empty() && matches!(self.section.what, What::Header)
+    }
 }
 
 // fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")")

@@ -1,19 +1,20 @@
-//! FETCH at work: message by message, asking only for what the items need, and never holding a message in memory.
+//! FETCH at work, asking only for what the items need, and never holding a message in memory.
 //!
-//! Messages go in batches, so that `\Seen` is set and sizes are asked for once for many. Within a message the items are
-//! written in their order; octets of the message are read and sent in pieces.
+//! Messages go in batches: `\Seen` is set, and what lists of messages show is asked for, once for many. Only who wants
+//! octets of a message opens it; they are read and sent in pieces. Within a message the items are written in their order.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::Arc;
 
 use mail::date::DateTime;
-use mail::mime::{HEADER_KEPT_MAX, Part};
-use mail::{Flags, Uid, header};
+use mail::digest::{Digest, Fields, Want};
+use mail::mime::HEADER_KEPT_MAX;
+use mail::{Flags, header};
 
-use super::section::Place;
+use super::section::{Known, Place};
 use super::{Content, Item, structure};
-use crate::imap::ask::{Answer, Ask, FACTS_MAX, Fact, FlagChange, How, READ_MAX, Refusal};
+use crate::Outbox;
+use crate::imap::ask::{Answer, Ask, DIGESTS_MAX, FlagChange, How, READ_MAX, Refusal};
 use crate::imap::command::{MAILBOX_LOST, Step};
 use crate::imap::context::{Context, State};
 use crate::imap::response::{Completion, refused};
@@ -28,23 +29,25 @@ struct Fetch {
     items: Vec<Item>,
     needs: Needs,
     waiting: VecDeque<Numbered>,
-    /// What the batch in hand still holds, and what is known of it.
     batch: VecDeque<Numbered>,
-    facts: BTreeMap<Uid, Fact>,
+    /// So many of the batch were looked at, and this is what was found of those that are there.
+    looked_at: usize,
+    digests: VecDeque<Digest>,
     /// These became `\Seen` by this command, and are told so.
-    now_seen: Vec<Uid>,
+    now_seen: Vec<mail::Uid>,
     /// Some messages were expunged by somebody else.
     some_gone: bool,
     opened_any: bool,
 }
 
 /// What must be asked for before a message's items can be written.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Needs {
-    facts: bool,
-    message: bool,
-    header: bool,
-    structure: bool,
+    digests: Option<Want>,
+    /// How many of the message's first octets are read when it is opened; `None` when it need not be.
+    octets: Option<usize>,
+    /// Where the header ends, which the structure does not tell.
+    header_end: bool,
     marks_seen: bool,
 }
 
@@ -54,22 +57,29 @@ struct Opened {
     message: Numbered,
     size: u64,
     internal_date: DateTime,
-    structure: Option<Arc<Part>>,
-    /// The header with its empty line, if the structure is not there to tell.
-    head: Vec<u8>,
+    digest: Option<Digest>,
+    /// Its first octets.
+    start: Vec<u8>,
+    /// With the empty line, once it is known.
+    header_length: u64,
 }
 
 impl Needs {
     fn of(items: &[Item]) -> Needs {
         let contents =
             || items.iter().filter_map(|item| if let Item::Content(content) = item { Some(content) } else { None });
-        let structure = items.iter().any(|item| matches!(item, Item::Structure { .. }))
-            || contents().any(|content| content.section.needs_structure());
-        let envelope = items.contains(&Item::Envelope);
-        let header = !structure && (envelope || contents().any(|content| content.section.needs_header()));
-        let message = structure || envelope || contents().next().is_some();
-        let facts = !message && items.iter().any(|item| matches!(item, Item::Size | Item::InternalDate));
-        Needs { facts, message, header, structure, marks_seen: contents().any(|content| !content.peek) }
+        let structures = items.iter().any(|item| matches!(item, Item::Structure { .. }));
+        let mut fields = contents().map(|content| content.section.needed_fields()).fold(Fields::None, Fields::and);
+        if items.contains(&Item::Envelope) {
+            fields = fields.and(Fields::envelope());
+        }
+        let structure = structures || contents().any(|content| content.section.needs_structure());
+        let reads = || contents().filter(|content| content.section.needs_octets());
+        let octets = reads().map(|content| if content.is_header() { HEADER_PIECE } else { READ_MAX }).max();
+        let facts = octets.is_none() && items.iter().any(|item| matches!(item, Item::Size | Item::InternalDate));
+        let digests = (facts || structure || fields != Fields::None).then_some(Want { fields, structure });
+        let header_end = !structure && contents().any(|content| content.section.needs_header());
+        Needs { digests, octets, header_end, marks_seen: contents().any(|content| !content.peek) }
     }
 }
 
@@ -79,7 +89,8 @@ pub fn run(items: Vec<Item>, messages: Vec<Numbered>, context: &mut Context) -> 
         items,
         waiting: messages.into(),
         batch: VecDeque::new(),
-        facts: BTreeMap::new(),
+        looked_at: 0,
+        digests: VecDeque::new(),
         now_seen: Vec::new(),
         some_gone: false,
         opened_any: false,
@@ -90,18 +101,18 @@ pub fn run(items: Vec<Item>, messages: Vec<Numbered>, context: &mut Context) -> 
 impl Fetch {
     fn next_batch(mut self: Box<Self>, context: &mut Context) -> Step {
         let Some(view) = context.view() else { return Step::Done(Completion::misunderstood()) };
-        let count = self.waiting.len().min(FACTS_MAX);
+        let count = self.waiting.len().min(DIGESTS_MAX);
         self.batch = self.waiting.drain(..count).collect();
         if self.batch.is_empty() {
             return self.finish();
         }
         if !self.needs.marks_seen || view.is_read_only() {
-            return self.ask_facts(context);
+            return self.ask_digests(context);
         }
         self.now_seen = self.batch.iter().map(|message| message.uid).collect();
         self.now_seen.retain(|uid| view.is_there(*uid) && !view.flags(*uid).contains(Flags::SEEN));
         if self.now_seen.is_empty() {
-            return self.ask_facts(context);
+            return self.ask_digests(context);
         }
         let change = FlagChange { how: How::Add, flags: Flags::SEEN, keywords: Vec::new() };
         Step::ask(Ask::Store { uids: self.now_seen.clone(), change }, move |context, answer| {
@@ -109,18 +120,20 @@ impl Fetch {
             if matches!(answer, Answer::Synced { .. }) && !context.hear(answer) {
                 return Step::Bye(MAILBOX_LOST);
             }
-            self.ask_facts(context)
+            self.ask_digests(context)
         })
     }
 
-    fn ask_facts(mut self: Box<Self>, context: &mut Context) -> Step {
-        if !self.needs.facts {
+    fn ask_digests(mut self: Box<Self>, context: &mut Context) -> Step {
+        let Some(want) = &self.needs.digests else {
+            self.looked_at = self.batch.len();
             return self.next_message(context);
-        }
+        };
         let uids = self.batch.iter().map(|message| message.uid).collect();
-        Step::ask(Ask::Facts { uids }, move |context, answer| match answer {
-            Answer::Facts(facts) => {
-                self.facts = facts.into_iter().map(|fact| (fact.uid, fact)).collect();
+        Step::ask(Ask::Digests { uids, want: want.clone() }, move |context, answer| match answer {
+            Answer::Digests(found) if found.looked_at > 0 => {
+                self.looked_at = found.looked_at;
+                self.digests = found.digests.into();
                 self.next_message(context)
             }
             other => Step::failed(other),
@@ -128,36 +141,37 @@ impl Fetch {
     }
 
     fn next_message(mut self: Box<Self>, context: &mut Context) -> Step {
-        while let Some(message) = self.batch.pop_front() {
-            if self.needs.message {
-                let structure = self.needs.structure;
-                return self.open(message, structure);
-            }
-            let fact = self.facts.get(&message.uid).copied();
-            if self.needs.facts && fact.is_none() {
-                self.some_gone = true;
-                continue;
-            }
-            let fact = fact.map(|fact| (fact.size, fact.internal_date));
-            self.begin(message, context);
-            for index in 0..self.items.len() {
-                space(index, context);
-                self.write_fact(index, message, fact, context);
-            }
-            context.out.push(b")\r\n");
+        while self.looked_at > 0 {
             if context.out.is_full() {
                 return Step::Flush(Box::new(move |context| self.next_message(context)));
             }
+            self.looked_at -= 1;
+            let Some(message) = self.batch.pop_front() else { break };
+            let digest = self.digests.pop_front_if(|digest| digest.uid == message.uid);
+            if self.needs.digests.is_some() && digest.is_none() {
+                self.some_gone = true;
+                continue;
+            }
+            if let Some(length) = self.needs.octets {
+                return self.open(message, digest, length);
+            }
+            let (size, internal_date) =
+                digest.as_ref().map_or((0, DateTime::utc(0)), |digest| (digest.size, digest.internal_date));
+            let known = Opened { message, size, internal_date, digest, start: Vec::new(), header_length: 0 };
+            self.begin(message, context);
+            // Nothing must be read, so all is written at once.
+            let _ = self.write_items(&known, 0, context);
+            context.out.push(b")\r\n");
         }
-        self.next_batch(context)
+        if self.batch.is_empty() { self.next_batch(context) } else { self.ask_digests(context) }
     }
 
-    fn open(mut self: Box<Self>, message: Numbered, structure: bool) -> Step {
+    fn open(mut self: Box<Self>, message: Numbered, digest: Option<Digest>, length: usize) -> Step {
         self.opened_any = true;
-        Step::ask(Ask::Open { uid: message.uid, structure }, move |context, answer| match answer {
-            Answer::Message { size, internal_date, structure } => {
-                let opened = Opened { message, size, internal_date, structure, head: Vec::new() };
-                self.read_head(opened, context)
+        Step::ask(Ask::Open { uid: message.uid, length }, move |context, answer| match answer {
+            Answer::Message { size, internal_date, start } => {
+                let opened = Opened { message, size, internal_date, digest, start, header_length: 0 };
+                self.find_header_end(opened, 0, context)
             }
             // RFC 2180 §4.1.2: what somebody else expunged is left out, and the end says so.
             Answer::Refused(Refusal::Gone) => {
@@ -168,36 +182,54 @@ impl Fetch {
         })
     }
 
-    /// Reads the header as far as its empty line, unless the structure knows it already.
-    fn read_head(self: Box<Self>, opened: Opened, context: &mut Context) -> Step {
-        let offset = opened.head.len() as u64;
-        if !self.needs.header || opened.structure.is_some() || offset >= opened.size {
+    /// Reads on until the header's empty line; what was looked through already has none.
+    fn find_header_end(self: Box<Self>, mut opened: Opened, looked: usize, context: &mut Context) -> Step {
+        let read = opened.start.len();
+        opened.header_length = read as u64;
+        if !self.needs.header_end {
             return self.begin_content(opened, context);
         }
-        if opened.head.len() >= HEADER_KEPT_MAX {
-            // Too long to be held: the structure knows where it ends, and its first fields.
-            return self.open(opened.message, true);
+        if let Some(end) = header::header_end(opened.start.get(looked..).unwrap_or_default()) {
+            opened.header_length = (looked + end) as u64;
+            return self.begin_content(opened, context);
         }
-        let length = usize::try_from(opened.size - offset).unwrap_or(usize::MAX).min(HEADER_PIECE);
-        Step::ask(Ask::Read { uid: opened.message.uid, offset, length }, move |context, answer| {
-            self.take_head(opened, answer, context)
+        if read as u64 >= opened.size {
+            return self.begin_content(opened, context);
+        }
+        if read >= HEADER_KEPT_MAX {
+            return self.ask_header_end(opened);
+        }
+        // The empty line may straddle two pieces: look again from the line that was not finished.
+        let line = memchr::memrchr(b'\n', &opened.start).map_or(0, |at| at + 1);
+        Step::ask(Ask::Read { uid: opened.message.uid, offset: read as u64, length: HEADER_PIECE }, {
+            move |context, answer| match answer {
+                Answer::Bytes(bytes) if !bytes.is_empty() => {
+                    opened.start.extend_from_slice(&bytes);
+                    self.find_header_end(opened, line, context)
+                }
+                other => self.give_up(other, context),
+            }
         })
     }
 
-    fn take_head(mut self: Box<Self>, mut opened: Opened, answer: Answer, context: &mut Context) -> Step {
-        match answer {
-            Answer::Bytes(bytes) if !bytes.is_empty() => {
-                // The empty line may straddle two pieces: look again from the line that was not finished.
-                let from = memchr::memrchr(b'\n', &opened.head).map_or(0, |at| at + 1);
-                opened.head.extend_from_slice(&bytes);
-                match header::header_end(&opened.head[from..]) {
-                    Some(end) => {
-                        opened.head.truncate(from + end);
-                        self.begin_content(opened, context)
-                    }
-                    None => self.read_head(opened, context),
+    /// The header is too long to be held: the structure knows where it ends.
+    fn ask_header_end(self: Box<Self>, mut opened: Opened) -> Step {
+        let want = Want { fields: Fields::None, structure: true };
+        Step::ask(Ask::Digests { uids: vec![opened.message.uid], want }, move |context, answer| match answer {
+            Answer::Digests(found) => match found.digests.into_iter().next().and_then(|digest| digest.structure) {
+                Some(structure) => {
+                    opened.header_length = structure.header.end;
+                    self.begin_content(opened, context)
                 }
-            }
+                None => self.give_up(Answer::Refused(Refusal::Gone), context),
+            },
+            other => self.give_up(other, context),
+        })
+    }
+
+    /// Before anything was written of a message, it was found to be gone.
+    fn give_up(mut self: Box<Self>, answer: Answer, context: &mut Context) -> Step {
+        match answer {
             Answer::Refused(Refusal::Gone) => {
                 self.some_gone = true;
                 self.next_message(context)
@@ -208,50 +240,72 @@ impl Fetch {
 
     fn begin_content(self: Box<Self>, opened: Opened, context: &mut Context) -> Step {
         self.begin(opened.message, context);
-        self.write_items(opened, 0, context)
+        self.go_on(opened, 0, context)
     }
 
     /// `* 3 FETCH (`, and the flags, if they changed by this and were not asked for.
     fn begin(&self, message: Numbered, context: &mut Context) {
         let Context { state: State::Selected(view), out, .. } = context else { return };
         view.announce_keywords(out);
-        out.push(format!("* {} FETCH (", message.seq).as_bytes());
+        out.push(b"* ");
+        out.number(message.seq.number().into());
+        out.push(b" FETCH (");
         let changed = self.now_seen.contains(&message.uid) && view.flags(message.uid).contains(Flags::SEEN);
         if changed && !self.items.contains(&Item::Flags) {
-            out.push(format!("{} ", view.tell_flags(message.uid)).as_bytes());
+            view.tell_flags(message.uid, out);
+            out.push(b" ");
         }
     }
 
-    /// Writes the items from `index` on; stops where octets must be read first.
-    fn write_items(self: Box<Self>, opened: Opened, index: usize, context: &mut Context) -> Step {
-        for index in index..self.items.len() {
-            space(index, context);
-            if let Item::Content(content) = &self.items[index] {
-                let place = opened.place(content);
-                context.out.push(content.name.as_bytes());
-                match place {
-                    Place::Bytes(bytes) => literal(&bytes, context),
-                    Place::Range(range) => {
-                        context.out.push(format!(" {{{}}}\r\n", range.end - range.start).as_bytes());
-                        return self.send(opened, range, index, context);
+    fn go_on(self: Box<Self>, opened: Opened, index: usize, context: &mut Context) -> Step {
+        match self.write_items(&opened, index, context) {
+            Some((index, range)) => self.send(opened, range, index, context),
+            None => {
+                context.out.push(b")\r\n");
+                self.next_message(context)
+            }
+        }
+    }
+
+    /// Writes the items from `index` on, up to one whose octets must be sent: its index, and where they are.
+    fn write_items(&self, known: &Opened, index: usize, context: &mut Context) -> Option<(usize, Range<u64>)> {
+        for (index, item) in self.items.iter().enumerate().skip(index) {
+            if index > 0 {
+                context.out.push(b" ");
+            }
+            let Item::Content(content) = item else {
+                known.write(item, context);
+                continue;
+            };
+            context.out.push(content.name.as_bytes());
+            match known.place(content) {
+                Place::Bytes(bytes) => {
+                    literal_length(bytes.len() as u64, &mut context.out);
+                    context.out.push(&bytes);
+                }
+                Place::Range(range) => {
+                    literal_length(range.end - range.start, &mut context.out);
+                    if !range.is_empty() {
+                        return Some((index, range));
                     }
                 }
-                continue;
             }
-            self.write_fact(index, opened.message, Some((opened.size, opened.internal_date)), context);
-            opened.write(&self.items[index], context);
         }
-        context.out.push(b")\r\n");
-        self.next_message(context)
+        None
     }
 
     /// Sends octets of the message, a piece at a time, as fast as the client takes them.
     fn send(self: Box<Self>, opened: Opened, range: Range<u64>, index: usize, context: &mut Context) -> Step {
         if range.is_empty() {
-            return self.write_items(opened, index + 1, context);
+            return self.go_on(opened, index + 1, context);
         }
         if context.out.is_full() {
             return Step::Flush(Box::new(move |context| self.send(opened, range, index, context)));
+        }
+        if let Some(here) = opened.at_hand(&range) {
+            context.out.push(here);
+            let sent = range.start + here.len() as u64;
+            return self.send(opened, sent..range.end, index, context);
         }
         let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX).min(READ_MAX);
         Step::ask(Ask::Read { uid: opened.message.uid, offset: range.start, length }, move |context, answer| {
@@ -264,18 +318,6 @@ impl Fetch {
                 _ => Step::Broken,
             }
         })
-    }
-
-    /// What needs no content.
-    fn write_fact(&self, index: usize, message: Numbered, fact: Option<(u64, DateTime)>, context: &mut Context) {
-        let text = match (&self.items[index], fact) {
-            (Item::Flags, _) => context.view().map(|view| view.tell_flags(message.uid)).unwrap_or_default(),
-            (Item::Uid, _) => format!("UID {}", message.uid),
-            (Item::Size, Some((size, _))) => format!("RFC822.SIZE {size}"),
-            (Item::InternalDate, Some((_, date))) => format!("INTERNALDATE \"{}\"", date.to_imap()),
-            _ => return,
-        };
-        context.out.push(text.as_bytes());
     }
 
     fn finish(&self) -> Step {
@@ -293,36 +335,57 @@ impl Fetch {
 
 impl Opened {
     fn place(&self, content: &Content) -> Place {
-        let place = match &self.structure {
-            Some(root) => content.section.place(self.size, root),
-            None => content.section.place_by_header(self.size, &self.head),
-        };
-        place.cut(content.partial)
+        let structure = self.digest.as_ref().and_then(|digest| digest.structure.as_deref());
+        let known = Known { size: self.size, fields: self.header(), header_length: self.header_length, structure };
+        content.section.place(&known).cut(content.partial)
     }
 
+    fn header(&self) -> &[u8] {
+        self.digest.as_ref().map_or(&[], |digest| &digest.header)
+    }
+
+    /// The octets of a range that were read already, from its start.
+    fn at_hand(&self, range: &Range<u64>) -> Option<&[u8]> {
+        let start = usize::try_from(range.start).ok()?;
+        let end = usize::try_from(range.end).unwrap_or(usize::MAX).min(self.start.len());
+        self.start.get(start..end).filter(|here| !here.is_empty())
+    }
+
+    /// What needs no octets.
     fn write(&self, item: &Item, context: &mut Context) {
-        let out = &mut context.out;
-        match (item, &self.structure) {
-            (Item::Envelope, structure) => {
+        let Context { state: State::Selected(view), out, .. } = context else { return };
+        match item {
+            Item::Flags => view.tell_flags(self.message.uid, out),
+            Item::Uid => {
+                out.push(b"UID ");
+                out.number(self.message.uid.number().into());
+            }
+            Item::Size => {
+                out.push(b"RFC822.SIZE ");
+                out.number(self.size);
+            }
+            Item::InternalDate => {
+                out.push(b"INTERNALDATE \"");
+                out.push(self.internal_date.to_imap().as_bytes());
+                out.push(b"\"");
+            }
+            Item::Envelope => {
                 out.push(b"ENVELOPE ");
-                structure::envelope(structure.as_ref().map_or(&self.head, |root| &root.fields), out);
+                structure::envelope(self.header(), out);
             }
-            (Item::Structure { extensible }, Some(root)) => {
+            Item::Structure { extensible } => {
                 out.push(if *extensible { b"BODYSTRUCTURE " } else { b"BODY " });
-                structure::body(root, *extensible, out);
+                if let Some(root) = self.digest.as_ref().and_then(|digest| digest.structure.as_deref()) {
+                    structure::body(root, *extensible, out);
+                }
             }
-            _ => {}
+            Item::Content(_) => {}
         }
     }
 }
 
-fn space(index: usize, context: &mut Context) {
-    if index > 0 {
-        context.out.push(b" ");
-    }
-}
-
-fn literal(bytes: &[u8], context: &mut Context) {
-    context.out.push(format!(" {{{}}}\r\n", bytes.len()).as_bytes());
-    context.out.push(bytes);
+fn literal_length(length: u64, out: &mut Outbox) {
+    out.push(b" {");
+    out.number(length);
+    out.push(b"}\r\n");
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use mail::digest::Fields;
 use mail::header;
 use mail::mime::{Children, Part};
 
@@ -48,6 +49,17 @@ pub enum Place {
     Bytes(Vec<u8>),
 }
 
+/// What is known of a message.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    pub size: u64,
+    /// A header block with the fields that were needed.
+    pub fields: &'a [u8],
+    /// With the empty line; zero unless it was needed and there is no structure.
+    pub header_length: u64,
+    pub structure: Option<&'a Part>,
+}
+
 impl Place {
     const NOWHERE: Place = Place::Range(0..0);
 
@@ -81,32 +93,45 @@ impl Section {
         Section { path: Vec::new(), what: What::Text }
     }
 
+    /// Which fields of the message, or of a message within it, must be known.
+    pub fn needed_fields(&self) -> Fields {
+        match &self.what {
+            What::Fields { names, not: false } => Fields::Named(names.clone()),
+            What::Fields { not: true, .. } => Fields::All,
+            _ => Fields::None,
+        }
+    }
+
     /// Whether the MIME structure must be known.
     pub fn needs_structure(&self) -> bool {
         !self.path.is_empty()
     }
 
-    /// Whether the message's own header must be read, if the structure is not known.
-    pub fn needs_header(&self) -> bool {
-        self.path.is_empty() && self.what != What::All
+    /// Whether octets of the message must be read.
+    pub fn needs_octets(&self) -> bool {
+        !matches!(self.what, What::Fields { .. })
     }
 
-    /// In a message of this size whose header, with its empty line, is this. For sections without a part's number.
-    pub fn place_by_header(&self, size: u64, head: &[u8]) -> Place {
-        let end = head.len() as u64;
-        match &self.what {
-            What::All => Place::Range(0..size),
-            What::Header | What::Mime => Place::Range(0..end),
-            What::Text => Place::Range(end..size.max(end)),
-            What::Fields { names, not } => Place::Bytes(choose(head, names, *not)),
+    /// Whether it must be known where the message's own header ends.
+    pub fn needs_header(&self) -> bool {
+        self.path.is_empty() && matches!(self.what, What::Header | What::Text | What::Mime)
+    }
+
+    /// Where it lies in a message. What was needed must be known.
+    pub fn place(&self, known: &Known<'_>) -> Place {
+        match (&self.what, known.structure) {
+            (What::All, _) if self.path.is_empty() => Place::Range(0..known.size),
+            (What::Fields { names, not }, _) if self.path.is_empty() => Place::Bytes(choose(known.fields, names, *not)),
+            (_, Some(root)) => self.place_in(root),
+            (What::Text, None) => Place::Range(known.header_length..known.size.max(known.header_length)),
+            (_, None) => Place::Range(0..known.header_length),
         }
     }
 
-    /// In a message whose structure is known. Parts that are not there are empty, as with Dovecot.
-    pub fn place(&self, size: u64, root: &Part) -> Place {
+    /// Parts that are not there are empty, as with Dovecot.
+    fn place_in(&self, root: &Part) -> Place {
         let Some(part) = root.section(&self.path) else { return Place::NOWHERE };
         match &self.what {
-            What::All if self.path.is_empty() => return Place::Range(0..size),
             What::All => return Place::Range(part.body.clone()),
             What::Mime => return Place::Range(part.header.clone()),
             _ => {}
