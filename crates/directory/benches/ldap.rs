@@ -140,6 +140,8 @@ async fn with_cache(ldap: &LdapDirectory) {
 
 fn chain(ldap: LdapDirectory, passwords: PasswordMemory) -> ChainSettings {
     ChainSettings {
+        bearer: None,
+        made_up: None,
         sources: vec![Source { domains: vec![], kind: SourceKind::Ldap(ldap) }],
         masters: None,
         delimiter: Some('+'),

@@ -124,7 +124,7 @@ impl Expansion {
 }
 
 /// A name as it is compared: the same DN may be written in other case and with spaces after commas (RFC 4514 §3).
-fn key(name: &str) -> String {
+pub(crate) fn key(name: &str) -> String {
     name.split(',').map(|part| part.trim().to_lowercase()).collect::<Vec<_>>().join(",")
 }
 

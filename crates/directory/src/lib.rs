@@ -5,14 +5,17 @@
 //! prints a password, or lets a value lead out of its folder, its filter or its DN. Knows no protocol's words and no
 //! settings file.
 //!
-//! `chain` is the door; `ldap`, `passwd_file` and trusted networks are its sources. Brute force (`lockout`) is still to come.
+//! `chain` is the door; `ldap`, `passwd_file` and trusted networks are its sources. `lockout` counts what fails at it.
 
 pub mod account;
 pub mod cache;
 pub mod chain;
 mod digest;
 pub mod groups;
+mod keyed;
 pub mod ldap;
+pub mod lockout;
+pub mod oauth;
 pub mod passwd_file;
 pub mod password;
 pub mod template;

@@ -1,20 +1,21 @@
-//! Passwords that a server said yes to lately, kept as hashes under a key that lives and dies with the process.
+//! Passwords that were right lately, kept as hashes under a key that lives and dies with the process.
 //!
-//! The password file has such a memory too (`passwd_file`), which saves computing; this one saves asking, and can
-//! answer for a directory that is down. So it knows two ages: fresh, when nobody is asked, and stale, when nobody can
-//! be.
+//! It saves computing a hash that is slow on purpose, saves asking a server, and can answer for a directory that is
+//! down. So it knows two ages: fresh, when nobody is asked, and stale, when nobody can be.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
-use aws_lc_rs::rand::SystemRandom;
-use proto::sasl::Secret;
+use proto::sasl::{Evidence, Secret};
+
+use super::Peer;
 use tokio::time::Instant;
 
-use crate::account::Account;
+use crate::keyed::Keyed;
 
 /// How long a success is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,132 +34,158 @@ impl Default for PasswordMemory {
     }
 }
 
-pub(super) struct Remembered {
+/// What a right password leads to, by login.
+#[derive(Debug)]
+pub(super) struct Remembered<V> {
     settings: PasswordMemory,
-    key: hmac::Key,
-    known: Mutex<HashMap<String, Known>>,
+    key: Keyed,
+    known: Mutex<HashMap<String, Known<V>>>,
 }
 
-struct Known {
+#[derive(Debug)]
+struct Known<V> {
     tag: hmac::Tag,
-    account: Account,
+    value: V,
+    /// The only address from which it is good, where the source looked at the address.
+    from: Option<IpAddr>,
     since: Instant,
 }
 
-impl std::fmt::Debug for Remembered {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Remembered(…)")
+/// A login as it came.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tried<'a> {
+    pub login: &'a str,
+    pub password: &'a Secret,
+    pub from: IpAddr,
+}
+
+impl<'a> Tried<'a> {
+    /// `None` where no password is tried.
+    pub fn of(login: &'a str, evidence: &'a Evidence, peer: Peer<'_>) -> Option<Tried<'a>> {
+        match evidence {
+            Evidence::Password(password) => Some(Tried { login, password, from: peer.address }),
+            _ => None,
+        }
     }
 }
 
-impl Remembered {
+impl<V: Clone> Remembered<V> {
     /// `None` when the system gives no random numbers.
-    pub fn new(settings: PasswordMemory) -> Option<Remembered> {
-        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).ok()?;
-        Some(Remembered { settings, key, known: Mutex::default() })
+    pub fn new(settings: PasswordMemory) -> Option<Remembered<V>> {
+        Some(Remembered { settings, key: Keyed::new()?, known: Mutex::default() })
     }
 
-    /// The account, if this login had this password a moment ago.
-    pub fn fresh(&self, login: &str, password: &Secret) -> Option<Account> {
-        self.recall(login, password, self.settings.fresh_max)
+    /// What it led to, if this login had this password a moment ago.
+    pub fn fresh(&self, tried: Tried<'_>) -> Option<V> {
+        self.recall(tried, self.settings.fresh_max)
     }
 
-    /// The account, if this login had this password when the directory was last asked.
-    pub fn stale(&self, login: &str, password: &Secret) -> Option<Account> {
-        self.recall(login, password, self.settings.stale_max)
+    /// What it led to, if this login had this password when the directory was last asked.
+    pub fn stale(&self, tried: Tried<'_>) -> Option<V> {
+        self.recall(tried, self.settings.stale_max)
     }
 
-    fn recall(&self, login: &str, password: &Secret, age_max: Duration) -> Option<Account> {
+    fn recall(&self, tried: Tried<'_>, age_max: Duration) -> Option<V> {
         if age_max.is_zero() {
             return None;
         }
-        let tag = self.tag(login, password);
+        let tag = self.key.tag(tried.login, tried.password);
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = known.get(login).filter(|known| known.since.elapsed() < age_max)?;
-        verify_slices_are_equal(tag.as_ref(), known.tag.as_ref()).ok().map(|()| known.account.clone())
+        let known = known.get(tried.login).filter(|known| known.since.elapsed() < age_max)?;
+        let is_from_there = known.from.is_none_or(|from| from == tried.from);
+        let is_right = verify_slices_are_equal(tag.as_ref(), known.tag.as_ref()).is_ok();
+        (is_from_there && is_right).then(|| known.value.clone())
     }
 
-    pub fn remember(&self, login: &str, password: &Secret, account: &Account) {
+    /// Remembers a success; `only_from_there` when it was judged by the address too.
+    pub fn remember(&self, tried: Tried<'_>, value: &V, only_from_there: bool) {
         let age_max = self.settings.fresh_max.max(self.settings.stale_max);
         if age_max.is_zero() {
             return;
         }
-        let tag = self.tag(login, password);
+        let tag = self.key.tag(tried.login, tried.password);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= self.settings.entries_max && !known.contains_key(login) {
+        if known.len() >= self.settings.entries_max && !known.contains_key(tried.login) {
             known.retain(|_, known| known.since.elapsed() < age_max);
         }
-        if known.len() < self.settings.entries_max || known.contains_key(login) {
-            known.insert(login.to_owned(), Known { tag, account: account.clone(), since: Instant::now() });
+        if known.len() < self.settings.entries_max || known.contains_key(tried.login) {
+            let from = only_from_there.then_some(tried.from);
+            known.insert(tried.login.to_owned(), Known { tag, value: value.clone(), from, since: Instant::now() });
         }
     }
 
     /// After the directory refused what is remembered: it must not come back when the directory goes down.
-    pub fn forget(&self, login: &str, password: &Secret) {
-        let tag = self.tag(login, password);
+    pub fn forget(&self, tried: Tried<'_>) {
+        let tag = self.key.tag(tried.login, tried.password);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.get(login).is_some_and(|known| verify_slices_are_equal(tag.as_ref(), known.tag.as_ref()).is_ok()) {
-            known.remove(login);
+        let is_right = |known: &Known<V>| verify_slices_are_equal(tag.as_ref(), known.tag.as_ref()).is_ok();
+        if known.get(tried.login).is_some_and(is_right) {
+            known.remove(tried.login);
         }
-    }
-
-    fn tag(&self, login: &str, password: &Secret) -> hmac::Tag {
-        let mut context = hmac::Context::with_key(&self.key);
-        // A login has no NUL in it (`proto::sasl`), so no two pairs look alike.
-        [login.as_bytes(), b"\0", password.reveal().as_bytes()].iter().for_each(|part| context.update(part));
-        context.sign()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
     use tokio::time::advance;
 
-    fn ana() -> Account {
-        let fields = BTreeMap::new();
-        Account { name: "ana".into(), home: "/m/ana".into(), quota: None, uid: None, gid: None, fields }
+    const HERE: &str = "192.0.2.1";
+
+    fn minutes(fresh: u32, stale: u32, entries_max: usize) -> Remembered<&'static str> {
+        let minute = Duration::from_secs(60);
+        let (fresh_max, stale_max) = (minute * fresh, minute * stale);
+        Remembered::new(PasswordMemory { fresh_max, stale_max, entries_max }).unwrap()
     }
 
-    fn minutes(fresh: u64, stale: u64, entries_max: usize) -> Remembered {
-        let minute = Duration::from_secs(60);
-        let (fresh_max, stale_max) = (minute * u32::try_from(fresh).unwrap(), minute * u32::try_from(stale).unwrap());
-        Remembered::new(PasswordMemory { fresh_max, stale_max, entries_max }).unwrap()
+    fn tried<'a>(login: &'a str, password: &'a Secret, from: &str) -> Tried<'a> {
+        Tried { login, password, from: from.parse().unwrap() }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_success_is_fresh_for_a_while_and_stale_for_longer() {
         let (remembered, right, wrong) = (minutes(5, 60, 10), Secret::new("right"), Secret::new("wrong"));
-        remembered.remember("ana", &right, &ana());
-        assert_eq!(remembered.fresh("ana", &right), Some(ana()));
-        assert_eq!(remembered.fresh("ana", &wrong), None);
-        assert_eq!(remembered.stale("bob", &right), None);
+        let ana = tried("ana", &right, HERE);
+        remembered.remember(ana, &"ana", false);
+        assert_eq!(remembered.fresh(ana), Some("ana"));
+        assert_eq!(remembered.fresh(tried("ana", &right, "198.51.100.7")), Some("ana"));
+        assert_eq!(remembered.fresh(tried("ana", &wrong, HERE)), None);
+        assert_eq!(remembered.stale(tried("bob", &right, HERE)), None);
         advance(Duration::from_secs(300)).await;
-        assert_eq!((remembered.fresh("ana", &right), remembered.stale("ana", &right)), (None, Some(ana())));
+        assert_eq!((remembered.fresh(ana), remembered.stale(ana)), (None, Some("ana")));
         advance(Duration::from_secs(3300)).await;
-        assert_eq!(remembered.stale("ana", &right), None);
+        assert_eq!(remembered.stale(ana), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_may_log_in_from_some_places_only_is_remembered_for_the_place() {
+        let (remembered, right) = (minutes(5, 60, 10), Secret::new("right"));
+        remembered.remember(tried("ana", &right, HERE), &"ana", true);
+        assert_eq!(remembered.fresh(tried("ana", &right, HERE)), Some("ana"));
+        let elsewhere = tried("ana", &right, "198.51.100.7");
+        assert_eq!((remembered.fresh(elsewhere), remembered.stale(elsewhere)), (None, None));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_the_directory_refused_is_forgotten_and_another_wrong_password_changes_nothing() {
-        let (remembered, right) = (minutes(0, 60, 10), Secret::new("right"));
-        remembered.remember("ana", &right, &ana());
-        remembered.forget("ana", &Secret::new("wrong"));
-        assert_eq!(remembered.stale("ana", &right), Some(ana()));
-        remembered.forget("ana", &right);
-        assert_eq!(remembered.stale("ana", &right), None);
+        let (remembered, right, wrong) = (minutes(0, 60, 10), Secret::new("right"), Secret::new("wrong"));
+        let ana = tried("ana", &right, HERE);
+        remembered.remember(ana, &"ana", false);
+        remembered.forget(tried("ana", &wrong, HERE));
+        assert_eq!(remembered.stale(ana), Some("ana"));
+        remembered.forget(ana);
+        assert_eq!(remembered.stale(ana), None);
     }
 
     #[tokio::test(start_paused = true)]
     async fn no_more_than_the_bound_is_kept() {
         let (remembered, right) = (minutes(5, 5, 2), Secret::new("right"));
         for login in ["ana", "bob", "carol"] {
-            remembered.remember(login, &right, &ana());
+            remembered.remember(tried(login, &right, HERE), &"x", false);
         }
         assert_eq!(remembered.known.lock().unwrap().len(), 2);
         advance(Duration::from_secs(300)).await;
-        remembered.remember("carol", &right, &ana());
-        assert_eq!(remembered.fresh("carol", &right), Some(ana()));
+        remembered.remember(tried("carol", &right, HERE), &"carol", false);
+        assert_eq!(remembered.fresh(tried("carol", &right, HERE)), Some("carol"));
     }
 }

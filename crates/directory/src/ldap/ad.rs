@@ -10,7 +10,12 @@ use super::fault::Fault;
 use super::search::Entry;
 
 /// Attributes that tell whether an account may log in.
-pub const STANDING_ATTRIBUTES: [&str; 3] = ["userAccountControl", "accountExpires", "pwdLastSet"];
+pub const STANDING_ATTRIBUTES: [&str; 4] = [CONTROL, COMPUTED, "accountExpires", "pwdLastSet"];
+
+const CONTROL: &str = "userAccountControl";
+/// The same bits as the domain controller works them out for a moment: in the attribute that it stores, an account is
+/// never locked and no password ever expires ([MS-ADTS] §3.1.1.4.5.17). Given only when it is asked for by its name.
+const COMPUTED: &str = "msDS-User-Account-Control-Computed";
 
 /// Why somebody is not let in. Shown in the log only.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,9 +47,16 @@ pub enum Refusal {
     Locked,
     #[error("{0} cannot be read")]
     Unreadable(&'static str),
+    #[error("this is no master user")]
+    NoMaster,
+    #[error("this master user may not open it")]
+    MayNotOpen,
     /// Its home or another field cannot be made.
     #[error("the account cannot be served: {0}")]
     Unusable(String),
+    /// A SCRAM exchange went wrong.
+    #[error("{0}")]
+    Scram(proto::sasl::scram::Fault),
     #[error("refused with result {code} {text}")]
     Other { code: u32, text: String },
 }
@@ -101,19 +113,27 @@ const TICKS_IN_A_SECOND: u64 = 10_000_000;
 /// # Errors
 /// Why not.
 pub fn standing(entry: &Entry, now: SystemTime) -> Result<(), Refusal> {
-    let control = number(entry, "userAccountControl")?.unwrap_or(0);
-    let rows = [(DISABLED, Refusal::Disabled), (LOCKED, Refusal::Locked), (PASSWORD_EXPIRED, Refusal::PasswordExpired)];
-    if let Some((_, refusal)) = rows.into_iter().find(|(bit, _)| control & bit != 0) {
-        return Err(refusal);
-    }
+    let control = number(entry, CONTROL)?.unwrap_or(0) | number(entry, COMPUTED)?.unwrap_or(0);
+    // A password that must be changed is computed to have expired, so the more telling reason comes first.
+    let rows = [
+        (control & DISABLED != 0, Refusal::Disabled),
+        (control & LOCKED != 0, Refusal::Locked),
+        (has_expired(entry, now)?, Refusal::Expired),
+        (must_change(entry, control)?, Refusal::MustChangePassword),
+        (control & PASSWORD_EXPIRED != 0, Refusal::PasswordExpired),
+    ];
+    let first = rows.into_iter().find(|(holds, _)| *holds);
+    first.map_or(Ok(()), |(_, refusal)| Err(refusal))
+}
+
+fn has_expired(entry: &Entry, now: SystemTime) -> Result<bool, Refusal> {
     // 0 and the largest number mean "never".
-    match number(entry, "accountExpires")? {
-        None | Some(0 | i64::MAX) => {}
-        Some(ticks) if now_in_ticks(now) >= ticks => return Err(Refusal::Expired),
-        Some(_) => {}
-    }
-    let must_change = number(entry, "pwdLastSet")? == Some(0) && control & PASSWORD_NEVER_EXPIRES == 0;
-    if must_change { Err(Refusal::MustChangePassword) } else { Ok(()) }
+    let ticks = number(entry, "accountExpires")?.filter(|ticks| !matches!(ticks, 0 | &i64::MAX));
+    Ok(ticks.is_some_and(|ticks| now_in_ticks(now) >= ticks))
+}
+
+fn must_change(entry: &Entry, control: i64) -> Result<bool, Refusal> {
+    Ok(number(entry, "pwdLastSet")? == Some(0) && control & PASSWORD_NEVER_EXPIRES == 0)
 }
 
 fn number(entry: &Entry, name: &'static str) -> Result<Option<i64>, Refusal> {
@@ -172,6 +192,10 @@ mod tests {
         assert_eq!(standing(&[("useraccountcontrol", "514")]), Err(Refusal::Disabled));
         assert_eq!(standing(&[("userAccountControl", "528")]), Err(Refusal::Locked));
         assert_eq!(standing(&[("userAccountControl", "8389120")]), Err(Refusal::PasswordExpired));
+        let computed = |bits: &str| standing(&[(CONTROL, "512"), (COMPUTED, bits)]);
+        assert_eq!((computed("0"), computed("16")), (Ok(()), Err(Refusal::Locked)));
+        assert_eq!(computed("8388608"), Err(Refusal::PasswordExpired));
+        assert_eq!(standing(&[(COMPUTED, "8388608"), ("pwdLastSet", "0")]), Err(Refusal::MustChangePassword));
         assert_eq!(standing(&[("accountExpires", yesterday)]), Err(Refusal::Expired));
         assert_eq!(standing(&[("accountExpires", tomorrow)]), Ok(()));
         assert_eq!(standing(&[("accountExpires", "9223372036854775807"), ("pwdLastSet", "1")]), Ok(()));

@@ -12,9 +12,10 @@
 //!
 //! Dovecot's `@pointer` rows (an attribute of another entry) are not known. A comma always ends a row, as in Dovecot.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 
 use super::ad::Refusal;
+use super::home::HomeRoots;
 use super::search::Entry;
 use crate::template::{Template, TemplateError, Variables};
 
@@ -25,6 +26,7 @@ pub const ROWS_MAX: usize = 64;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UserAttributes {
     rows: Vec<Row>,
+    home_roots: HomeRoots,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +71,23 @@ impl UserAttributes {
     pub fn parse(text: &str) -> Result<UserAttributes, UserAttributesError> {
         let rows = text.split(',').map(str::trim).filter(|row| !row.is_empty());
         let rows = rows.map(Row::parse).collect::<Result<Vec<_>, _>>()?;
-        if rows.len() > ROWS_MAX { Err(UserAttributesError::TooMany) } else { Ok(UserAttributes { rows }) }
+        if rows.len() > ROWS_MAX {
+            Err(UserAttributesError::TooMany)
+        } else {
+            Ok(UserAttributes { rows, home_roots: HomeRoots::default() })
+        }
+    }
+
+    /// The same, with homes in these folders only.
+    #[must_use]
+    pub fn with_home_roots(self, home_roots: HomeRoots) -> UserAttributes {
+        UserAttributes { home_roots, ..self }
+    }
+
+    /// What is wrong with where homes would lie; words for the operator.
+    pub fn home_mistake(&self) -> Option<String> {
+        let mut homes = self.rows.iter().filter(|row| row.field == "home");
+        homes.find_map(|row| self.home_roots.mistake(row.template.as_ref()))
     }
 
     /// The attributes to ask the server for.
@@ -103,7 +121,7 @@ impl UserAttributes {
         let mut fields = Fields::default();
         for row in &self.rows {
             if row.field == "home" {
-                fields.home = row.path(entry, variables)?.or(fields.home);
+                fields.home = row.home(entry, variables, &self.home_roots)?.or(fields.home);
             } else if let Some(value) = row.text(entry, variables)? {
                 fields.others.push((row.field.clone(), value));
             }
@@ -158,21 +176,14 @@ impl Row {
         Ok(Some(text))
     }
 
-    fn path(&self, entry: &Entry, variables: &Variables) -> Result<Option<PathBuf>, Refusal> {
+    fn home(&self, entry: &Entry, variables: &Variables, roots: &HomeRoots) -> Result<Option<PathBuf>, Refusal> {
         let Some(variables) = self.variables(entry, variables) else { return Ok(None) };
-        match (&self.template, &self.attribute) {
-            (Some(template), _) => {
-                template.expand_path(&variables).map(Some).map_err(|why| self.unusable(&why.to_string()))
-            }
-            // `homeDirectory=home`: the directory gives the whole path, which is its right.
-            (None, Some(attribute)) => {
-                let home = Path::new(entry.text(attribute).unwrap_or_default());
-                let good = home.is_absolute() && !home.components().any(|part| part == Component::ParentDir);
-                let good = good && !home.as_os_str().as_encoded_bytes().contains(&0);
-                if good { Ok(Some(home.to_owned())) } else { Err(self.unusable("it is no absolute path")) }
-            }
-            (None, None) => Ok(None),
-        }
+        let home = match (&self.template, &self.attribute) {
+            (Some(template), _) => template.expand_path(&variables).map_err(|why| self.unusable(&why.to_string()))?,
+            (None, Some(attribute)) => PathBuf::from(entry.text(attribute).unwrap_or_default()),
+            (None, None) => return Ok(None),
+        };
+        roots.admit(home, self.template.as_ref()).map(Some).map_err(|why| self.unusable(&why))
     }
 
     fn unusable(&self, why: &str) -> Refusal {
@@ -220,9 +231,25 @@ mod tests {
             let entry = entry(&[("sAMAccountName", &[name])]);
             assert!(fields(PLATFORM, &entry).is_err(), "{name}");
         }
-        let whole = |home: &str| fields("homeDirectory=home", &entry(&[("homeDirectory", &[home])]));
-        assert_eq!(whole("/home/ana").unwrap().home, Some(PathBuf::from("/home/ana")));
-        assert!(whole("home/ana").is_err() && whole("/home/../etc").is_err());
+    }
+
+    #[test]
+    fn a_whole_home_from_an_attribute_needs_a_root_and_lies_in_it() {
+        let mut roots = HomeRoots::default();
+        roots.add("/home").unwrap();
+        let plain = UserAttributes::parse("homeDirectory=home").unwrap();
+        let rooted = plain.clone().with_home_roots(roots);
+        let whole = |rows: &UserAttributes, home: &str| {
+            let entry = entry(&[("homeDirectory", &[home])]);
+            rows.fields(&entry, &variables("ana", "Ana", &entry))
+        };
+        assert_eq!(whole(&rooted, "/home/ana").unwrap().home, Some(PathBuf::from("/home/ana")));
+        for home in ["home/ana", "/home/../etc", "/etc", "/home"] {
+            assert!(whole(&rooted, home).is_err(), "{home}");
+        }
+        assert!(whole(&plain, "/home/ana").is_err());
+        assert!(plain.home_mistake().is_some() && rooted.home_mistake().is_none());
+        assert!(UserAttributes::parse(PLATFORM).unwrap().home_mistake().is_none());
     }
 
     #[test]

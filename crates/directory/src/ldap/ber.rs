@@ -22,6 +22,8 @@ pub mod tag {
     pub const SEARCH_REQUEST: u8 = 0x63;
     pub const BIND_REQUEST: u8 = 0x60;
     pub const EXTENDED_REQUEST: u8 = 0x77;
+    /// RFC 4511 §4.2: `simple [0] OCTET STRING`.
+    pub const SIMPLE_PASSWORD: u8 = 0x80;
 }
 
 /// One element: its tag octet and its content.
@@ -67,6 +69,22 @@ pub fn header(octets: &[u8]) -> Header {
     let Some(length) = octets.get(2..2 + count) else { return Header::Partial };
     let content = length.iter().fold(0_usize, |sum, octet| sum << 8 | usize::from(*octet));
     Header::Whole { tag, header: 2 + count, content }
+}
+
+/// Writes an element whose content is these parts, one after the other.
+pub fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let length = parts.iter().map(|part| part.len()).sum::<usize>();
+    let mut octets = vec![tag];
+    match u8::try_from(length) {
+        Ok(short @ ..0x80) => octets.push(short),
+        // Four octets are enough for whatever we send.
+        _ => {
+            octets.push(0x84);
+            octets.extend(u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
+        }
+    }
+    parts.iter().for_each(|part| octets.extend_from_slice(part));
+    octets
 }
 
 /// The elements that stand one after the other in some octets.

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::dial::{Trust, dial};
 use super::fault::Fault;
 use super::gate::{Ending, carry};
-use super::search::{self, Found, Query};
+use super::search::{self, Entry, Found, Query};
 use super::settings::{Settings, Url};
 
 /// What a server says to a bind (RFC 4511 §4.2.2).
@@ -23,7 +23,7 @@ pub struct BindAnswer {
     pub text: String,
 }
 
-/// Many searches at once, or one bind after the other.
+/// Our own bind, and then many searches at once. Users are bound elsewhere (`binder`).
 #[derive(Debug)]
 pub struct Connection {
     ldap: Ldap,
@@ -74,6 +74,21 @@ impl Connection {
     pub async fn search(&self, query: &Query, page_size: Option<u16>, deadline: Instant) -> Result<Found, Fault> {
         let mut ldap = self.ldap.clone();
         self.finish(timeout_at(deadline, search::search(&mut ldap, query, page_size)).await)
+    }
+
+    /// Searches a page at a time, within `page_timeout` each.
+    ///
+    /// # Errors
+    /// As `search`.
+    pub async fn each_page(
+        &self,
+        query: &Query,
+        page_size: u16,
+        page_timeout: Duration,
+        tell: &mut (impl FnMut(Vec<Entry>) + Send),
+    ) -> Result<(), Fault> {
+        let mut ldap = self.ldap.clone();
+        self.finish(Ok(search::each_page(&mut ldap, query, page_size, page_timeout, tell).await))
     }
 
     fn finish<T>(&self, result: Result<Result<T, Fault>, tokio::time::error::Elapsed>) -> Result<T, Fault> {

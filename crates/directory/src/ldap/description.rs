@@ -21,9 +21,13 @@ pub struct Description {
     pub bind_name: Option<Template>,
     /// Finds an account by its name (`user_filter`).
     pub account_filter: Template,
+    /// Finds every account there is (`iterate_filter`). `None`: every person with a name that is no computer's.
+    pub iterate_filter: Option<Template>,
     /// Finds the account an address belongs to. None: this directory has no recipients.
     pub recipient_filter: Option<Template>,
     pub groups: Option<Groups>,
+    /// Who of its people may log in as others.
+    pub masters: Option<MasterUsers>,
     /// What the account's fields are made of (`user_attrs`).
     pub attributes: UserAttributes,
     /// Stands in for an account's quota rule that is missing or malformed.
@@ -50,6 +54,19 @@ pub struct Groups {
     pub limits: Limits,
 }
 
+/// Who may log in as others, and as whom.
+#[derive(Debug, Clone, Default)]
+pub struct MasterUsers {
+    /// DNs as the directory writes them. Members of groups in these groups count too.
+    pub groups: Vec<String>,
+    /// What else makes somebody a master user.
+    pub filter: Option<Template>,
+    /// Which of this directory's accounts they may open. `None`: all accounts, those of other sources too.
+    pub accounts: Option<Template>,
+    /// The attribute of a group with its members' DNs.
+    pub member_attribute: String,
+}
+
 /// What Active Directory calls the name somebody logs in with.
 const ACCOUNT_NAME: &str = "sAMAccountName";
 
@@ -69,8 +86,10 @@ impl Description {
             login_filter: Some(Template::parse(filter)?),
             bind_name: None,
             account_filter: Template::parse(filter)?,
+            iterate_filter: None,
             recipient_filter: None,
             groups: None,
+            masters: None,
             attributes,
             default_quota: None,
             name_attribute: ACCOUNT_NAME.to_owned(),
@@ -78,15 +97,19 @@ impl Description {
         })
     }
 
-    /// What is wrong with the filters, all of it: the field of this description, and words for the operator. A template is only
+    /// What is wrong with the filters and homes, all of it: the field of this description, and words for the operator. A template is only
     /// half of a filter's syntax; the other half is seen when it is filled in.
     pub fn mistakes(&self) -> Vec<(&'static str, String)> {
         let groups = self.groups.as_ref().map(|groups| &groups.filter);
+        let masters = self.masters.as_ref();
         let filters = [
             ("login_filter", self.login_filter.as_ref()),
             ("account_filter", Some(&self.account_filter)),
+            ("iterate_filter", self.iterate_filter.as_ref()),
             ("recipient_filter", self.recipient_filter.as_ref()),
             ("group_filter", groups),
+            ("master_filter", masters.and_then(|masters| masters.filter.as_ref())),
+            ("master_accounts", masters.and_then(|masters| masters.accounts.as_ref())),
         ];
         let example = Variables::new("ana@example.test");
         let is_bad = |filter: &Template| {
@@ -96,6 +119,7 @@ impl Description {
         let bad = filters.into_iter().filter(|(_, filter)| filter.is_some_and(is_bad));
         let mut mistakes: Vec<_> =
             bad.map(|(name, _)| (name, "this is no LDAP filter (RFC 4515)".to_owned())).collect();
+        mistakes.extend(self.attributes.home_mistake().map(|mistake| ("attributes", mistake)));
         if self.login_filter.is_none() && self.bind_name.is_none() {
             mistakes
                 .push(("login_filter", "neither a login filter nor a name to bind as: nobody could log in".to_owned()));

@@ -45,20 +45,27 @@ impl Trust {
         if !wanted {
             return Ok(Trust(None));
         }
-        let file = settings.ca_file.as_deref().unwrap_or(Path::new(SYSTEM_CA_FILE));
-        let error = |reason: String| TrustError { file: file.display().to_string(), reason };
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_file_iter(file).map_err(|why| error(why.to_string()))? {
-            roots.add(certificate.map_err(|why| error(why.to_string()))?).map_err(|why| error(why.to_string()))?;
-        }
-        if roots.is_empty() {
-            return Err(error("no certificate in it".to_owned()));
-        }
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let config = config.map_err(|why| error(why.to_string()))?.with_root_certificates(roots);
-        Ok(Trust(Some(Arc::new(config.with_no_client_auth()))))
+        client_config(settings.ca_file.as_deref()).map(|config| Trust(Some(Arc::new(config))))
     }
+}
+
+/// Our side of TLS towards servers that these certificates vouch for, or the system's.
+///
+/// # Errors
+/// The file cannot be read or has no certificate in it.
+pub(crate) fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, TrustError> {
+    let file = ca_file.unwrap_or(Path::new(SYSTEM_CA_FILE));
+    let error = |reason: String| TrustError { file: file.display().to_string(), reason };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(file).map_err(|why| error(why.to_string()))? {
+        roots.add(certificate.map_err(|why| error(why.to_string()))?).map_err(|why| error(why.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(error("no certificate in it".to_owned()));
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    Ok(config.map_err(|why| error(why.to_string()))?.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// Connects. The caller sets the time limit.

@@ -77,36 +77,37 @@ impl LdapDirectory {
             Ok(person) => Outcome::Answer(person),
             Err(refusal) => {
                 tracing::error!(name, dn = entry.dn, reason = %refusal, "the directory's entry makes no account");
-                Outcome::Unavailable(Fault::Result { code: 0, text: refusal.to_string() })
+                Outcome::Unavailable(Fault::Entry(refusal.to_string()))
             }
         }
     }
 
     /// Looks for exactly one entry.
     pub(super) async fn find(&self, filter: &Template, variables: &Variables) -> Result<Match, Fault> {
-        let query = Query {
+        self.one(&self.query(filter, variables)?).await
+    }
+
+    pub(super) fn query(&self, filter: &Template, variables: &Variables) -> Result<Query, Fault> {
+        Ok(Query {
             base: self.description.base.expand_dn(variables).map_err(|_| Fault::Filter)?,
             scope: self.description.scope,
             filter: filter.expand_filter(variables).map_err(|_| Fault::Filter)?,
             attributes: self.description.wanted(),
             entries_max: 1,
-        };
-        self.one(&query).await
+        })
     }
 
     /// Looks at one entry whose DN is known. Only here is "no such object" the answer "nobody": for a search's base it
     /// says that the base is wrong, for everybody.
     pub(super) async fn read(&self, dn: &str, attributes: Vec<String>) -> Result<Match, Fault> {
-        let filter = "(objectClass=*)".to_owned();
-        let query = Query { base: dn.to_owned(), scope: Scope::Base, filter, attributes, entries_max: 1 };
-        match self.one(&query).await {
+        match self.one(&entry_query(dn, attributes)).await {
             // RFC 4511 appendix A: 32 noSuchObject, 34 invalidDNSyntax.
             Err(Fault::Result { code: 32 | 34, .. }) => Ok(Match::None),
             other => other,
         }
     }
 
-    async fn one(&self, query: &Query) -> Result<Match, Fault> {
+    pub(super) async fn one(&self, query: &Query) -> Result<Match, Fault> {
         match self.servers.search(query).await {
             Ok(found) => Ok(found.entries.into_iter().next().map_or(Match::None, Match::One)),
             Err(Fault::TooMany(_)) => Ok(Match::Several),
@@ -128,6 +129,12 @@ impl LdapDirectory {
         let standing = if self.description.standing { ad::standing(entry, now) } else { Ok(()) };
         Ok(Person { account: account(name, fields, self.description.default_quota.as_ref())?, standing })
     }
+}
+
+/// The question about one entry.
+pub(super) fn entry_query(dn: &str, attributes: Vec<String>) -> Query {
+    let filter = "(objectClass=*)".to_owned();
+    Query { base: dn.to_owned(), scope: Scope::Base, filter, attributes, entries_max: 1 }
 }
 
 /// What a template may say of a name that was typed. `None` for what can be nobody's name.

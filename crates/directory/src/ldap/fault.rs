@@ -23,6 +23,16 @@ pub enum Fault {
     TooMany(usize),
     #[error("the answer is larger than {0} octets")]
     TooLarge(usize),
+    /// What is there of the members is not all of them, so it is no answer.
+    #[error("a member list ends before its last part")]
+    PartMissing,
+    #[error("a member list has more than {0} parts")]
+    TooManyParts(usize),
+    #[error("groups lie more than {0} deep in each other")]
+    TooDeep(usize),
+    /// Whose fault it is can only be said by the operator; until it is mended, mail waits.
+    #[error("the entry makes no account: {0}")]
+    Entry(String),
     #[error("the filter is malformed")]
     Filter,
     /// More work is under way than is allowed, and waiting for a place took too long.

@@ -58,10 +58,10 @@ pub async fn carry(server: Box<dyn Octets>, library: UnixStream, ending: Ending)
 }
 
 /// Questions that wait for an answer, by message ID.
-type Asked = HashMap<u32, Question>;
+pub(super) type Asked = HashMap<u32, Question>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Question {
+pub(super) enum Question {
     Bind,
     Search,
     Extended,
@@ -115,14 +115,14 @@ async fn answers(
 
 /// Octets that came, cut into messages.
 #[derive(Default)]
-struct Messages {
+pub(super) struct Messages {
     octets: Vec<u8>,
     /// Up to here they have been given out.
     given: usize,
 }
 
 impl Messages {
-    async fn read(&mut self, from: &mut (impl AsyncRead + Unpin)) -> std::io::Result<usize> {
+    pub(super) async fn read(&mut self, from: &mut (impl AsyncRead + Unpin)) -> std::io::Result<usize> {
         self.octets.drain(..self.given);
         self.given = 0;
         if self.octets.is_empty() {
@@ -133,7 +133,7 @@ impl Messages {
         from.read_buf(&mut self.octets).await
     }
 
-    fn next(&mut self) -> Result<Option<&[u8]>, &'static str> {
+    pub(super) fn next(&mut self) -> Result<Option<&[u8]>, &'static str> {
         let rest = self.octets.get(self.given..).unwrap_or_default();
         let length = match header(rest) {
             Header::Partial => return Ok(None),
@@ -163,7 +163,7 @@ fn question(message: &[u8]) -> Option<(u32, Question)> {
 }
 
 // RFC 4511 §4.1.1: LDAPMessage ::= SEQUENCE { messageID, protocolOp CHOICE { … }, controls [0] OPTIONAL }
-fn judge(message: &[u8], asked: &mut Asked) -> Result<(), Fault> {
+pub(super) fn judge(message: &[u8], asked: &mut Asked) -> Result<(), Fault> {
     let parts = Elements(message).expect(tag::SEQUENCE).map(Elements);
     let mut parts = parts.ok_or(Fault::Garbage("a message that is no SEQUENCE"))?;
     let id = parts.expect(tag::INTEGER).and_then(unsigned).ok_or(Fault::Garbage("no message ID"))?;

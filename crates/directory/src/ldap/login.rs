@@ -9,9 +9,10 @@ use proto::sasl::Secret;
 use tokio::time::timeout;
 
 use super::ad::{self, Refusal, Verdict};
-use super::directory::{LdapDirectory, Match, Person, name_variables};
+use super::directory::{LdapDirectory, Match, Person, entry_query, name_variables};
 use super::fault::Fault;
-use super::search::Entry;
+use super::search::{Entry, Query};
+use crate::chain::Steps;
 use crate::template::Variables;
 
 /// Why there is no welcome.
@@ -35,7 +36,18 @@ impl From<Refusal> for No {
 impl LdapDirectory {
     /// Judges a login and a password, within `operation_timeout`.
     pub async fn log_in(&self, login: &str, password: &Secret, now: SystemTime) -> Verdict<Person> {
-        let tried = timeout(self.settings.operation_timeout, self.try_login(login, password, now)).await;
+        self.log_in_telling(login, password, now, &mut Steps::silent()).await
+    }
+
+    /// The same, with every step told.
+    pub async fn log_in_telling(
+        &self,
+        login: &str,
+        password: &Secret,
+        now: SystemTime,
+        steps: &mut Steps,
+    ) -> Verdict<Person> {
+        let tried = timeout(self.settings.operation_timeout, self.try_login(login, password, now, steps)).await;
         match tried.unwrap_or(Err(No::Unavailable(Fault::TimedOut))) {
             Ok(person) => Verdict::Welcome(person),
             Err(No::Refused(refusal)) => Verdict::Refused(refusal),
@@ -43,33 +55,77 @@ impl LdapDirectory {
         }
     }
 
-    async fn try_login(&self, login: &str, password: &Secret, now: SystemTime) -> Result<Person, No> {
+    async fn try_login(
+        &self,
+        login: &str,
+        password: &Secret,
+        now: SystemTime,
+        steps: &mut Steps,
+    ) -> Result<Person, No> {
         // RFC 4513 §5.1.2: a bind with a name and no password succeeds as nobody at all.
         if password.reveal().is_empty() {
             return Err(No::Refused(Refusal::EmptyPassword));
         }
         let variables = name_variables(login).ok_or(Refusal::Login)?;
-        let entry = match self.find_login(&variables).await? {
+        let found = self.find_login(&variables, steps).await;
+        steps.tell(|| match &found {
+            Ok(Match::One(entry)) => format!("found {}", entry.dn),
+            Ok(Match::None) => "found nobody".to_owned(),
+            Ok(Match::Several) => "found more than one".to_owned(),
+            Err(No::Refused(refusal)) => refusal.to_string(),
+            Err(No::Unavailable(fault)) => fault.to_string(),
+        });
+        let entry = match found? {
             Match::One(entry) => entry,
             Match::None => return Err(No::Refused(Refusal::NoSuch)),
             Match::Several => return Err(No::Refused(Refusal::Ambiguous)),
         };
         let person = self.person(&entry, login, now)?;
+        if let Err(refusal) = &person.standing {
+            steps.tell(|| format!("its attributes say: {refusal}; nothing is bound"));
+        }
         person.standing.clone()?;
         let name = self.bind_name(&variables, &entry)?;
-        let answer = self.servers.bind(&name, password).await?;
-        ad::judge(&answer)?;
+        let answer = self.servers.bind(&name, password).await;
+        steps.tell(|| match &answer {
+            Ok(answer) => format!("bound as {name}: result {} {}", answer.code, answer.text.trim()),
+            Err(fault) => format!("bound as {name}: {fault}"),
+        });
+        let judged = ad::judge(&answer?);
+        if let Err(refusal) = &judged {
+            steps.tell(|| format!("which means: {refusal}"));
+        }
+        judged?;
         Ok(person)
     }
 
-    async fn find_login(&self, variables: &Variables) -> Result<Match, No> {
+    async fn find_login(&self, variables: &Variables, steps: &mut Steps) -> Result<Match, No> {
         match (&self.description.login_filter, &self.description.bind_name) {
-            (Some(filter), _) => Ok(self.find(filter, variables).await?),
+            (Some(filter), _) => {
+                steps.tell(|| {
+                    let base = self.description.base.expand_dn(variables).unwrap_or_default();
+                    format!("login_filter: {} below {base}", filter.expand_filter(variables).unwrap_or_default())
+                });
+                Ok(self.find(filter, variables).await?)
+            }
             (None, Some(name)) => {
                 let dn = name.expand_dn(variables).map_err(|_| Refusal::Login)?;
+                steps.tell(|| format!("bind_name: {dn}"));
                 Ok(self.read(&dn, self.description.wanted()).await?)
             }
             (None, None) => Err(No::Unavailable(Fault::Filter)),
+        }
+    }
+
+    /// The question that finds who logs in.
+    pub(super) fn login_query(&self, variables: &Variables) -> Result<Query, Fault> {
+        match (&self.description.login_filter, &self.description.bind_name) {
+            (Some(filter), _) => self.query(filter, variables),
+            (None, Some(name)) => {
+                let dn = name.expand_dn(variables).map_err(|_| Fault::Filter)?;
+                Ok(entry_query(&dn, self.description.wanted()))
+            }
+            (None, None) => Err(Fault::Filter),
         }
     }
 

@@ -11,11 +11,15 @@ use proto::sasl::Secret;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
+use super::binder::Binder;
 use super::connection::{BindAnswer, Connection};
 use super::dial::Trust;
 use super::fault::Fault;
-use super::search::{Found, Query};
+use super::search::{Entry, Found, Query};
 use super::settings::{Settings, Url};
+
+/// Entries a page where all are asked for and nothing else is said.
+const PAGE_SIZE: u16 = 500;
 
 /// The connections to one server.
 #[derive(Debug)]
@@ -26,7 +30,7 @@ pub struct Pool {
     lookups: Vec<tokio::sync::Mutex<Option<Arc<Connection>>>>,
     next_lookup: AtomicUsize,
     searching: Semaphore,
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Vec<Binder>>,
     binding: Semaphore,
     /// All look-up connections, to close them from outside without waiting for their slots.
     open: Mutex<Vec<std::sync::Weak<Connection>>>,
@@ -69,6 +73,18 @@ impl Pool {
         }
     }
 
+    /// Searches a page at a time on a connection that is bound as this node.
+    ///
+    /// # Errors
+    /// See `Fault`.
+    pub async fn each_page(&self, query: &Query, tell: &mut (impl FnMut(Vec<Entry>) + Send)) -> Result<(), Fault> {
+        let deadline = Instant::now() + self.settings.answer_timeout;
+        let _place = self.place(&self.searching, deadline).await?;
+        let (connection, _) = self.lookup(deadline).await?;
+        let page_size = self.settings.page_size.unwrap_or(PAGE_SIZE);
+        connection.each_page(query, page_size, self.settings.operation_timeout, tell).await
+    }
+
     /// Tries a user's name and password.
     ///
     /// # Errors
@@ -76,13 +92,13 @@ impl Pool {
     pub async fn bind(&self, dn: &str, password: &Secret, deadline: Instant) -> Result<BindAnswer, Fault> {
         let _place = self.place(&self.binding, deadline).await?;
         // Taken out of the pool: if this future is dropped half-way, the connection goes with it.
-        if let Some(connection) = self.take_idle() {
+        if let Some(mut connection) = self.take_idle() {
             match connection.bind(dn, password, deadline).await {
                 Err(Fault::Lost) => self.locked_idle().clear(),
                 other => return self.put_back(connection, other),
             }
         }
-        let connection = self.connect(deadline).await?;
+        let mut connection = Binder::open(&self.url, &self.settings, &self.trust, self.connected_by(deadline)).await?;
         let answer = connection.bind(dn, password, deadline).await;
         self.put_back(connection, answer)
     }
@@ -142,40 +158,42 @@ impl Pool {
     }
 
     async fn connect(&self, deadline: Instant) -> Result<Connection, Fault> {
-        let deadline = deadline.min(Instant::now() + self.settings.connect_timeout);
-        Connection::open(&self.url, &self.settings, &self.trust, deadline).await
+        Connection::open(&self.url, &self.settings, &self.trust, self.connected_by(deadline)).await
+    }
+
+    fn connected_by(&self, deadline: Instant) -> Instant {
+        deadline.min(Instant::now() + self.settings.connect_timeout)
     }
 
     async fn bind_ourselves(&self, connection: &Connection, deadline: Instant) -> Result<(), Fault> {
         let Some(own) = self.settings.own_bind.as_ref().filter(|own| !own.password.reveal().is_empty()) else {
             return Ok(());
         };
-        let deadline = deadline.min(Instant::now() + self.settings.connect_timeout);
-        match connection.bind(&own.dn, &own.password, deadline).await? {
+        match connection.bind(&own.dn, &own.password, self.connected_by(deadline)).await? {
             BindAnswer { code: 0, .. } => Ok(()),
             BindAnswer { code, text } => Err(Fault::OwnBind { code, text }),
         }
     }
 
-    fn take_idle(&self) -> Option<Connection> {
+    fn take_idle(&self) -> Option<Binder> {
         let mut idle = self.locked_idle();
         // The one used last is taken first, so that those too many grow old and are closed.
         while let Some(connection) = idle.pop() {
-            if self.is_good(&connection) {
+            if connection.is_open() && connection.idle_for() < self.settings.idle_max {
                 return Some(connection);
             }
         }
         None
     }
 
-    fn put_back(&self, connection: Connection, answer: Result<BindAnswer, Fault>) -> Result<BindAnswer, Fault> {
+    fn put_back(&self, connection: Binder, answer: Result<BindAnswer, Fault>) -> Result<BindAnswer, Fault> {
         if connection.is_open() {
             self.locked_idle().push(connection);
         }
         answer
     }
 
-    fn locked_idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+    fn locked_idle(&self) -> std::sync::MutexGuard<'_, Vec<Binder>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

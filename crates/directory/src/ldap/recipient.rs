@@ -143,28 +143,25 @@ impl LdapDirectory {
         };
         let mut members = texts(entry.values(&groups.member_attribute));
         let mut part = entry.part(&groups.member_attribute).map(|(values, next)| (texts(values), next));
-        for _ in 0..RANGES_MAX {
-            let Some((values, next)) = part.take() else { break };
+        let mut parts = 0;
+        while let Some((values, next)) = part {
             members.extend(values);
-            let Some(next) = next else { break };
-            part = self.range(groups, &entry.dn, next).await?;
+            parts += 1;
+            part = match next {
+                Some(_) if parts == RANGES_MAX => return Err(Fault::TooManyParts(RANGES_MAX)),
+                Some(next) => Some(self.range(groups, &entry.dn, next).await?),
+                None => None,
+            };
         }
         Ok(Node { members, addresses: addresses(groups, entry) })
     }
 
     /// The members from this number on, and where the next part begins.
-    async fn range(
-        &self,
-        groups: &Groups,
-        dn: &str,
-        from: usize,
-    ) -> Result<Option<(Vec<String>, Option<usize>)>, Fault> {
+    async fn range(&self, groups: &Groups, dn: &str, from: usize) -> Result<(Vec<String>, Option<usize>), Fault> {
         let attribute = format!("{};range={from}-*", groups.member_attribute);
-        let Match::One(entry) = self.read(dn, vec![attribute]).await? else { return Ok(None) };
-        let part = entry.part(&groups.member_attribute);
-        Ok(part.map(|(values, next)| {
-            (values.iter().filter_map(|value| String::from_utf8(value.clone()).ok()).collect(), next)
-        }))
+        let Match::One(entry) = self.read(dn, vec![attribute]).await? else { return Err(Fault::PartMissing) };
+        let Some((values, next)) = entry.part(&groups.member_attribute) else { return Err(Fault::PartMissing) };
+        Ok((values.iter().filter_map(|value| String::from_utf8(value.clone()).ok()).collect(), next))
     }
 
     async fn owner(&self, groups: &Groups, found: &[Entry]) -> Result<Option<Address>, Fault> {

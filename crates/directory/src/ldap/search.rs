@@ -112,6 +112,33 @@ pub async fn search(ldap: &mut Ldap, query: &Query, page_size: Option<u16>) -> R
     }
 }
 
+/// Searches a page at a time, and tells of each: an answer without end in the memory of one page. The caller sets no
+/// time limit; each page has its own.
+///
+/// # Errors
+/// As `search`.
+pub async fn each_page(
+    ldap: &mut Ldap,
+    query: &Query,
+    page_size: u16,
+    page_timeout: std::time::Duration,
+    tell: &mut (impl FnMut(Vec<Entry>) + Send),
+) -> Result<(), Fault> {
+    let mut cookie = Vec::new();
+    loop {
+        let mut gathered = Gathered::default();
+        let page = page(ldap, query, Some(page_size), cookie, &mut gathered);
+        cookie = tokio::time::timeout(page_timeout, page).await.map_err(|_| Fault::TimedOut)??;
+        if gathered.found.referred {
+            return Err(Fault::Result { code: REFERRAL, text: "it refers to another server".to_owned() });
+        }
+        tell(gathered.found.entries);
+        if cookie.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
 #[derive(Default)]
 struct Gathered {
     found: Found,
@@ -126,7 +153,8 @@ async fn page(
     cookie: Vec<u8>,
     gathered: &mut Gathered,
 ) -> Result<Vec<u8>, Fault> {
-    let size_limit = i32::try_from(query.entries_max).unwrap_or(i32::MAX);
+    // RFC 4511 §4.5.1.4: 0 asks for no limit.
+    let size_limit = i32::try_from(query.entries_max).unwrap_or(0);
     ldap.with_search_options(SearchOptions::new().sizelimit(size_limit));
     // A page that holds the whole answer is no page: servers do more work for those.
     if let Some(size) = page_size.filter(|size| usize::from(*size) < query.entries_max) {

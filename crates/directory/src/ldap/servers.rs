@@ -17,7 +17,7 @@ use super::dial::{Trust, TrustError};
 use super::fault::Fault;
 use super::pool::Pool;
 use super::referral;
-use super::search::{Found, Query, REFERRAL};
+use super::search::{Entry, Found, Query, REFERRAL};
 use super::settings::Settings;
 
 /// The servers, in order of preference.
@@ -104,6 +104,26 @@ impl Servers {
                     server.answered();
                     return other;
                 }
+            }
+        }
+        Err(trial.gave_up())
+    }
+
+    /// Searches a page at a time on the first server that answers. Once a page was told, no other server is asked.
+    ///
+    /// # Errors
+    /// None of them answers, or one breaks off.
+    pub async fn each_page(&self, query: &Query, mut tell: impl FnMut(Vec<Entry>) + Send) -> Result<(), Fault> {
+        let mut trial = self.trial();
+        let mut told = false;
+        while let Some(server) = trial.next() {
+            let mut tell = |entries| {
+                told = true;
+                tell(entries);
+            };
+            match server.pool.each_page(query, &mut tell).await {
+                Err(fault) if !told && trial.passes_on(&server, &fault) => {}
+                other => return other,
             }
         }
         Err(trial.gave_up())

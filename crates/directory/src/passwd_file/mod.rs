@@ -8,27 +8,25 @@
 //! name:password:uid:gid:gecos:home:shell:extra fields with spaces between them
 //! ```
 //!
-//! Promises: every bad line is told with its number and never with a password; an unknown name takes as long as a wrong
-//! password; a login that succeeded is remembered for a while, as a keyed hash and within bounds, because a good
-//! password hash is slow on purpose and mail programs log in all the time. Opens no file (`disk` does) and knows no
-//! clock.
+//! Promises: every bad line is told with its number and never with a password; a name can be made to take as long as a
+//! wrong password where it is not known. Opens no file (`disk` does), knows no clock, and remembers no login (`chain`
+//! does).
 
 mod edit;
-mod memory;
 mod network;
+mod scram;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::Instant;
 
 use proto::sasl::Secret;
 
 pub use edit::{EditError, add, remove, set_password};
-use memory::Memory;
-pub use memory::{REMEMBERED_FOR, REMEMBERED_MAX};
 pub use network::Network;
+use scram::Scram;
+pub use scram::{Coverage, MadeUp, ScramSecret};
 
 use crate::account::QuotaRule;
 use crate::password::Hash;
@@ -103,14 +101,14 @@ pub struct PasswdFile {
     entries: HashMap<String, Entry>,
     /// Verified where there is nothing to verify, to take the same time.
     stand_in: Hash,
-    memory: Memory,
+    scram: Scram,
 }
 
 impl PasswdFile {
     /// Reads the text of a file; `name` is for messages.
     ///
     /// # Errors
-    /// All lines that are wrong, or the system gives no random numbers.
+    /// All lines that are wrong.
     pub fn parse(name: &str, text: &str) -> Result<PasswdFile, PasswdFileError> {
         let mut entries: HashMap<String, Entry> = HashMap::new();
         let mut error = PasswdFileError { mistakes: Vec::new(), untold: 0 };
@@ -128,10 +126,7 @@ impl PasswdFile {
         if !error.mistakes.is_empty() {
             return Err(error);
         }
-        let no_randomness =
-            || PasswdFileError { mistakes: vec![format!("{name}: the system gives no random numbers")], untold: 0 };
-        let memory = Memory::new().ok_or_else(no_randomness)?;
-        Ok(PasswdFile { stand_in: stand_in(&entries), entries, memory })
+        Ok(PasswdFile { stand_in: stand_in(&entries), scram: Scram::new(&entries), entries })
     }
 
     /// The account of this name, in any case.
@@ -144,32 +139,30 @@ impl PasswdFile {
         self.entries.values()
     }
 
-    /// Checks a login and its password. `from` is the client's address, if it has one; `now` is for what is remembered.
+    /// Checks a login and its password. `from` is the client's address, if it has one.
     /// Slow on purpose: call it where blocking is allowed.
-    pub fn log_in(&self, login: &str, password: &Secret, from: Option<IpAddr>, now: Instant) -> LogIn<'_> {
+    pub fn log_in(&self, login: &str, password: &Secret, from: Option<IpAddr>) -> LogIn<'_> {
         let name = login.to_lowercase();
-        let Some(entry) = self.entries.get(&name) else {
-            self.stand_in.verify(login, password);
-            return LogIn::UnknownName;
-        };
+        let Some(entry) = self.entries.get(&name) else { return LogIn::UnknownName };
         let right = match &entry.password {
-            Password::Hash(hash) => self.memory.recalls(&name, password, now) || hash.verify(login, password),
+            Password::Hash(hash) => hash.verify(login, password),
             Password::NotAsked => true,
             Password::Never => {
-                self.stand_in.verify(login, password);
+                self.take_as_long(login, password);
                 false
             }
         };
         match right {
             false => LogIn::WrongPassword,
             true if !entry.is_allowed_from(from) => LogIn::WrongNetwork,
-            true => {
-                if matches!(entry.password, Password::Hash(_)) {
-                    self.memory.remember(&name, password, now);
-                }
-                LogIn::Welcome(entry)
-            }
+            true => LogIn::Welcome(entry),
         }
+    }
+
+    /// Takes as long as a wrong password of most accounts, so that time does not tell which names are known. An unknown name
+    /// is not made to wait by itself: another source may know it.
+    pub fn take_as_long(&self, login: &str, password: &Secret) {
+        self.stand_in.verify(login, password);
     }
 }
 
@@ -265,7 +258,7 @@ impl Entry {
     }
 
     /// Whether it may log in from this address. A client without an address is not in any network.
-    fn is_allowed_from(&self, from: Option<IpAddr>) -> bool {
+    pub(crate) fn is_allowed_from(&self, from: Option<IpAddr>) -> bool {
         let contains = |network: &Network| from.is_some_and(|from| network.contains(from));
         self.allow_nets.is_empty() || self.allow_nets.iter().any(contains)
     }
@@ -305,7 +298,7 @@ mod tests {
 
     fn welcomes(file: &PasswdFile, login: &str, password: &str, from: Option<&str>) -> bool {
         let from = from.map(|from| from.parse().unwrap());
-        matches!(file.log_in(login, &Secret::new(password), from, Instant::now()), LogIn::Welcome(_))
+        matches!(file.log_in(login, &Secret::new(password), from), LogIn::Welcome(_))
     }
 
     #[test]

@@ -21,10 +21,11 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::rand;
 use proto::sasl::{PASSWORD_LENGTH_MAX, Secret};
 
+use crate::digest::Algorithm;
 use crypt::Crypt;
 use digests::{Digested, Otp};
 use scheme::Kind;
-pub use scram::ScramKeys;
+pub use scram::{ROUNDS_MIN as SCRAM_ROUNDS_MIN, ScramKeys, prepared};
 
 /// Octets of a hash with its scheme.
 pub const HASH_LENGTH_MAX: usize = 4096;
@@ -146,13 +147,13 @@ pub enum NewHash {
 }
 
 impl NewHash {
-    /// By the name of its scheme, without braces; case does not matter.
+    /// By the name of its scheme, without braces, or what everybody calls it; case does not matter.
     pub fn parse(name: &str) -> Option<NewHash> {
         match name.to_ascii_uppercase().as_str() {
             "ARGON2ID" => Some(NewHash::Argon2id),
             "SCRAM-SHA-256" => Some(NewHash::ScramSha256),
             "SHA512-CRYPT" => Some(NewHash::Sha512Crypt),
-            "BLF-CRYPT" => Some(NewHash::Bcrypt),
+            "BLF-CRYPT" | "BCRYPT" => Some(NewHash::Bcrypt),
             _ => None,
         }
     }
@@ -176,6 +177,9 @@ fn salt() -> Result<[u8; 16], MakeError> {
     rand::fill(&mut salt).map_err(|_| MakeError::NoRandomness)?;
     Ok(salt)
 }
+
+/// Rounds of SCRAM-SHA-256 where nothing says otherwise.
+pub const SCRAM_ROUNDS: u32 = scram::NEW_ROUNDS;
 
 /// The name of every known scheme, and why it is refused if it is.
 pub fn schemes() -> impl Iterator<Item = (&'static str, Option<&'static str>)> {
@@ -239,6 +243,28 @@ impl Hash {
     /// The keys for a SCRAM login (RFC 5802 §3), if this is a {SCRAM-SHA-…}.
     pub fn scram(&self) -> Option<&ScramKeys> {
         if let Stored::Scram(keys) = &self.stored { Some(keys) } else { None }
+    }
+
+    /// Keys for SCRAM-SHA-256, from what is stored or, with this salt and these rounds, from a password that is stored as it is.
+    /// Slow on purpose in the second case.
+    pub fn scram_keys(&self, salt: &[u8], rounds: u32) -> Option<ScramKeys> {
+        match &self.stored {
+            Stored::Scram(keys) if keys.can_serve() => Some(keys.clone()),
+            Stored::Plain(plain) => {
+                let password = prepared(plain.reveal());
+                ScramKeys::from_password(password.as_bytes(), salt.to_vec(), rounds, Algorithm::Sha256)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether there are keys for SCRAM-SHA-256, without making them.
+    pub fn serves_scram(&self) -> bool {
+        match &self.stored {
+            Stored::Scram(keys) => keys.can_serve(),
+            Stored::Plain(plain) => !plain.reveal().is_empty(),
+            _ => false,
+        }
     }
 
     /// The password itself, if it is stored: what CRAM-MD5, SCRAM and others can be computed from.

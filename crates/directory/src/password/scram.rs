@@ -1,7 +1,9 @@
 //! PBKDF2 and what SCRAM keeps of a password (RFC 5802 §3, RFC 7677).
 //!
-//! Passwords are taken as they are, without SASLprep (RFC 4013), because Dovecot takes them so.
+//! A client of SCRAM prepares its password (SASLprep, RFC 4013), so keys are made of the prepared one. Dovecot makes them of
+//! the password as it is: where somebody sends a password itself, either form is right.
 
+use std::borrow::Cow;
 use std::num::NonZeroU32;
 
 use aws_lc_rs::{hmac, pbkdf2};
@@ -13,7 +15,9 @@ use super::{HashError, MakeError, PBKDF2_ROUNDS_MAX, Stored, are_equal, salt};
 use crate::digest::{Algorithm, unhex};
 
 /// Rounds of a new SCRAM-SHA-256: RFC 7677 §4 wants at least 4096, and every SCRAM login makes the client compute them.
-const NEW_ROUNDS: u32 = 10_000;
+pub(super) const NEW_ROUNDS: u32 = 10_000;
+/// With fewer nobody is asked to prove anything by SCRAM: RFC 7677 §4 wants at least so many, and clients insist.
+pub const ROUNDS_MIN: u32 = 4096;
 
 /// `{PBKDF2}$1$salt$rounds$hex`: SHA-1, 20 octets.
 pub(super) fn parse_pbkdf2(text: &str, scheme: &'static str) -> Result<Stored, HashError> {
@@ -77,7 +81,12 @@ impl ScramKeys {
     }
 
     /// Keys made from a password.
-    fn from_password(password: &[u8], salt: Vec<u8>, rounds: u32, algorithm: Algorithm) -> Option<ScramKeys> {
+    pub(super) fn from_password(
+        password: &[u8],
+        salt: Vec<u8>,
+        rounds: u32,
+        algorithm: Algorithm,
+    ) -> Option<ScramKeys> {
         // RFC 5802 §3: SaltedPassword, ClientKey, StoredKey, ServerKey.
         let salted = derive(algorithm, password, &salt, rounds)?;
         let hmac_algorithm = match algorithm {
@@ -91,13 +100,22 @@ impl ScramKeys {
     }
 
     pub(super) fn verify(&self, password: &[u8]) -> bool {
-        ScramKeys::from_password(password, self.salt.clone(), self.rounds, self.algorithm)
-            .is_some_and(|keys| are_equal(&keys.stored_key, &self.stored_key))
+        let is_of = |password: &[u8]| {
+            ScramKeys::from_password(password, self.salt.clone(), self.rounds, self.algorithm)
+                .is_some_and(|keys| are_equal(&keys.stored_key, &self.stored_key))
+        };
+        let prepared = std::str::from_utf8(password).map(prepared).unwrap_or_default();
+        is_of(password) || prepared.as_bytes() != password && !prepared.is_empty() && is_of(prepared.as_bytes())
     }
 
     /// Whether these are for SCRAM-SHA-256 (RFC 7677), and not for SCRAM-SHA-1 (RFC 5802).
     pub fn is_sha256(&self) -> bool {
         self.algorithm == Algorithm::Sha256
+    }
+
+    /// Whether a client can log in with SCRAM-SHA-256 by them.
+    pub fn can_serve(&self) -> bool {
+        self.is_sha256() && self.rounds >= ROUNDS_MIN
     }
 
     pub fn rounds(&self) -> u32 {
@@ -117,10 +135,15 @@ impl ScramKeys {
     }
 }
 
+/// A name or password as SCRAM clients prepare it; as it is when it cannot be prepared (RFC 5802 §2.2).
+pub fn prepared(text: &str) -> Cow<'_, str> {
+    stringprep::saslprep(text).unwrap_or(Cow::Borrowed(text))
+}
+
 /// The text of a new SCRAM-SHA-256 hash.
 pub(super) fn make(password: &Secret) -> Result<String, MakeError> {
-    let password = password.reveal().as_bytes();
-    let keys = ScramKeys::from_password(password, salt()?.to_vec(), NEW_ROUNDS, Algorithm::Sha256);
+    let password = prepared(password.reveal());
+    let keys = ScramKeys::from_password(password.as_bytes(), salt()?.to_vec(), NEW_ROUNDS, Algorithm::Sha256);
     let keys = keys.ok_or(MakeError::NoRandomness)?;
     let encode = |octets: &[u8]| STANDARD.encode(octets);
     let (salt, stored, server) = (encode(&keys.salt), encode(&keys.stored_key), encode(&keys.server_key));

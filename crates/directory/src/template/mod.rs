@@ -181,6 +181,11 @@ impl Template {
         names
     }
 
+    /// The text before the first variable.
+    pub fn fixed_beginning(&self) -> &str {
+        if let Some(Piece::Text(text)) = self.pieces.first() { text } else { "" }
+    }
+
     /// Fills the template in as text.
     ///
     /// # Errors

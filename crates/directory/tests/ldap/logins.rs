@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
-use directory::ldap::{Description, LdapDirectory, Outcome, Refusal, Verdict};
+use directory::ldap::{Description, HomeRoots, LdapDirectory, Outcome, Refusal, UserAttributes, Verdict};
 use directory::template::Template;
 use proto::sasl::Secret;
 
@@ -81,6 +81,26 @@ async fn a_home_that_would_leave_its_folder_is_nobodys() {
     assert!(matches!(log_in(&directory, "escapista", "P@ssw0rd").await, Err(Refusal::Unusable(_))));
     // Logins by mail name, by principal name and by alias are a matter of the filter; the account is the same one.
     assert_eq!(log_in(&directory, "juan.perez", "P@ssw0rd").await.unwrap().0, "jperez");
+}
+
+#[tokio::test]
+async fn a_whole_home_outside_of_its_roots_refuses_the_login_and_its_mail_waits() {
+    let person = |name: &str, home: &str| {
+        format!(
+            "dn: cn={name},ou=usuarios,dc=domain01,dc=dom\nobjectClass: user\ncn: {name}\nsn: x\n\
+             sAMAccountName: {name}\nmail: {name}@domain01.dom\nuserPassword: P@ssw0rd\ninfo: {home}\n\n"
+        )
+    };
+    let slapd = Slapd::with(&(person("dentro", "/home/dentro") + &person("fuera", "/etc/cron.d")), None);
+    let mut roots = HomeRoots::default();
+    roots.add("/home").unwrap();
+    let attributes = UserAttributes::parse("info=home").unwrap().with_home_roots(roots);
+    let directory = LdapDirectory::start(settings(&[slapd.port]), Description { attributes, ..description() }).unwrap();
+    assert_eq!(log_in(&directory, "dentro", "P@ssw0rd").await.unwrap().1, "/home/dentro");
+    assert!(matches!(log_in(&directory, "fuera", "P@ssw0rd").await, Err(Refusal::Unusable(_))));
+    let address = mail::Address::parse("fuera@domain01.dom").unwrap();
+    let Outcome::Unavailable(why) = directory.recipient(&address, SystemTime::now()).await else { panic!() };
+    assert!(why.to_string().contains("/etc/cron.d"), "{why}");
 }
 
 #[tokio::test]

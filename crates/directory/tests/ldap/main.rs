@@ -3,7 +3,9 @@
 
 mod chain;
 mod failing;
+mod iterate;
 mod logins;
+mod masters;
 mod recipients;
 mod referrals;
 mod slapd;

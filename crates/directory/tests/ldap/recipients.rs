@@ -8,7 +8,7 @@ use directory::ldap::{Description, Fault, LdapDirectory, Listed, Outcome, Query,
 use mail::Address;
 
 use crate::slapd::Slapd;
-use crate::twins::{description, settings};
+use crate::twins::{description, ranging, settings};
 
 async fn ask(directory: &LdapDirectory, address: &str) -> Outcome<Listed> {
     directory.recipient(&Address::parse(address).unwrap(), SystemTime::now()).await
@@ -131,6 +131,20 @@ async fn a_thousand_members_come_out_once_each_and_limits_are_said() {
     assert_eq!(beyond, Outcome::Answer(Listed::Beyond(Beyond::Members(999))));
     let beyond = ask(&limited(3, 999), "d0@domain01.dom").await;
     assert_eq!(beyond, Outcome::Answer(Listed::Beyond(Beyond::Depth(3))));
+}
+
+#[tokio::test]
+async fn a_member_list_that_comes_in_parts_is_put_together_whole_or_not_at_all() {
+    let directory = async |members, part, end| {
+        LdapDirectory::start(settings(&[ranging(members, part, end).await]), description()).unwrap()
+    };
+    let all = members(&directory(3200, 1500, 3200).await, "muchos@domain01.dom").await;
+    assert_eq!((all.len(), all[3199].as_str()), (3200, "m3199@domain01.dom"));
+    assert_eq!(members(&directory(3000, 1500, 3000).await, "muchos@domain01.dom").await.len(), 3000);
+    let ends_early = ask(&directory(3200, 1500, 3000).await, "muchos@domain01.dom").await;
+    assert_eq!(ends_early, Outcome::Unavailable(Fault::PartMissing));
+    let in_crumbs = ask(&directory(1000, 1, 1000).await, "muchos@domain01.dom").await;
+    assert_eq!(in_crumbs, Outcome::Unavailable(Fault::TooManyParts(256)));
 }
 
 #[tokio::test]

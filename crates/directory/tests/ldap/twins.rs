@@ -163,6 +163,88 @@ pub async fn mangling(server: u16, seed: u64, step: u64) -> u16 {
     port
 }
 
+/// A directory with one group of so many members, of which it gives only a part at once, as Active Directory does; it
+/// breaks off before the part that begins at `end`.
+pub async fn ranging(members: usize, part: usize, end: usize) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut octets = Vec::new();
+                while client.read_buf(&mut octets).await.is_ok_and(|count| count > 0) {
+                    while let Some((length, tag)) = whole(&octets) {
+                        let question: Vec<u8> = octets.drain(..length).collect();
+                        let id = &message_id(&question);
+                        let text = String::from_utf8_lossy(&question).into_owned();
+                        let answer = match tag {
+                            BIND_REQUEST => done(id, 0x61),
+                            _ => [
+                                found(&text, members, part, end).map(|entry| message(id, &entry)),
+                                Some(done(id, 0x65)),
+                            ]
+                            .into_iter()
+                            .flatten()
+                            .flatten()
+                            .collect(),
+                        };
+                        if client.write_all(&answer).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+/// The entry that a search of the ranging directory finds.
+fn found(question: &str, members: usize, part: usize, end: usize) -> Option<Vec<u8>> {
+    if let Some((_, rest)) = question.split_once("cn=m") {
+        let number: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        return Some(entry(&format!("cn=m{number}"), &[("mail", vec![format!("m{number}@domain01.dom")])]));
+    }
+    let first = question.split_once(";range=").map_or(Some(0), |(_, rest)| rest.split_once('-')?.0.parse().ok())?;
+    if first >= end || !(question.contains("member")) {
+        return None;
+    }
+    let last = members.min(first + part);
+    let values = (first..last).map(|number| format!("cn=m{number}")).collect();
+    let to = if last == members { "*".to_owned() } else { (last - 1).to_string() };
+    // Active Directory says "member" too, with no values.
+    Some(entry("cn=grupo", &[("member", vec![]), (&format!("member;range={first}-{to}"), values)]))
+}
+
+fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(content.len()).unwrap().to_be_bytes();
+    [&[tag, 0x84], length.as_slice(), content].concat()
+}
+
+fn message(id: &[u8], operation: &[u8]) -> Vec<u8> {
+    element(0x30, &[&element(2, id), operation].concat())
+}
+
+fn message_id(question: &[u8]) -> Vec<u8> {
+    let header = if question[1] < 0x80 { 2 } else { 2 + usize::from(question[1] & 0x7f) };
+    let length = usize::from(question[header + 1]);
+    question[header + 2..header + 2 + length].to_vec()
+}
+
+/// A result without a fault.
+fn done(id: &[u8], tag: u8) -> Vec<u8> {
+    message(id, &element(tag, &[10, 1, 0, 4, 0, 4, 0]))
+}
+
+fn entry(dn: &str, attributes: &[(&str, Vec<String>)]) -> Vec<u8> {
+    let attribute = |(name, values): &(&str, Vec<String>)| {
+        let values: Vec<u8> = values.iter().flat_map(|value| element(4, value.as_bytes())).collect();
+        element(0x30, &[element(4, name.as_bytes()), element(0x31, &values)].concat())
+    };
+    let attributes: Vec<u8> = attributes.iter().flat_map(attribute).collect();
+    element(0x64, &[element(4, dn.as_bytes()), element(0x30, &attributes)].concat())
+}
+
 /// Settings with short waits, for servers on these ports of this machine.
 pub fn settings(ports: &[u16]) -> Settings {
     let urls = ports.iter().map(|port| Url::parse(&format!("ldap://127.0.0.1:{port}/")).unwrap()).collect();
