@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use disk::Disk;
-use mail::{MailboxName, ModSeq, Uid, UidValidity};
+use mail::{Flags, MailboxName, ModSeq, Uid, UidValidity};
 
 use crate::folder::{self, Folder};
+use crate::index::{Index, MailboxIndex};
+use crate::location::{MailboxPlaces, Places};
+use crate::quota::{Ledger, Ledgers};
 use crate::subscriptions::Subscriptions;
 use crate::weak_map::WeakMap;
-use crate::{Access, AutoMailbox, DeliveryKey, Draft, Error, Mailbox, Result, Settings, layout};
+use crate::{Access, AutoMailbox, Deliveries, DeliveryKey, Draft, Error, Mailbox, Result, Settings};
 
-const MAILDIR: &str = "maildir";
 pub(crate) const SUBSCRIPTIONS: &str = "subscriptions";
 
 /// All accounts that this process has open. Cheap to clone.
@@ -22,24 +24,61 @@ pub struct Store {
     disk: Arc<dyn Disk>,
     settings: Arc<Settings>,
     accounts: Arc<Mutex<WeakMap<PathBuf, Account>>>,
+    ledgers: Arc<Ledgers>,
+    index: Option<Arc<Index>>,
 }
 
 impl Store {
     pub fn new(disk: Arc<dyn Disk>, settings: Settings) -> Store {
-        Store { disk, settings: Arc::new(settings), accounts: Arc::default() }
+        let ledgers = Arc::new(Ledgers::new(&*disk, &settings));
+        let folder = settings.index.clone();
+        let index = folder.map(|folder| Index::new(Arc::clone(&disk), folder, settings.index_size));
+        Store { disk, settings: Arc::new(settings), accounts: Arc::default(), ledgers, index }
     }
 
-    /// The account below this home directory; its Maildir is `HOME/maildir`. What is missing is made.
+    pub(crate) fn disk(&self) -> &dyn Disk {
+        &*self.disk
+    }
+
+    pub(crate) fn shared_disk(&self) -> Arc<dyn Disk> {
+        Arc::clone(&self.disk)
+    }
+
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings)
+    }
+
+    pub(crate) fn ledgers(&self) -> &Ledgers {
+        &self.ledgers
+    }
+
+    /// Keeps what this node remembers of mailboxes within its size. To be called now and then; costs nothing when little
+    /// was written since the last call, and else a walk over the folder.
+    pub fn sweep_index(&self) -> Result<()> {
+        Ok(self.index.as_ref().map_or(Ok(()), |index| index.sweep())?)
+    }
+
+    /// The account below this home directory, where the location needs no name. What is missing is made.
     pub fn account(&self, home: &Path) -> Result<Arc<Account>> {
+        self.account_of(home, "")
+    }
+
+    /// The account of this name below this home directory; `Settings::location` says where its files are. What is missing
+    /// is made.
+    pub fn account_of(&self, home: &Path, user: &str) -> Result<Arc<Account>> {
         let accounts = || self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(account) = accounts().find(home) {
             return Ok(account);
         }
+        let places = self.settings.location.of(home, user)?;
         let account = Arc::new(Account {
             disk: Arc::clone(&self.disk),
             settings: Arc::clone(&self.settings),
-            root: home.join(MAILDIR),
+            ledger: self.ledgers.of(&self.disk, &self.settings, (home, user), &places)?,
+            _ledgers: Arc::clone(&self.ledgers),
+            places,
             mailboxes: Mutex::default(),
+            index: self.index.clone(),
         });
         account.make_root()?;
         let mut accounts = accounts();
@@ -56,9 +95,12 @@ impl Store {
 pub struct Account {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) settings: Arc<Settings>,
-    /// The Maildir, which is INBOX too.
-    pub(crate) root: PathBuf,
+    pub(crate) places: Places,
+    pub(crate) ledger: Arc<Ledger>,
+    /// Whoever has an account keeps them: the last one who goes writes down what is in memory.
+    _ledgers: Arc<Ledgers>,
     mailboxes: Mutex<WeakMap<MailboxName, Mailbox>>,
+    index: Option<Arc<Index>>,
 }
 
 /// What STATUS asks for (RFC 3501 §6.3.10, RFC 8438).
@@ -71,6 +113,9 @@ pub struct Status {
     pub uid_validity: UidValidity,
     /// The sum of the messages' sizes in CRLF octets.
     pub size: u64,
+    /// The messages with `\Deleted`, and the sum of their sizes in CRLF octets (RFC 9208 §4.1.4).
+    pub deleted: u32,
+    pub deleted_size: u64,
     pub highest_modseq: ModSeq,
 }
 
@@ -91,11 +136,20 @@ impl Account {
         }
     }
 
+    /// Whether a mailbox is on disk; an auto mailbox may still have to be made.
+    pub fn exists(&self, name: &MailboxName) -> Result<bool> {
+        self.folder(name)?.exists()
+    }
+
     pub fn status(self: &Arc<Self>, name: &MailboxName) -> Result<Status> {
         let mailbox = self.open(name)?;
         let snapshot = mailbox.snapshot();
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let is_deleted = |row: &&mail::Row| row.flags.contains(Flags::DELETED);
+        let deleted: Vec<Uid> = snapshot.rows.iter().filter(is_deleted).map(|row| row.uid).collect();
         Ok(Status {
+            deleted: count(deleted.len()),
+            deleted_size: mailbox.size_of(&deleted)?,
             messages: count(snapshot.rows.len()),
             recent: count(mailbox.recent_count()?),
             unseen: count(snapshot.unseen()),
@@ -124,6 +178,11 @@ impl Account {
         key.is_in(&self.made(name)?)
     }
 
+    /// All deliveries that can be recognized in a mailbox, read once, for whoever has many to ask for.
+    pub fn deliveries(self: &Arc<Self>, name: &MailboxName) -> Result<Deliveries> {
+        Deliveries::read(&self.made(name)?)
+    }
+
     /// Tells who has a mailbox open in this process that there may be something new.
     pub(crate) fn wake(&self, name: &MailboxName) {
         let open = self.mailboxes().find(name);
@@ -138,9 +197,22 @@ impl Account {
         retired.iter().for_each(|mailbox| mailbox.retire());
     }
 
+    /// What the node remembers of a mailbox.
+    pub(crate) fn index_of(&self, folder: &Folder) -> Option<Arc<MailboxIndex>> {
+        self.index.as_ref().map(|index| index.mailbox(&self.places.mail, &folder.path))
+    }
+
     pub(crate) fn folder(&self, name: &MailboxName) -> Result<Folder> {
-        let path = layout::folder(&self.root, name)?;
-        Ok(Folder { disk: Arc::clone(&self.disk), path, settings: Arc::clone(&self.settings) })
+        let MailboxPlaces { mail, control, .. } = self.places.mailbox(name)?;
+        Ok(Folder {
+            disk: Arc::clone(&self.disk),
+            path: mail,
+            control,
+            root: self.places.mail.clone(),
+            layout: self.places.layout,
+            settings: Arc::clone(&self.settings),
+            quota: Arc::clone(&self.ledger),
+        })
     }
 
     /// The folder of a mailbox that exists; an auto mailbox is made.
@@ -162,16 +234,21 @@ impl Account {
     }
 
     pub(crate) fn read_subscriptions(&self) -> Result<Subscriptions> {
-        let content = folder::read(&*self.disk, &self.root.join(SUBSCRIPTIONS))?;
-        Ok(Subscriptions::parse(&content.unwrap_or_default()))
+        let content = folder::read(&*self.disk, &self.account_file(SUBSCRIPTIONS))?;
+        Ok(Subscriptions::parse(&content.unwrap_or_default(), self.places.encoding))
+    }
+
+    /// A file that belongs to no single mailbox.
+    pub(crate) fn account_file(&self, name: &str) -> PathBuf {
+        self.places.account_files().join(name)
     }
 
     /// Changes the file under its lock if `change` says that it changed something.
     pub(crate) fn change_subscriptions(&self, change: impl FnOnce(&mut Subscriptions) -> bool) -> Result<()> {
-        let lock = folder::lock(&*self.disk, &self.root.join(SUBSCRIPTIONS), &self.settings)?;
+        let lock = folder::lock(&*self.disk, &self.account_file(SUBSCRIPTIONS), &self.settings)?;
         let mut subscriptions = self.read_subscriptions()?;
         if change(&mut subscriptions) {
-            lock.replace_with(&subscriptions.encode())?;
+            lock.replace_with(&subscriptions.encode(self.places.encoding))?;
         }
         Ok(())
     }
@@ -181,6 +258,10 @@ impl Account {
         let inbox = MailboxName::inbox();
         let folder = self.folder(&inbox)?;
         let is_new = !folder.exists()?;
+        if is_new {
+            self.disk.create_dir_all(&self.places.mail)?;
+            self.disk.create_dir_all(self.places.account_files())?;
+        }
         folder.complete(false)?;
         if is_new && self.auto(&inbox).is_some_and(|auto| auto.subscribe) {
             self.change_subscriptions(|subscriptions| subscriptions.add(&inbox))?;
@@ -194,7 +275,8 @@ impl Account {
             return Ok(mailbox);
         }
         let folder = self.made(name)?;
-        let mailbox = Mailbox::new(name.clone(), folder, self.root.clone()).ok_or(Error::NoSuchMailbox)?;
+        let (index, files) = (self.index_of(&folder), self.places.account_files().to_owned());
+        let mailbox = Mailbox::new(name.clone(), folder, files, index).ok_or(Error::NoSuchMailbox)?;
         let mut mailboxes = self.mailboxes();
         if let Some(faster) = mailboxes.find(name).filter(usable) {
             return Ok(faster);

@@ -1,8 +1,8 @@
 //! A message on its way in: a file in `tmp/` that nobody sees until it is delivered or appended.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use disk::{Disk, WriteFile};
@@ -12,7 +12,9 @@ use mail::{Flags, Keyword, MailboxName, Uid, UidValidity};
 use crate::crlf::ToLf;
 use crate::file_name::{self, Base};
 use crate::folder::{CUR, Folder, NEW, TMP, UIDLIST};
-use crate::mailbox::Staged;
+use crate::index::{Key, Learner};
+use crate::mailbox::{Staged, facts_of};
+use crate::quota::{Amount, Passage};
 use crate::{Account, Error, Result};
 
 /// Content is written in pieces of about this many octets.
@@ -30,6 +32,8 @@ pub struct Draft {
     file: Box<dyn WriteFile>,
     to_lf: ToLf,
     pending: Vec<u8>,
+    /// Learns what this node will be asked for.
+    learner: Option<Learner>,
 }
 
 /// Where an appended message is now (RFC 4315 §3).
@@ -75,6 +79,32 @@ impl DeliveryKey {
     }
 }
 
+/// The marks of deliveries in a mailbox at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Deliveries(HashSet<String>);
+
+impl Deliveries {
+    pub(crate) fn read(folder: &Folder) -> Result<Deliveries> {
+        let mut marks = HashSet::new();
+        for part in [NEW, CUR] {
+            folder.scan(part, |name| marks.extend(mark_in(name.as_encoded_bytes())))?;
+        }
+        Ok(Deliveries(marks))
+    }
+
+    pub fn contains(&self, key: &DeliveryKey) -> bool {
+        self.0.contains(&key.0)
+    }
+}
+
+/// `…Q4D0123456789abcdef.HOST`
+fn mark_in(name: &[u8]) -> Option<String> {
+    let name = std::str::from_utf8(name).ok()?;
+    let unique = name.split('.').nth(1)?;
+    let mark = unique.get(unique.len().checked_sub(17)?..)?;
+    (mark.starts_with('D') && mark.bytes().skip(1).all(|byte| byte.is_ascii_hexdigit())).then(|| mark.to_owned())
+}
+
 impl Draft {
     pub(crate) fn begin(
         account: Arc<Account>,
@@ -92,14 +122,18 @@ impl Draft {
             }
             other => other?,
         };
+        let learner = account.index_of(&folder).map(|_| Learner::default());
         let (to_lf, pending) = (ToLf::default(), Vec::new());
-        Ok(Draft { account, mailbox, folder, unique, tmp: Some(tmp), file, to_lf, pending })
+        Ok(Draft { account, mailbox, folder, unique, tmp: Some(tmp), file, to_lf, pending, learner })
     }
 
     /// Adds content with CR LF line ends, cut anywhere. It is stored with LF, as Dovecot does.
     pub fn write(&mut self, crlf_bytes: &[u8]) -> Result<()> {
         for piece in crlf_bytes.chunks(PIECE) {
             self.to_lf.feed(piece, &mut self.pending);
+            if let Some(learner) = &mut self.learner {
+                learner.feed(piece);
+            }
             if self.pending.len() >= PIECE {
                 self.file.write_all(&self.pending)?;
                 self.pending.clear();
@@ -108,17 +142,32 @@ impl Draft {
         Ok(())
     }
 
-    /// Puts the message into `new/`, durably and without any lock. It gets its UID from whoever looks first.
-    pub fn deliver(mut self) -> Result<()> {
+    /// Puts the message into `new/`, durably and, far below the account's quota, without any lock. It gets its UID from
+    /// whoever looks first.
+    pub fn deliver(self) -> Result<()> {
+        self.deliver_as(Passage::Delivery)
+    }
+
+    /// The same for a message from the platform itself, which is let in however full the account is.
+    pub fn deliver_notice(self) -> Result<()> {
+        self.deliver_as(Passage::Notice)
+    }
+
+    fn deliver_as(mut self, passage: Passage<'_>) -> Result<()> {
         let (tmp, base) = self.finish(None)?;
         let new = self.folder.join(NEW);
-        match self.folder.disk.rename(&tmp, &new.join(file_name::join(&base, b""))) {
-            // The mailbox was deleted or renamed while the message was written.
-            Err(disk::Error::NotFound { .. }) => return Err(Error::NoSuchMailbox),
-            other => other?,
-        }
-        self.tmp = None;
-        self.folder.disk.sync_dir(&new)?;
+        let (quota, change) = (Arc::clone(&self.folder.quota), Amount::message(self.file.len()));
+        quota.add(&self.mailbox.clone(), change, passage, || {
+            match self.folder.disk.rename(&tmp, &new.join(file_name::join(&base, b""))) {
+                // The mailbox was deleted or renamed while the message was written.
+                Err(disk::Error::NotFound { .. }) => return Err(Error::NoSuchMailbox),
+                other => other?,
+            }
+            self.tmp = None;
+            self.folder.disk.sync_dir(&new)?;
+            if self.folder.is_still_there()? { Ok(()) } else { Err(Error::NoSuchMailbox) }
+        })?;
+        self.remember(&base);
         self.account.wake(&self.mailbox);
         Ok(())
     }
@@ -128,11 +177,24 @@ impl Draft {
     pub fn append(mut self, flags: Flags, keywords: &[Keyword], internal_date: Option<DateTime>) -> Result<Appended> {
         let (path, base) = self.finish(internal_date)?;
         let mailbox = self.account.open(&self.mailbox)?;
-        let staged = Staged { path, base, flags, keywords: keywords.to_vec() };
-        let (uid_validity, uids) = mailbox.take_in(std::slice::from_ref(&staged))?;
+        let staged = Staged { path, base: Base::clone(&base), flags, keywords: keywords.to_vec() };
+        let change = Amount::message(self.file.len());
+        let (uid_validity, uids) = self
+            .folder
+            .quota
+            .add(&self.mailbox, change, Passage::Request, || mailbox.take_in(std::slice::from_ref(&staged)))?;
         self.tmp = None;
+        self.remember(&base);
         let uid = uids.first().copied().ok_or(Error::Gone)?;
         Ok(Appended { uid_validity, uid })
+    }
+
+    /// Remembers what was learned while the content passed by. The message is kept whether or not that succeeds.
+    fn remember(&mut self, base: &Base) {
+        let Some((learner, index)) = self.learner.take().zip(self.account.index_of(&self.folder)) else { return };
+        let Ok(stat) = self.file.stat() else { return };
+        let size = self.to_lf.crlf_size;
+        index.add(&[(Key::of(base), facts_of(&stat, size), learner.finish(size))]);
     }
 
     /// Writes the rest and makes the content durable.
@@ -168,12 +230,12 @@ pub(crate) fn unique_name(disk: &dyn Disk, hostname: &str, mark: &str) -> String
     let now = since_epoch(disk);
     let holder = disk.holder();
     let process = holder.split(':').next().unwrap_or_default();
-    file_name::unique(now.as_secs(), now.subsec_micros(), process, count(), mark, hostname)
+    file_name::unique(now.as_secs(), now.subsec_micros(), process, disk.serial(), mark, hostname)
 }
 
 /// 32 hex digits that no other node, process or thread makes: time and count, process, host.
 pub(crate) fn unique_number(disk: &dyn Disk, hostname: &str) -> String {
-    let nanos = since_epoch(disk).as_nanos().wrapping_add(u128::from(count()));
+    let nanos = since_epoch(disk).as_nanos().wrapping_add(u128::from(disk.serial()));
     // FNV-1a: enough to tell a few hundred nodes apart, together with process and time.
     let hash = |text: &str| {
         text.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
@@ -187,9 +249,4 @@ fn fnv1a(text: &str) -> u64 {
 
 fn since_epoch(disk: &dyn Disk) -> Duration {
     disk.now().duration_since(UNIX_EPOCH).unwrap_or_default()
-}
-
-fn count() -> u64 {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    COUNT.fetch_add(1, Ordering::Relaxed)
 }

@@ -20,6 +20,9 @@ pub enum Error {
     /// All 26 keyword letters of the mailbox are taken.
     #[error("mailbox has no room for another keyword")]
     KeywordsFull,
+    /// The account's quota has no room for this (RFC 9208 §4.3.1).
+    #[error("quota exceeded")]
+    OverQuota,
     /// The disk or the user's file quota is full.
     #[error("no space left")]
     NoSpace,

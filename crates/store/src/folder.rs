@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use disk::{Disk, Dotlock, DotlockSettings, Kind, Stat};
+use disk::{Disk, Dotlock, DotlockSettings, Kind, ReadFile, Stat};
 
-use crate::{Error, Result, Settings};
+use crate::layout::Layout;
+use crate::quota::Ledger;
+use crate::{Error, Result, Settings, journal};
 
 pub(crate) const NEW: &str = "new";
 pub(crate) const CUR: &str = "cur";
@@ -25,25 +27,68 @@ pub(crate) const MARKER: &str = "maildirfolder";
 /// Longer than a tick of any file server's clock (whole seconds on some), as our own clock counts.
 const SETTLE_AFTER: Duration = Duration::from_millis(1500);
 
+/// How often a file may be replaced while we look at it.
+const LOOKS_MAX: u32 = 4;
+
 /// The pause between two tries for a lock that somebody else holds.
 const LOCK_POLL: Duration = Duration::from_millis(20);
+
+/// What lies in the CONTROL place, which is the mailbox itself unless the settings say otherwise.
+const CONTROL_FILES: [&str; 3] = [UIDLIST, KEYWORDS, journal::FILE];
 
 #[derive(Debug, Clone)]
 pub(crate) struct Folder {
     pub(crate) disk: Arc<dyn Disk>,
+    /// The folder of `new`, `cur` and `tmp`.
     pub(crate) path: PathBuf,
+    /// The folder of the list of UIDs, the keywords and the journal of changes; often the same.
+    pub(crate) control: PathBuf,
+    /// The place that the folders of all mailboxes lie in. What is above it may be a symbolic link, what is below may not.
+    pub(crate) root: PathBuf,
+    pub(crate) layout: Layout,
     pub(crate) settings: Arc<Settings>,
+    pub(crate) quota: Arc<Ledger>,
 }
 
 impl Folder {
     pub(crate) fn join(&self, name: &str) -> PathBuf {
-        self.path.join(name)
+        let place = if CONTROL_FILES.contains(&name) { &self.control } else { &self.path };
+        place.join(name)
     }
 
-    /// Whether it has what makes a folder a mailbox to us. What is missing is added by `complete`.
+    /// Whether it has what makes a folder a mailbox to us. What is missing is added by `complete`. A symbolic link on the
+    /// way there could lead out of the account and is not followed: [`Error::Damaged`].
     pub(crate) fn exists(&self) -> Result<bool> {
-        match self.disk.stat(&self.path) {
-            Ok(stat) => Ok(stat.kind == Kind::Dir),
+        for level in self.levels() {
+            if !self.is_folder(level)? {
+                return Ok(false);
+            }
+        }
+        let parts = [NEW, TMP, CUR].map(|part| self.is_folder(&self.path.join(part)));
+        let [new, tmp, cur] = parts;
+        let _ = (new?, tmp?);
+        // In the fs layout a folder without `cur` is only there for the mailboxes below it.
+        Ok(cur? || self.layout == Layout::MaildirPlusPlus)
+    }
+
+    /// The folder and those above it, from the top, as far as they are in the place of mailboxes.
+    fn levels(&self) -> Vec<&Path> {
+        let mut levels: Vec<&Path> =
+            self.path.ancestors().take_while(|level| *level != self.root && level.starts_with(&self.root)).collect();
+        if levels.is_empty() {
+            levels.push(&self.path);
+        }
+        levels.reverse();
+        levels
+    }
+
+    fn is_folder(&self, path: &Path) -> Result<bool> {
+        // Where all mailboxes lie, and INBOX, are the administrator's to choose.
+        let below = path != self.root && path.starts_with(&self.root);
+        let kind = if below { self.disk.kind(path) } else { self.disk.stat(path).map(|stat| stat.kind) };
+        match kind {
+            Ok(Kind::Dir) => Ok(true),
+            Ok(_) => Err(Error::Damaged { path: path.to_owned(), what: "is not a folder; links are not followed" }),
             Err(disk::Error::NotFound { .. }) => Ok(false),
             Err(error) => Err(error.into()),
         }
@@ -51,12 +96,15 @@ impl Folder {
 
     /// Makes the folder and what is missing in it, durably.
     pub(crate) fn complete(&self, marker: bool) -> Result<()> {
+        if self.control != self.path {
+            self.disk.create_dir_all(&self.control)?;
+        }
         for name in [TMP, NEW, CUR] {
-            if matches!(self.disk.stat(&self.join(name)), Err(disk::Error::NotFound { .. })) {
+            if !self.is_folder(&self.join(name))? {
                 self.disk.create_dir_all(&self.join(name))?;
             }
         }
-        if marker {
+        if marker && self.layout == Layout::MaildirPlusPlus {
             match self.disk.create_new(&self.join(MARKER)) {
                 Ok(_) => self.disk.sync_dir(&self.path)?,
                 Err(disk::Error::Exists { .. }) => {}
@@ -68,7 +116,13 @@ impl Folder {
 
     /// Takes the lock under which UIDs are given and flags change: `dovecot-uidlist.lock`.
     pub(crate) fn lock(&self) -> Result<Dotlock<'_>> {
-        match lock(&*self.disk, &self.join(UIDLIST), &self.settings) {
+        let take = || lock(&*self.disk, &self.join(UIDLIST), &self.settings);
+        match take() {
+            // The place of the lists was never made, or somebody removed it: like a lost list.
+            Err(Error::Disk(disk::Error::NotFound { .. })) if self.control != self.path && self.exists()? => {
+                self.disk.create_dir_all(&self.control)?;
+                take()
+            }
             Err(Error::Disk(disk::Error::NotFound { .. })) => Err(Error::NoSuchMailbox),
             other => other,
         }
@@ -81,30 +135,84 @@ impl Folder {
 
     /// What a file or folder looks like now; `None` when it is not there.
     pub(crate) fn look(&self, name: &str) -> Result<Option<Stamp>> {
-        match self.disk.open(&self.join(name)).and_then(|file| file.stat()) {
-            Ok(stat) => Ok(Some(Stamp::of(&stat))),
-            Err(disk::Error::NotFound { .. } | disk::Error::Stale { .. }) => Ok(None),
+        Ok(self.look_into(name)?.map(|(_, stamp)| stamp))
+    }
+
+    /// The same, with the file open for reading. A stale handle tells only that another node was at work: what is taken for
+    /// missing is written anew, so that we must know.
+    pub(crate) fn look_into(&self, name: &str) -> Result<Option<(Box<dyn ReadFile>, Stamp)>> {
+        let path = self.join(name);
+        let look = || -> disk::Result<_> {
+            let file = self.disk.open(&path)?;
+            let stamp = Stamp::of(&file.stat()?);
+            Ok((file, stamp))
+        };
+        let mut looked = look();
+        for _ in 1..LOOKS_MAX {
+            if !matches!(looked, Err(disk::Error::Stale { .. })) {
+                break;
+            }
+            looked = look();
+        }
+        match looked {
+            Ok(seen) => Ok(Some(seen)),
+            Err(disk::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether the mailbox that its path led to is still there. Over NFS a path may lead for a while into a mailbox that
+    /// another node has deleted, and what is put there is gone; opening each level makes the client look it up again.
+    pub(crate) fn is_still_there(&self) -> Result<bool> {
+        if self.path == self.root {
+            return Ok(true);
+        }
+        let before = self.look(NEW)?;
+        for level in std::iter::once(self.root.as_path()).chain(self.levels()) {
+            match self.disk.open(level) {
+                Ok(_) => {}
+                Err(disk::Error::NotFound { .. } | disk::Error::Stale { .. }) => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let same = |before: Stamp, after: Stamp| (before.inode, before.device) == (after.inode, after.device);
+        Ok(before.zip(self.look(NEW)?).is_some_and(|(before, after)| same(before, after)))
     }
 
     /// The message files of `new` or `cur`. Names that begin with a dot are no messages, nor is anything
     /// but a file: a symbolic link or a device could lead out of the account.
     pub(crate) fn scan(&self, name: &str, mut each: impl FnMut(&OsStr)) -> Result<()> {
-        let entries = match self.disk.list(&self.join(name)) {
-            Err(disk::Error::NotFound { .. }) => return Err(Error::NoSuchMailbox),
-            other => other?,
-        };
-        let message =
-            |entry: &&disk::Entry| entry.kind == Kind::File && !entry.name.as_encoded_bytes().starts_with(b".");
-        entries.iter().filter(message).for_each(|entry| each(&entry.name));
-        Ok(())
+        let scanned = self.disk.each_entry(&self.join(name), &mut |name, kind| {
+            if is_message(name, kind) {
+                each(name);
+            }
+        });
+        match scanned {
+            Err(disk::Error::NotFound { .. }) => Err(Error::NoSuchMailbox),
+            other => Ok(other?),
+        }
     }
+}
+
+/// Whether an entry of `new` or `cur` is a message: a `.nfs…` name, for one, is what an NFS client makes of a file that was
+/// removed while open.
+pub(crate) fn is_message(name: &OsStr, kind: Kind) -> bool {
+    kind == Kind::File && !name.as_encoded_bytes().starts_with(b".")
 }
 
 /// Takes the dot lock of a file as Dovecot does.
 pub(crate) fn lock<'d>(disk: &'d dyn Disk, path: &Path, settings: &Settings) -> Result<Dotlock<'d>> {
-    let times = DotlockSettings { wait: settings.lock_wait, stale: settings.lock_stale, poll: LOCK_POLL };
+    lock_within(disk, path, settings, settings.lock_wait)
+}
+
+/// The same, waiting no longer than told.
+pub(crate) fn lock_within<'d>(
+    disk: &'d dyn Disk,
+    path: &Path,
+    settings: &Settings,
+    wait: Duration,
+) -> Result<Dotlock<'d>> {
+    let times = DotlockSettings { wait, stale: settings.lock_stale, poll: LOCK_POLL };
     Ok(Dotlock::acquire(disk, path, &times)?)
 }
 
@@ -128,8 +236,21 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    fn of(stat: &Stat) -> Stamp {
+    pub(crate) fn of(stat: &Stat) -> Stamp {
         let Stat { inode, device, len, modified, changed, .. } = *stat;
+        Stamp { inode, device, len, modified, changed }
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Everything in it, to be kept.
+    pub(crate) fn parts(&self) -> ([u64; 3], [SystemTime; 2]) {
+        ([self.inode, self.device, self.len], [self.modified, self.changed])
+    }
+
+    pub(crate) fn from_parts([inode, device, len]: [u64; 3], [modified, changed]: [SystemTime; 2]) -> Stamp {
         Stamp { inode, device, len, modified, changed }
     }
 }
@@ -143,6 +264,16 @@ pub(crate) struct Scanned {
 }
 
 impl Scanned {
+    /// Look, when it was first seen, whether a scan of it counts for good.
+    pub(crate) fn parts(&self) -> (Option<Stamp>, Option<SystemTime>, bool) {
+        (self.stamp, self.first_seen, self.settled)
+    }
+
+    /// From what another process of this node kept.
+    pub(crate) fn of(stamp: Option<Stamp>, first_seen: SystemTime, settled: bool) -> Scanned {
+        Scanned { stamp, first_seen: Some(first_seen), settled }
+    }
+
     /// Whether the folder must be scanned again to be known, given how it looks now.
     pub(crate) fn is_due(&self, stamp: Option<Stamp>, now: SystemTime) -> bool {
         stamp.is_none() || stamp != self.stamp || (!self.settled && self.rested(now))
@@ -163,6 +294,11 @@ impl Scanned {
         if stamp != self.stamp {
             *self = Scanned { stamp, first_seen: Some(now), settled: false };
         }
+    }
+
+    /// Whether the scan is trusted for good.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settled
     }
 
     /// A clock that was set back counts as rested: one scan too many does no harm.

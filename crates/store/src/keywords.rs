@@ -67,6 +67,11 @@ impl KeywordTable {
         Some(flags)
     }
 
+    /// Names a letter that has no name; false when it has one.
+    pub(crate) fn name(&mut self, number: usize, keyword: Keyword) -> bool {
+        !self.is_taken(number) && self.names.set(number, keyword)
+    }
+
     fn add(&mut self, keyword: &Keyword, used: Flags) -> Option<usize> {
         let in_names = |number: usize| used.keyword_numbers().any(|used| used == number);
         let number = (0..KEYWORDS_MAX).find(|&number| !self.is_taken(number) && !in_names(number))?;

@@ -7,32 +7,50 @@
 //! Must not know: protocols, users, passwords, how a message came here.
 
 mod account;
+mod acl;
 mod crlf;
 mod draft;
 mod error;
 mod file_name;
 mod folder;
+mod index;
+mod inventory;
+mod journal;
 mod keywords;
 mod layout;
 mod listing;
+mod location;
 mod mailbox;
 mod message;
+mod names;
 mod naming;
+mod quota;
+mod repair;
 mod search;
 mod settings;
 mod special_use;
 mod subscriptions;
 mod uid_validity;
 mod uidlist;
+mod varint;
 mod verify;
 mod weak_map;
 
 pub use account::{Account, Status, Store};
-pub use draft::{Appended, DeliveryKey, Draft};
+pub use acl::{Acl, Identifier, Right, Rights, Row, SharedDict, SharedTo, Viewer};
+pub use draft::{Appended, Deliveries, DeliveryKey, Draft};
 pub use error::{Error, Result};
+pub use inventory::{Inventory, Stored};
+pub use journal::Vanished;
 pub use listing::Listed;
+pub use location::{BadLocation, Location};
 pub use mailbox::{Access, Copied, Facts, FlagChange, How, Mailbox, Watch};
 pub use message::Message;
+pub use quota::{
+    Amount, Crossing, Direction, QuotaFile, QuotaSettings, QuotaState, Resource, Threshold, begin_quota_life,
+    end_quota_life,
+};
+pub use repair::{Repaired, reindex, repair};
 pub use search::TEXT_SEARCH_MAX;
 pub use settings::{AutoMailbox, Settings, SpecialUse};
 pub use verify::{Finding, Harm, verify};

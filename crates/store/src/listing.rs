@@ -1,13 +1,18 @@
 //! Which mailboxes an account has, and which of them its user wants to see.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::Path;
 
-use disk::Kind;
+use disk::{Disk, Kind};
 use mail::MailboxName;
+use mail::mailbox_name::LEVELS_MAX;
 
-use crate::folder;
+use crate::folder::{self, CUR};
+use crate::layout::{Layout, is_reserved};
+use crate::location::Places;
 use crate::special_use::{self, SpecialUses};
-use crate::{Account, Error, Result, SpecialUse, layout};
+use crate::{Account, Error, Result, SpecialUse};
 
 /// A line of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,14 +85,11 @@ impl Account {
 
     /// The mailboxes that have a folder.
     pub(crate) fn on_disk(&self) -> Result<BTreeSet<MailboxName>> {
-        let entries = self.disk.list(&self.root)?;
-        let folders = entries.iter().filter(|entry| entry.kind == Kind::Dir);
-        let names = folders.filter_map(|entry| layout::mailbox(&entry.name));
-        Ok(names.chain([MailboxName::inbox()]).collect())
+        Tree { disk: &*self.disk, places: &self.places }.mailboxes()
     }
 
     pub(crate) fn special_uses(&self) -> Result<SpecialUses> {
-        let content = folder::read(&*self.disk, &self.root.join(special_use::FILE))?;
+        let content = folder::read(&*self.disk, &self.account_file(special_use::FILE))?;
         Ok(SpecialUses::parse(&content.unwrap_or_default()))
     }
 
@@ -102,10 +104,57 @@ impl Account {
         if changed()?.is_none() {
             return Ok(());
         }
-        let lock = folder::lock(&*self.disk, &self.root.join(special_use::FILE), &self.settings)?;
+        let lock = folder::lock(&*self.disk, &self.account_file(special_use::FILE), &self.settings)?;
         match changed()? {
             Some(after) => Ok(lock.replace_with(&after.encode())?),
             None => Ok(()),
+        }
+    }
+}
+
+/// The folders of an account's mailboxes.
+pub(crate) struct Tree<'a> {
+    pub(crate) disk: &'a dyn Disk,
+    pub(crate) places: &'a Places,
+}
+
+impl Tree<'_> {
+    /// The mailboxes that have a folder.
+    pub(crate) fn mailboxes(&self) -> Result<BTreeSet<MailboxName>> {
+        let mut names = BTreeSet::from([MailboxName::inbox()]);
+        match self.places.layout {
+            Layout::MaildirPlusPlus => names.extend(
+                self.folders_in(&self.places.mail)?
+                    .iter()
+                    .filter_map(|folder| self.places.layout.mailbox(folder, self.places.encoding)),
+            ),
+            Layout::Fs => self.walk(Path::new(""), 0, &mut names)?,
+        }
+        Ok(names)
+    }
+
+    /// The fs layout: a folder that holds `cur` is a mailbox, and there may be more below it.
+    fn walk(&self, above: &Path, depth: usize, names: &mut BTreeSet<MailboxName>) -> Result<()> {
+        let folders = self.folders_in(&self.places.mail.join(above))?;
+        // None for the place of all, and for `INBOX` in it: INBOX has a place of its own, but others may be below.
+        let name = self.places.layout.mailbox(above.as_os_str(), self.places.encoding);
+        if folders.iter().any(|part| part == CUR) {
+            names.extend(name);
+        }
+        let below =
+            folders.iter().filter(|folder| depth < LEVELS_MAX && folder.to_str().is_some_and(|f| !is_reserved(f)));
+        below.into_iter().try_for_each(|folder| self.walk(&above.join(folder), depth + 1, names))
+    }
+
+    /// Symbolic links are none.
+    fn folders_in(&self, path: &Path) -> Result<Vec<OsString>> {
+        match self.disk.list(path) {
+            Ok(entries) => {
+                Ok(entries.into_iter().filter(|entry| entry.kind == Kind::Dir).map(|entry| entry.name).collect())
+            }
+            // Deleted or renamed since its name was read.
+            Err(disk::Error::NotFound { .. }) => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
         }
     }
 }

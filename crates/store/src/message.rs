@@ -69,21 +69,26 @@ impl Message {
 
     /// The header block with its empty line; at most `HEADER_MAX` octets.
     pub fn header(&mut self) -> Result<Vec<u8>> {
+        self.header_up_to(HEADER_MAX).map(|(header, _)| header)
+    }
+
+    /// As much of the header block as is no longer than this, and whether that is all.
+    pub(crate) fn header_up_to(&mut self, max: usize) -> Result<(Vec<u8>, bool)> {
         let mut header = Vec::new();
         let mut buf = vec![0; 8 << 10];
-        while header.len() < HEADER_MAX {
+        let mut whole = false;
+        while header.len() < max && !whole {
             let got = self.read_at(header.len() as u64, &mut buf)?;
+            // The line that was not finished is looked at again.
+            let line = memchr::memrchr(b'\n', &header).map_or(0, |at| at + 1);
             header.extend_from_slice(&buf[..got]);
-            if let Some(end) = header_end(&header) {
-                header.truncate(end);
-                break;
-            }
-            if got == 0 {
-                break;
-            }
+            let end = header_end(&header[line..]);
+            header.truncate(end.map_or(header.len(), |end| line + end));
+            whole = end.is_some() || got == 0;
         }
-        header.truncate(HEADER_MAX);
-        Ok(header)
+        whole &= header.len() <= max;
+        header.truncate(max);
+        Ok((header, whole))
     }
 
     /// Reads a range in pieces.

@@ -1,18 +1,21 @@
 //! SEARCH: evaluates the whole tree of conditions, message by message.
 //!
-//! What can be told from the snapshot is asked first, then size and date, then the header, then the body; a file is opened
-//! only for a message whose cheaper conditions leave the question open. Texts are compared without case, headers with
-//! their encoded words decoded, bodies as the decoded text of the text parts. Of each message no more than
-//! `TEXT_SEARCH_MAX` octets of text are looked at.
+//! What can be told from the snapshot is asked first, then size and date, then the header, then the body. Each is asked in
+//! batches, only of the messages whose cheaper conditions leave the question open, and of the node's index before any file.
+//! Texts are compared without case, headers with their encoded words decoded, bodies as the decoded text of the text parts.
+//! Of each message no more than `TEXT_SEARCH_MAX` octets of text are looked at.
 
 use mail::date::DateTime;
+use mail::digest::{Fields, Want};
 use mail::header::{fields, find};
 use mail::mime::{Children, Part, decode_transfer};
 use mail::search::{Day, Key};
 use mail::text::{decode_charset, decode_words, fold_case};
 use mail::{Flags, NumberSet, Row, Uid};
 
-use crate::{Error, Facts, Mailbox, Message, Result};
+use crate::index;
+use crate::mailbox::{BATCH_MAX, Seen};
+use crate::{Error, Mailbox, Message, Result};
 
 /// The most octets of bodies, still encoded, that are searched in one message.
 pub const TEXT_SEARCH_MAX: u64 = 8 << 20;
@@ -25,15 +28,72 @@ impl Mailbox {
         let letter = |keyword: &_| snapshot.keywords.number(keyword).and_then(Flags::keyword);
         let plan = Plan::new(key, star, &letter);
         let mut fitting = Vec::new();
-        for row in &snapshot.rows {
-            match plan.fits(&mut Candidate::new(self, row)) {
-                Ok(true) => fitting.push(row.uid),
-                Ok(false) | Err(Error::Gone) => {}
-                Err(error) => return Err(error),
-            }
+        for start in (0..snapshot.rows.len()).step_by(BATCH_MAX) {
+            let rows = snapshot.rows.range(start, start + BATCH_MAX);
+            let candidates = rows.map(|row| Candidate::new(self, row)).collect();
+            fitting.extend(self.search_batch(&plan, candidates)?);
         }
         Ok(fitting)
     }
+
+    /// Asks more and more of the candidates that are still in question.
+    fn search_batch(&self, plan: &Plan, mut candidates: Vec<Candidate<'_>>) -> Result<Vec<Uid>> {
+        let mut fitting = Vec::new();
+        let levels = [Knowledge::Row, Knowledge::Facts, Knowledge::Header, Knowledge::All];
+        // What no condition needs is not asked for; at the end all may be.
+        for knowledge in levels.into_iter().filter(|level| *level == Knowledge::All || plan.has(*level)) {
+            let mut open = Vec::new();
+            for mut candidate in self.informed(plan, candidates, knowledge)? {
+                match plan.fits(&mut candidate, knowledge) {
+                    Ok(Some(true)) => fitting.push(candidate.row.uid),
+                    Ok(Some(false)) | Err(Error::Gone) => {}
+                    Ok(None) => open.push(candidate),
+                    Err(error) => return Err(error),
+                }
+            }
+            candidates = open;
+            if candidates.is_empty() {
+                break;
+            }
+        }
+        fitting.sort_unstable();
+        Ok(fitting)
+    }
+
+    /// The candidates with what is to be known of them, without those that are gone.
+    fn informed<'a>(
+        &self,
+        plan: &Plan,
+        candidates: Vec<Candidate<'a>>,
+        knowledge: Knowledge,
+    ) -> Result<Vec<Candidate<'a>>> {
+        let want = match knowledge {
+            Knowledge::Row | Knowledge::All => return Ok(candidates),
+            Knowledge::Facts => Want { fields: Fields::None, structure: false },
+            Knowledge::Header => Want { fields: plan.fields(), structure: false },
+        };
+        let uids: Vec<Uid> = candidates.iter().map(|candidate| candidate.row.uid).collect();
+        let mut informed = Vec::with_capacity(candidates.len());
+        let mut candidates = candidates.into_iter();
+        let mut rest = uids.as_slice();
+        while !rest.is_empty() {
+            let seen = self.see(rest, &want)?;
+            rest = rest.get(seen.len().max(1)..).unwrap_or_default();
+            for (seen, candidate) in seen.into_iter().zip(&mut candidates) {
+                informed.extend(seen.map(|seen| Candidate { seen: Some(seen), ..candidate }));
+            }
+        }
+        Ok(informed)
+    }
+}
+
+/// How much is known of a candidate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Knowledge {
+    Row,
+    Facts,
+    Header,
+    All,
 }
 
 /// The tree of conditions made ready: texts folded, keywords as letters, cheap conditions first.
@@ -106,6 +166,8 @@ impl Plan {
         match self {
             Plan::Never | Plan::Flags(_) | Plan::Uids(_) | Plan::UidSet(..) => 0,
             Plan::Larger(_) | Plan::Smaller(_) | Plan::Received(..) => 1,
+            // Lines that are no fields have no name; none of them is remembered.
+            Plan::Header { name, .. } if name.is_empty() => 3,
             Plan::Sent(..) | Plan::Header { .. } => 2,
             Plan::Body(_) | Plan::Text(_) => 3,
             Plan::Not(plan) => plan.cost(),
@@ -113,38 +175,86 @@ impl Plan {
         }
     }
 
-    fn fits(&self, message: &mut Candidate<'_>) -> Result<bool> {
-        Ok(match self {
+    /// The fields that conditions ask about.
+    fn fields(&self) -> Fields {
+        match self {
+            Plan::Header { name, .. } => Fields::Named(vec![name.as_bytes().to_ascii_lowercase()]),
+            Plan::Sent(..) => Fields::Named(vec![b"date".to_vec()]),
+            Plan::Not(plan) => plan.fields(),
+            Plan::All(plans) | Plan::Any(plans) => plans.iter().map(Plan::fields).fold(Fields::None, Fields::and),
+            _ => Fields::None,
+        }
+    }
+
+    /// `None` when more must be known to decide. Everything is decided with [`Knowledge::All`].
+    fn fits(&self, message: &mut Candidate<'_>, known: Knowledge) -> Result<Option<bool>> {
+        let enough = known >= self.needs();
+        Ok(Some(match self {
+            Plan::All(plans) => return decide(plans, false, message, known),
+            Plan::Any(plans) => return decide(plans, true, message, known),
+            Plan::Not(plan) => return Ok(plan.fits(message, known)?.map(|fits| !fits)),
+            _ if !enough => return Ok(None),
             Plan::Never => false,
-            Plan::All(plans) => {
-                for plan in plans {
-                    if !plan.fits(message)? {
-                        return Ok(false);
-                    }
-                }
-                true
-            }
-            Plan::Any(plans) => {
-                for plan in plans {
-                    if plan.fits(message)? {
-                        return Ok(true);
-                    }
-                }
-                false
-            }
-            Plan::Not(plan) => !plan.fits(message)?,
             Plan::Flags(flags) => message.row.flags.contains(*flags),
             Plan::Uids(uids) => uids.binary_search(&message.row.uid).is_ok(),
             Plan::UidSet(set, star) => set.contains(message.row.uid.number(), *star),
             Plan::Larger(size) => message.facts()?.size > *size,
             Plan::Smaller(size) => message.facts()?.size < *size,
-            Plan::Received(when, day) => when.fits(message.facts()?.internal_date.day(), *day),
-            Plan::Sent(when, day) => message.sent()?.is_some_and(|sent| when.fits(sent.day(), *day)),
-            Plan::Header { name, text } => message.header_holds(name, text)?,
+            Plan::Received(when, day) => {
+                let received = DateTime::utc(message.facts()?.internal_date);
+                when.fits(received.day(), *day)
+            }
+            Plan::Sent(when, day) => {
+                let Some(header) = message.header(known)? else { return Ok(None) };
+                let sent = find(header, "Date").and_then(|field| DateTime::parse_rfc5322(field.value));
+                sent.is_some_and(|sent| when.fits(sent.day(), *day))
+            }
+            Plan::Header { name, text } => {
+                let Some(header) = message.header(known)? else { return Ok(None) };
+                header_holds(header, name, text)
+            }
             Plan::Body(text) => message.body_holds(text)?,
             Plan::Text(text) => message.any_header_holds(text)? || message.body_holds(text)?,
-        })
+        }))
     }
+
+    /// Whether there is a condition that needs just this.
+    fn has(&self, level: Knowledge) -> bool {
+        match self {
+            Plan::Not(plan) => plan.has(level),
+            Plan::All(plans) | Plan::Any(plans) => plans.is_empty() || plans.iter().any(|plan| plan.has(level)),
+            _ => self.needs() == level,
+        }
+    }
+
+    /// What a condition that is no combination needs.
+    fn needs(&self) -> Knowledge {
+        match self.cost() {
+            0 => Knowledge::Row,
+            1 => Knowledge::Facts,
+            2 => Knowledge::Header,
+            _ => Knowledge::All,
+        }
+    }
+}
+
+/// Whether all of them are `!until`, or one is `until`.
+fn decide(plans: &[Plan], until: bool, message: &mut Candidate<'_>, known: Knowledge) -> Result<Option<bool>> {
+    let mut open = false;
+    for plan in plans {
+        match plan.fits(message, known)? {
+            Some(fits) if fits == until => return Ok(Some(until)),
+            Some(_) => {}
+            None => open = true,
+        }
+    }
+    Ok((!open).then_some(!until))
+}
+
+// RFC 3501 §6.4.4: an empty text asks whether the field is there.
+fn header_holds(header: &[u8], name: &str, text: &str) -> bool {
+    let holds = |value: &[u8]| text.is_empty() || fold_case(&decode_words(value)).contains(text);
+    fields(header).any(|field| field.is(name) && holds(field.value))
 }
 
 fn cheap_first(mut plans: Vec<Plan>) -> Vec<Plan> {
@@ -156,8 +266,9 @@ fn cheap_first(mut plans: Vec<Plan>) -> Vec<Plan> {
 struct Candidate<'a> {
     mailbox: &'a Mailbox,
     row: &'a Row,
-    facts: Option<Facts>,
+    seen: Option<Seen>,
     message: Option<Message>,
+    /// All of the header, once the message was opened for it.
     header: Option<Vec<u8>>,
     /// Folded text, a part each.
     texts: Option<Vec<String>>,
@@ -165,14 +276,11 @@ struct Candidate<'a> {
 
 impl<'a> Candidate<'a> {
     fn new(mailbox: &'a Mailbox, row: &'a Row) -> Candidate<'a> {
-        Candidate { mailbox, row, facts: None, message: None, header: None, texts: None }
+        Candidate { mailbox, row, seen: None, message: None, header: None, texts: None }
     }
 
-    fn facts(&mut self) -> Result<Facts> {
-        match self.facts {
-            Some(facts) => Ok(facts),
-            None => Ok(*self.facts.insert(self.mailbox.facts(self.row.uid)?)),
-        }
+    fn facts(&self) -> Result<index::Facts> {
+        self.seen.as_ref().map(|seen| seen.facts).ok_or(Error::Gone)
     }
 
     fn message(&mut self) -> Result<&mut Message> {
@@ -182,26 +290,26 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    fn header(&mut self) -> Result<&[u8]> {
+    /// A header block with the fields in question. `None` when the file must be asked, because the header is longer than
+    /// what is looked at for lists.
+    fn header(&mut self, known: Knowledge) -> Result<Option<&[u8]>> {
+        let enough = self.seen.as_ref().is_some_and(|seen| seen.whole_header);
+        match enough {
+            true => Ok(self.seen.as_ref().map(|seen| seen.header.as_slice())),
+            false if known == Knowledge::All => self.file_header().map(Some),
+            false => Ok(None),
+        }
+    }
+
+    fn file_header(&mut self) -> Result<&[u8]> {
         if self.header.is_none() {
             self.header = Some(self.message()?.header()?);
         }
         Ok(self.header.as_deref().unwrap_or_default())
     }
 
-    fn sent(&mut self) -> Result<Option<DateTime>> {
-        let header = self.header()?;
-        Ok(find(header, "Date").and_then(|field| DateTime::parse_rfc5322(field.value)))
-    }
-
-    // RFC 3501 §6.4.4: an empty text asks whether the field is there.
-    fn header_holds(&mut self, name: &str, text: &str) -> Result<bool> {
-        let holds = |value: &[u8]| text.is_empty() || fold_case(&decode_words(value)).contains(text);
-        Ok(fields(self.header()?).any(|field| field.is(name) && holds(field.value)))
-    }
-
     fn any_header_holds(&mut self, text: &str) -> Result<bool> {
-        Ok(block_holds(self.header()?, text))
+        Ok(block_holds(self.file_header()?, text))
     }
 
     fn body_holds(&mut self, text: &str) -> Result<bool> {

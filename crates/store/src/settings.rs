@@ -1,12 +1,18 @@
 //! What the store may be told from outside, with its defaults.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use mail::MailboxName;
 
+use crate::Location;
+use crate::quota::QuotaSettings;
+
 /// How accounts are kept. The same on every node that serves them.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// Where the files of an account lie.
+    pub location: Location,
     /// Mailboxes that every account has, listed even before they exist on disk.
     pub auto_mailboxes: Vec<AutoMailbox>,
     /// This node's name as it stands in the names of message files; unique among the nodes.
@@ -17,6 +23,11 @@ pub struct Settings {
     pub lock_stale: Duration,
     /// Files in `tmp/` older than this were left by a crash.
     pub tmp_keep: Duration,
+    pub quota: QuotaSettings,
+    /// The folder on this node's own disk for what it remembers of mailboxes; without one it remembers nothing.
+    pub index: Option<PathBuf>,
+    /// How many octets that folder may hold, over all accounts.
+    pub index_size: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +78,7 @@ impl Default for Settings {
             AutoMailbox { name, special_use, subscribe }
         };
         Settings {
+            location: Location::default(),
             auto_mailboxes: vec![
                 auto("INBOX", None, true),
                 auto("Drafts", Some(SpecialUse::Drafts), true),
@@ -78,6 +90,9 @@ impl Default for Settings {
             lock_wait: Duration::from_secs(122),
             lock_stale: Duration::from_secs(120),
             tmp_keep: Duration::from_secs(36 * 3600),
+            quota: QuotaSettings::default(),
+            index: None,
+            index_size: 2 << 30,
         }
     }
 }

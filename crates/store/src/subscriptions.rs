@@ -1,8 +1,10 @@
 //! The format of `subscriptions`. Version 2: a line `V<TAB>2`, an empty line, then a mailbox a line with a tab between
-//! levels, tab-escaped. Version 1 has only the lines, with a dot between levels. Names are in modified UTF-7.
+//! levels, tab-escaped. Version 1 has only the lines, with a dot between levels. Names are encoded as folders are.
 //! Lines that are no mailbox names are kept. Pure; the file is `account`'s.
 
 use mail::MailboxName;
+
+use crate::layout::Encoding;
 
 const HEADER: &str = "V\t2\n\n";
 
@@ -18,7 +20,7 @@ enum Line {
 }
 
 impl Subscriptions {
-    pub(crate) fn parse(content: &[u8]) -> Subscriptions {
+    pub(crate) fn parse(content: &[u8], encoding: Encoding) -> Subscriptions {
         let content = String::from_utf8_lossy(content);
         let mut subscriptions = Subscriptions::default();
         let (lines, separator) = match content.strip_prefix("V\t2\n") {
@@ -26,7 +28,7 @@ impl Subscriptions {
             None => (&*content, '.'),
         };
         for line in lines.lines().filter(|line| !line.is_empty() && !line.contains('\0')) {
-            let line = match name(line, separator) {
+            let line = match name(line, separator, encoding) {
                 Some(name) => Line::Name(name),
                 None if separator == '\t' => Line::Foreign(line.to_owned()),
                 None => Line::Foreign(escape(line)),
@@ -38,11 +40,11 @@ impl Subscriptions {
         subscriptions
     }
 
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self, encoding: Encoding) -> Vec<u8> {
         let mut content = HEADER.to_owned();
         for line in &self.0 {
             match line {
-                Line::Name(name) => content.push_str(&encode_name(name)),
+                Line::Name(name) => content.push_str(&encode_name(name, encoding)),
                 Line::Foreign(line) => content.push_str(line),
             }
             content.push('\n');
@@ -75,25 +77,25 @@ impl Subscriptions {
     }
 }
 
-fn name(line: &str, separator: char) -> Option<MailboxName> {
+fn name(line: &str, separator: char, encoding: Encoding) -> Option<MailboxName> {
     let levels: Vec<String> = match separator {
         '\t' => line.split('\t').map(unescape).collect::<Option<_>>()?,
         _ => line.split(separator).map(str::to_owned).collect(),
     };
     // A slash within a level would become two levels.
     let plain = levels.iter().all(|level| !level.contains('/'));
-    plain.then(|| MailboxName::from_mutf7(&levels.join("/")).ok())?
+    plain.then(|| encoding.decode(&levels.join("/")))?
 }
 
-fn encode_name(name: &MailboxName) -> String {
-    let encoded = name.to_mutf7();
+fn encode_name(name: &MailboxName, encoding: Encoding) -> String {
+    let encoded = encoding.encode(name);
     encoded.split('/').map(escape).collect::<Vec<_>>().join("\t")
 }
 
 // Dovecot's tab-escaping: \001 and a letter stands for a control octet.
 const ESCAPES: [(char, char); 5] = [('\0', '0'), ('\x01', '1'), ('\t', 't'), ('\r', 'r'), ('\n', 'n')];
 
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match ESCAPES.iter().find(|(plain, _)| *plain == c) {
@@ -104,7 +106,7 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-fn unescape(text: &str) -> Option<String> {
+pub(crate) fn unescape(text: &str) -> Option<String> {
     let mut plain = String::with_capacity(text.len());
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
@@ -122,6 +124,7 @@ fn unescape(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use Encoding::ModifiedUtf7;
 
     fn parse(name: &str) -> MailboxName {
         MailboxName::parse(name).unwrap()
@@ -129,21 +132,21 @@ mod tests {
 
     #[test]
     fn both_versions_are_read_and_version_2_is_written() {
-        let old = Subscriptions::parse(b"INBOX\nProyectos.2026\nA&APE-os\n");
-        let new = Subscriptions::parse(b"V\t2\n\nINBOX\nProyectos\t2026\nA&APE-os\n");
+        let old = Subscriptions::parse(b"INBOX\nProyectos.2026\nA&APE-os\n", ModifiedUtf7);
+        let new = Subscriptions::parse(b"V\t2\n\nINBOX\nProyectos\t2026\nA&APE-os\n", ModifiedUtf7);
         assert_eq!(old, new);
         assert!(new.contains(&parse("Proyectos/2026")) && new.contains(&parse("A\u{f1}os")));
-        assert_eq!(old.encode(), b"V\t2\n\nINBOX\nProyectos\t2026\nA&APE-os\n");
+        assert_eq!(old.encode(ModifiedUtf7), b"V\t2\n\nINBOX\nProyectos\t2026\nA&APE-os\n");
     }
 
     #[test]
     fn lines_that_are_no_names_are_kept() {
         let content = b"V\t2\n\nA&APE\nTrash\na/b\n";
-        let mut subscriptions = Subscriptions::parse(content);
+        let mut subscriptions = Subscriptions::parse(content, ModifiedUtf7);
         assert_eq!(subscriptions.names().count(), 1);
         assert!(!subscriptions.add(&parse("Trash")));
-        assert_eq!(subscriptions.encode(), content);
+        assert_eq!(subscriptions.encode(ModifiedUtf7), content);
         assert!(subscriptions.remove(&parse("Trash")));
-        assert_eq!(subscriptions.encode(), b"V\t2\n\nA&APE\na/b\n");
+        assert_eq!(subscriptions.encode(ModifiedUtf7), b"V\t2\n\nA&APE\na/b\n");
     }
 }

@@ -16,46 +16,80 @@ use std::collections::HashSet;
 
 use mail::{Uid, UidValidity};
 
-use crate::file_name::Base;
-
-/// A mailbox's list of UIDs. `entries` ascend by UID.
+/// A mailbox's list of UIDs, as its content has it. `entries` ascend by UID.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Uidlist {
+pub(crate) struct Uidlist<'a> {
+    pub(crate) head: Head,
+    pub(crate) entries: Vec<Entry<'a>>,
+}
+
+/// What the first line says, and what the others mean for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Head {
     pub(crate) validity: UidValidity,
     /// The first UID that was never given. Zero once all were given.
     next: u32,
     /// 32 hex digits.
-    pub(crate) guid: Option<String>,
+    guid: Option<String>,
     /// Fields of the first line that we do not know, each with a space before it.
     other: String,
-    pub(crate) entries: Vec<Entry>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry<'a> {
     pub(crate) uid: Uid,
     /// Kept as they are, each with a space behind it.
-    fields: Option<Box<[u8]>>,
-    pub(crate) base: Base,
+    fields: &'a [u8],
+    pub(crate) base: &'a [u8],
 }
 
 /// What a file says.
 #[derive(Debug)]
-pub(crate) struct Parsed {
-    pub(crate) list: Uidlist,
+pub(crate) struct Parsed<'a> {
+    pub(crate) list: Uidlist<'a>,
     /// Lines may be appended: it is version 3, nothing had to be repaired, and the last line is finished.
     pub(crate) appendable: bool,
     /// Lines that made no sense, or said again what another line had said.
     pub(crate) damaged_lines: usize,
 }
 
-impl Uidlist {
-    pub(crate) fn new(validity: UidValidity, guid: String) -> Uidlist {
-        Uidlist { validity, next: 1, guid: Some(guid), other: String::new(), entries: Vec::new() }
+impl Head {
+    pub(crate) fn new(validity: UidValidity, guid: String) -> Head {
+        Head { validity, next: 1, guid: Some(guid), other: String::new() }
+    }
+
+    /// The UID that the next message will get; the highest there is when all are used up.
+    pub(crate) fn uid_next(&self) -> Uid {
+        Uid::new(self.next).or_else(|| Uid::new(u32::MAX)).unwrap_or(Uid::FIRST)
+    }
+
+    /// The next UID, given now; `None` when all are used up.
+    fn give(&mut self) -> Option<Uid> {
+        let uid = Uid::new(self.next)?;
+        self.next = uid.next().map_or(0, Uid::number);
+        Some(uid)
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let guid = self.guid.as_ref().map(|guid| format!(" G{guid}")).unwrap_or_default();
+        // A list whose UIDs are used up says so by its last line, which stays even when its message is gone.
+        format!("3 V{} N{}{guid}{}\n", self.validity, self.uid_next(), self.other).into_bytes()
+    }
+}
+
+impl<'a> Uidlist<'a> {
+    pub(crate) fn new(head: Head) -> Uidlist<'a> {
+        Uidlist { head, entries: Vec::new() }
+    }
+
+    /// Of UIDs that were given already, ascending.
+    pub(crate) fn of(head: Head, given: impl IntoIterator<Item = (Uid, &'a [u8])>) -> Uidlist<'a> {
+        let entries = given.into_iter().map(|(uid, base)| Entry { uid, fields: &[], base }).collect();
+        Uidlist { head, entries }
     }
 
     /// `None` when the first line does not even tell the UIDVALIDITY.
-    pub(crate) fn parse(content: &[u8]) -> Option<Parsed> {
+    pub(crate) fn parse(content: &'a [u8]) -> Option<Parsed<'a>> {
         let mut lines = content.split_inclusive(|&byte| byte == b'\n');
         let first = lines.next()?.strip_suffix(b"\n")?;
         let (mut list, version) = header(std::str::from_utf8(first).ok()?)?;
@@ -82,39 +116,40 @@ impl Uidlist {
         self.entries.dedup_by_key(|entry| entry.uid);
         if let Some(last) = self.entries.last() {
             let after = last.uid.next().map_or(0, Uid::number);
-            self.next = if self.next == 0 || after == 0 { 0 } else { self.next.max(after) };
+            let next = &mut self.head.next;
+            *next = if *next == 0 || after == 0 { 0 } else { after.max(*next) };
         }
         // A message listed twice keeps its lower UID, which was told first.
         let mut seen = HashSet::with_capacity(self.entries.len());
-        self.entries.retain(|entry| seen.insert(Base::clone(&entry.base)));
+        self.entries.retain(|entry| seen.insert(entry.base));
         lines - self.entries.len()
     }
 
-    /// The UID that the next message will get; the highest there is when all are used up.
-    pub(crate) fn uid_next(&self) -> Uid {
-        Uid::new(self.next).or_else(|| Uid::new(u32::MAX)).unwrap_or(Uid::FIRST)
+    /// Adds the lines of an older copy of this same list, whose UIDs are free here.
+    pub(crate) fn take_in(&mut self, copy: Uidlist<'a>) {
+        let next = &mut self.head.next;
+        *next = if *next == 0 || copy.head.next == 0 { 0 } else { copy.head.next.max(*next) };
+        // Behind the others, so that of two lines with one UID ours is kept.
+        self.entries.extend(copy.entries);
+        self.settle();
     }
 
     /// Gives UIDs to new files and answers with their position in `entries`; `None` when there are not enough left.
-    pub(crate) fn give(&mut self, bases: impl IntoIterator<Item = Base>) -> Option<usize> {
+    pub(crate) fn give(&mut self, bases: impl IntoIterator<Item = &'a [u8]>) -> Option<usize> {
         let start = self.entries.len();
         for base in bases {
-            let Some(uid) = Uid::new(self.next) else {
+            let Some(uid) = self.head.give() else {
                 self.entries.truncate(start);
                 return None;
             };
-            self.next = uid.next().map_or(0, Uid::number);
-            self.entries.push(Entry { uid, fields: None, base });
+            self.entries.push(Entry { uid, fields: &[], base });
         }
         Some(start)
     }
 
     /// The whole file.
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let guid = self.guid.as_ref().map(|guid| format!(" G{guid}")).unwrap_or_default();
-        // A list whose UIDs are used up says so by its last line, which stays even when its message is gone.
-        let next = self.uid_next();
-        let mut content = format!("3 V{} N{next}{guid}{}\n", self.validity, self.other).into_bytes();
+        let mut content = self.head.encode();
         self.encode_entries(0, &mut content);
         content
     }
@@ -124,46 +159,45 @@ impl Uidlist {
         for entry in self.entries.iter().skip(start) {
             content.extend_from_slice(entry.uid.to_string().as_bytes());
             content.push(b' ');
-            content.extend_from_slice(entry.fields.as_deref().unwrap_or_default());
+            content.extend_from_slice(entry.fields);
             content.push(b':');
-            content.extend_from_slice(&entry.base);
+            content.extend_from_slice(entry.base);
             content.push(b'\n');
         }
     }
 }
 
-fn header(line: &str) -> Option<(Uidlist, u32)> {
+fn header<'a>(line: &str) -> Option<(Uidlist<'a>, u32)> {
     let mut words = line.split(' ');
     let version = words.next()?.parse().ok()?;
-    let mut list =
-        Uidlist { validity: UidValidity::new(1)?, next: 1, guid: None, other: String::new(), entries: vec![] };
+    let mut head = Head { validity: UidValidity::new(1)?, next: 1, guid: None, other: String::new() };
     let mut validity = None;
     match version {
         1 | 2 => {
             validity = words.next()?.parse().ok();
-            list.next = words.next()?.parse().ok()?;
+            head.next = words.next()?.parse().ok()?;
         }
         3 => words.filter(|word| !word.is_empty()).for_each(|word| match word.split_at_checked(1) {
             Some(("V", value)) => validity = value.parse().ok(),
-            Some(("N", value)) => list.next = value.parse().unwrap_or(1),
-            Some(("G", value)) if is_guid(value) => list.guid = Some(value.to_owned()),
+            Some(("N", value)) => head.next = value.parse().unwrap_or(1),
+            Some(("G", value)) if is_guid(value) => head.guid = Some(value.to_owned()),
             _ => {
-                list.other.push(' ');
-                list.other.push_str(word);
+                head.other.push(' ');
+                head.other.push_str(word);
             }
         }),
         _ => return None,
     }
-    list.validity = UidValidity::new(validity?)?;
-    list.next = list.next.max(1);
-    Some((list, version))
+    head.validity = UidValidity::new(validity?)?;
+    head.next = head.next.max(1);
+    Some((Uidlist::new(head), version))
 }
 
 fn is_guid(value: &str) -> bool {
     value.len() == 32 && value.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-fn entry(line: &[u8], version: u32) -> Option<Entry> {
+fn entry(line: &[u8], version: u32) -> Option<Entry<'_>> {
     let (uid, rest) = line.split_at_checked(memchr::memchr(b' ', line)?)?;
     let digits = uid.iter().all(u8::is_ascii_digit);
     let uid = digits.then(|| Uid::new(std::str::from_utf8(uid).ok()?.parse().ok()?))??;
@@ -175,16 +209,15 @@ fn entry(line: &[u8], version: u32) -> Option<Entry> {
     let base = name.split(|&byte| byte == b':').next()?;
     // A slash would lead out of the mailbox; a zero octet is what a crash leaves in a torn line.
     let fits = !base.is_empty() && !base.iter().any(|byte| matches!(byte, b'/' | 0)) && base != b"." && base != b"..";
-    let fields = fields.get(1..).filter(|fields| !fields.is_empty());
-    fits.then(|| Entry { uid, fields: fields.map(Into::into), base: base.into() })
+    fits.then(|| Entry { uid, fields: fields.get(1..).unwrap_or_default(), base })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn uids(list: &Uidlist) -> Vec<(u32, String)> {
-        let name = |entry: &Entry| String::from_utf8_lossy(&entry.base).into_owned();
+    fn uids(list: &Uidlist<'_>) -> Vec<(u32, String)> {
+        let name = |entry: &Entry<'_>| String::from_utf8_lossy(entry.base).into_owned();
         list.entries.iter().map(|entry| (entry.uid.number(), name(entry))).collect()
     }
 
@@ -199,8 +232,8 @@ mod tests {
     #[test]
     fn next_uid_is_above_both_the_header_and_the_last_line() {
         let parsed = Uidlist::parse(b"3 V7 N5\n1 :a\n5 :b\n").unwrap();
-        assert_eq!(parsed.list.uid_next().number(), 6);
-        assert_eq!(Uidlist::parse(b"3 V7 N50\n1 :a\n").unwrap().list.uid_next().number(), 50);
+        assert_eq!(parsed.list.head.uid_next().number(), 6);
+        assert_eq!(Uidlist::parse(b"3 V7 N50\n1 :a\n").unwrap().list.head.uid_next().number(), 50);
     }
 
     #[test]
@@ -208,7 +241,7 @@ mod tests {
         let content = b"3 V7 N2\n9 :nine\n3 :three\njunk\n0 :zero\n3 :again\n4 :three\n7 :\0\0\0\n99999999999 :x\n6 :../x\n10 :to";
         let parsed = Uidlist::parse(content).unwrap();
         assert_eq!(uids(&parsed.list), [(3, "three".to_owned()), (9, "nine".to_owned())]);
-        assert_eq!(parsed.list.uid_next().number(), 10);
+        assert_eq!(parsed.list.head.uid_next().number(), 10);
         assert!(!parsed.appendable);
         assert_eq!(parsed.damaged_lines, 7);
     }
@@ -229,16 +262,17 @@ mod tests {
     fn older_versions_are_read() {
         let parsed = Uidlist::parse(b"1 7 4\n2 name:2,S\n").unwrap();
         assert_eq!(uids(&parsed.list), [(2, "name".to_owned())]);
-        assert_eq!(parsed.list.uid_next().number(), 4);
+        assert_eq!(parsed.list.head.uid_next().number(), 4);
         assert!(!parsed.appendable);
     }
 
     #[test]
     fn the_last_uid_is_given_once() {
         let mut list = Uidlist::parse(b"3 V7 N4294967295\n").unwrap().list;
-        assert_eq!(list.give([Base::from(&b"a"[..])]), Some(0));
-        assert_eq!(list.give([Base::from(&b"b"[..])]), None);
-        let mut reread = Uidlist::parse(&list.encode()).unwrap().list;
-        assert_eq!(reread.give([Base::from(&b"b"[..])]), None);
+        assert_eq!(list.give([&b"a"[..]]), Some(0));
+        assert_eq!(list.give([&b"b"[..]]), None);
+        let content = list.encode();
+        let mut reread = Uidlist::parse(&content).unwrap().list;
+        assert_eq!(reread.give([&b"b"[..]]), None);
     }
 }

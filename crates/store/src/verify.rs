@@ -10,10 +10,11 @@ use disk::Kind;
 use mail::MailboxName;
 
 use crate::file_name::{self, Base};
-use crate::folder::{CUR, Folder, KEYWORDS, MARKER, NEW, TMP, UIDLIST};
+use crate::folder::{self, CUR, Folder, KEYWORDS, MARKER, NEW, TMP, UIDLIST};
 use crate::keywords::KeywordTable;
+use crate::layout::Layout;
 use crate::uidlist::Uidlist;
-use crate::{Account, Result, layout};
+use crate::{Account, Result, journal, layout};
 
 /// Whether a finding is what a crash may leave, or what must never be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,9 +36,10 @@ pub fn verify(account: &Account) -> Result<Vec<Finding>> {
     for name in account.on_disk()? {
         Check { folder: account.folder(&name)?, findings: &mut findings }.mailbox(&name)?;
     }
-    for entry in account.disk.list(&account.root)?.iter().filter(|entry| entry.kind == Kind::Dir) {
+    findings.extend(account.verify_quota()?);
+    for entry in account.disk.list(&account.places.mail)?.iter().filter(|entry| entry.kind == Kind::Dir) {
         if entry.name.to_str() == Some(layout::TRASHED) {
-            let path = account.root.join(&entry.name);
+            let path = account.places.mail.join(&entry.name);
             findings.push(Finding { harm: Harm::Leftover, path, what: "deleted mailbox is not swept" });
         }
     }
@@ -68,11 +70,16 @@ impl Check<'_> {
                 self.find(Harm::Damage, path.clone(), "keyword letter without a name");
             }
         }
-        self.list(&files)
+        let content = self.folder.read(UIDLIST)?;
+        if let Some(list) = self.list(&files, content.as_deref()) {
+            self.journal(&files, &letters, &list)?;
+        }
+        Ok(())
     }
 
     fn parts(&mut self, name: &MailboxName) -> Result<()> {
-        let marker = if name.is_inbox() { None } else { Some(MARKER) };
+        let marked = !name.is_inbox() && self.folder.layout == Layout::MaildirPlusPlus;
+        let marker = marked.then_some(MARKER);
         for part in [NEW, CUR, TMP].into_iter().chain(marker) {
             if self.folder.look(part)?.is_none() {
                 self.find(Harm::Leftover, self.folder.join(part), "mailbox is half made");
@@ -85,16 +92,16 @@ impl Check<'_> {
         for path in names(&self.folder, TMP)? {
             self.find(Harm::Leftover, path, "unfinished message");
         }
-        for entry in self.folder.disk.list(&self.folder.path)? {
+        for entry in self.folder.disk.list(&self.folder.control)? {
             let name = entry.name.to_string_lossy();
-            let ours = [UIDLIST, KEYWORDS, "subscriptions", "tepui-special-use", "dovecot-uidvalidity"];
+            let ours = [UIDLIST, KEYWORDS, journal::FILE, "subscriptions", "tepui-special-use", "dovecot-uidvalidity"];
             let kinds = [".lock", ".tmp.", ".clock.", ".stale."];
             if ours
                 .iter()
                 .filter_map(|ours| name.strip_prefix(ours))
                 .any(|rest| kinds.iter().any(|kind| rest.starts_with(kind)))
             {
-                self.find(Harm::Leftover, self.folder.path.join(&entry.name), "lock or half-written file");
+                self.find(Harm::Leftover, self.folder.control.join(&entry.name), "lock or half-written file");
             }
         }
         Ok(())
@@ -124,23 +131,60 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn list(&mut self, files: &Files) -> Result<()> {
+    /// The list of UIDs, if it can be read.
+    fn list<'a>(&mut self, files: &Files, content: Option<&'a [u8]>) -> Option<Uidlist<'a>> {
         let path = self.folder.join(UIDLIST);
-        let content = self.folder.read(UIDLIST)?;
-        let parsed = content.as_ref().map(|content| Uidlist::parse(content));
-        let (harm, what) = match parsed {
-            None if files.is_empty() => return Ok(()),
-            None => (Harm::Leftover, "no message has a UID yet"),
-            Some(None) => (Harm::Damage, "list of UIDs cannot be read"),
+        let parsed = content.map(Uidlist::parse);
+        let finding = match &parsed {
+            None if files.is_empty() => None,
+            None => Some((Harm::Leftover, "no message has a UID yet")),
+            Some(None) => Some((Harm::Damage, "list of UIDs cannot be read")),
             Some(Some(parsed)) if parsed.damaged_lines > 0 => {
-                (Harm::Damage, "list of UIDs has lines that make no sense")
+                Some((Harm::Damage, "list of UIDs has lines that make no sense"))
             }
             Some(Some(parsed)) if !parsed.appendable => {
-                (Harm::Leftover, "last line of the list of UIDs is not finished")
+                Some((Harm::Leftover, "last line of the list of UIDs is not finished"))
             }
-            Some(Some(_)) => return Ok(()),
+            Some(Some(_)) => None,
         };
-        self.find(harm, path, what);
+        if let Some((harm, what)) = finding {
+            self.find(harm, path, what);
+        }
+        parsed.flatten().map(|parsed| parsed.list)
+    }
+
+    /// Mod-sequences only grow (a record that says otherwise is not read at all), and the journal agrees with the files.
+    fn journal(&mut self, files: &Files, letters: &KeywordTable, list: &Uidlist<'_>) -> Result<()> {
+        let path = self.folder.join(journal::FILE);
+        let mut find = |harm, what| self.findings.push(Finding { harm, path: path.clone(), what });
+        let Some(content) = self.folder.read(journal::FILE)? else { return Ok(()) };
+        let Some((history, position)) = journal::read_whole(&content) else {
+            find(Harm::Leftover, "journal of changes cannot be read and will be begun anew");
+            return Ok(());
+        };
+        if history.validity != list.head.validity {
+            find(Harm::Leftover, "journal of changes is of another mailbox");
+            return Ok(());
+        }
+        if position.offset < content.len() as u64 {
+            find(Harm::Leftover, "last record of the journal of changes is torn");
+        }
+        if history.rows.iter().any(|row| history.vanished.contains(row.uid)) {
+            find(Harm::Damage, "a UID is both there and vanished");
+        }
+        let ranges = history.vanished.ranges.iter();
+        let highest = history.rows.iter().map(|row| row.modseq).chain(ranges.map(|range| range.modseq)).max();
+        if highest > Some(history.highest) {
+            find(Harm::Damage, "a mod-sequence is higher than the highest");
+        }
+        if history.rows.last().is_some_and(|row| row.uid >= list.head.uid_next()) {
+            find(Harm::Damage, "a UID in the journal of changes was never given");
+        }
+        let flags = |base: &[u8]| Some(letters.known(file_name::flags(&files.get(base)?.first()?.1)));
+        let told = history.rows.iter().map(|row| (row.uid, row.flags));
+        if !list.entries.iter().filter_map(|entry| Some((entry.uid, flags(entry.base)?))).eq(told) {
+            find(Harm::Leftover, "a change is not in the journal of changes yet");
+        }
         Ok(())
     }
 }
@@ -149,7 +193,7 @@ fn names(folder: &Folder, part: &str) -> Result<Vec<PathBuf>> {
     let path = folder.join(part);
     match folder.disk.list(&path) {
         Ok(entries) => {
-            let files = entries.iter().filter(|entry| entry.kind == Kind::File);
+            let files = entries.iter().filter(|entry| folder::is_message(&entry.name, entry.kind));
             Ok(files.map(|entry| path.join(&entry.name)).collect())
         }
         Err(disk::Error::NotFound { .. }) => Ok(Vec::new()),

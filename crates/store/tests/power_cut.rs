@@ -1,13 +1,15 @@
 //! The power is cut at every disk call of every operation, and everything unsynced is lost, kept, or lost in part. What was
 //! acknowledged is there once, `verify` finds no damage, and no UID is used again or means another message.
 
+mod client;
 mod world;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use client::Client;
 use disk::{Cut, MemoryDisk, every_cut_from};
-use mail::Flags;
+use mail::{Flags, ModSeq};
 use store::{Access, Result};
 use world::*;
 
@@ -277,5 +279,45 @@ fn acknowledged_names_stay_and_renames_lose_no_mailbox() {
             assert_eq!(subjects(&found(account, &name(child))), ["kept"]);
             assert!(!told.contains(&"deleted") || !listed("New").unwrap().selectable);
         });
+    });
+}
+
+#[test]
+fn a_client_that_was_told_something_before_the_cut_learns_the_truth_after_it() {
+    let told = Told::new();
+    let scenario = |disk: &MemoryDisk| -> Result<()> {
+        told.clear();
+        let account = try_account(disk)?;
+        let mailbox = account.open(&inbox())?;
+        let mut client = Client::default();
+        let mut tell = |mailbox: &store::Mailbox| -> Result<()> {
+            mailbox.sync(Access::Serve)?;
+            client.learn_of(mailbox);
+            told.add(client.clone());
+            Ok(())
+        };
+        tell(&mailbox)?;
+        mailbox.store_flags(&[uid(1), uid(3)], &add(Flags::SEEN, &["play"]))?;
+        tell(&mailbox)?;
+        mailbox.expunge(&[uid(2)])?;
+        tell(&mailbox)?;
+        append(&account, &inbox(), "four", Flags::FLAGGED, &[])?;
+        tell(&mailbox)?;
+        deliver(&account, &inbox(), "five")?;
+        mailbox.sync(Access::Serve)?;
+        tell(&mailbox)?;
+        Ok(())
+    };
+    every_cut_from(&three_messages(), scenario, |disk, _| {
+        let told = told.all();
+        let mailbox = account(&disk).open(&inbox()).unwrap();
+        for client in &told {
+            client.clone().learn(&mailbox);
+        }
+        let highest = told.iter().map(|client| client.highest).max().unwrap_or_default();
+        mailbox.store_flags(&[uid(1)], &add(Flags::DELETED, &[])).unwrap();
+        assert!(mailbox.snapshot().highest_modseq > highest, "a mod-sequence is told twice");
+        assert!(mailbox.snapshot().row(uid(1)).unwrap().modseq > highest.max(ModSeq(1)));
+        assert_sound(&account(&disk));
     });
 }

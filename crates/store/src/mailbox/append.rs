@@ -9,7 +9,7 @@ use disk::Dotlock;
 use mail::{Flags, Keyword, Uid, UidValidity};
 
 use super::Mailbox;
-use super::view::{Found, Held, Place, Work};
+use super::view::{Found, Place, Work};
 use crate::file_name::{self, Base};
 use crate::folder::{CUR, KEYWORDS};
 use crate::{Error, Result};
@@ -32,11 +32,16 @@ impl Mailbox {
     pub(crate) fn take_in(&self, staged: &[Staged]) -> Result<(UidValidity, Vec<Uid>)> {
         self.with_lock(|work, lock| {
             let files = self.names_for(work, lock, staged)?;
-            let bases = files.iter().map(|file| Base::clone(&file.base)).collect();
-            let uids = self.give_uids(work, lock, bases)?;
+            let bases: Vec<&[u8]> = files.iter().map(|file| &*file.base).collect();
+            let uids = self.give_uids(work, lock, &bases)?;
             self.place(staged, &files, lock)?;
-            for (&uid, file) in uids.iter().zip(files) {
-                work.files.push(Held { uid, file });
+            // Another who holds the lock now may have dropped the lines of files that were not there yet.
+            lock.verify()?;
+            if !self.folder.is_still_there()? {
+                return Err(Error::NoSuchMailbox);
+            }
+            for (&uid, file) in uids.iter().zip(&files) {
+                work.put(uid, Some(file));
                 work.mark_recent(uid);
             }
             let validity = self.identity.get().copied().ok_or(Error::NoSuchMailbox)?;
@@ -54,8 +59,7 @@ impl Mailbox {
         };
         let files = staged.iter().map(&mut name).collect();
         if table != work.table {
-            lock.verify()?;
-            disk::replace(&*self.folder.disk, &self.folder.join(KEYWORDS), &table.encode())?;
+            lock.replace_beside(&self.folder.join(KEYWORDS), &table.encode())?;
             work.table = table;
             work.table_stamp = self.folder.look(KEYWORDS)?;
         }

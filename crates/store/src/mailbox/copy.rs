@@ -9,23 +9,32 @@ use std::path::{Path, PathBuf};
 use mail::{Flags, Uid};
 
 use super::append::Staged;
+use super::digests::BATCH_MAX;
 use super::view::Found;
 use super::{Access, Copied, Mailbox};
 use crate::draft::unique_name;
 use crate::file_name::{self, Base};
 use crate::folder::TMP;
+use crate::index::{Depth, Key};
+use crate::quota::{Amount, Passage};
 use crate::{Error, Result};
 
 impl Mailbox {
     /// Copies with flags and internal date, durably; all or nothing (RFC 3501 §6.4.7). Messages that were expunged
     /// meanwhile are left out, and `Copied::source` tells.
     pub fn copy(&self, uids: &[Uid], to: &Mailbox) -> Result<Copied> {
+        self.copy_as(Passage::Request, uids, to)
+    }
+
+    fn copy_as(&self, passage: Passage<'_>, uids: &[Uid], to: &Mailbox) -> Result<Copied> {
         to.sync(Access::Look)?;
         let mut staging = Staging { to, staged: Vec::with_capacity(uids.len()) };
         let mut source = Vec::with_capacity(uids.len());
+        let mut keys = Vec::with_capacity(uids.len());
         for &uid in uids {
             match self.stage(uid, to) {
-                Ok(staged) => {
+                Ok((key, staged)) => {
+                    keys.push((key, Key::of(&staged.base)));
                     staging.staged.push(staged);
                     source.push(uid);
                 }
@@ -37,21 +46,39 @@ impl Mailbox {
         if staging.staged.is_empty() {
             return Ok(Copied { uid_validity: to.snapshot().uid_validity, source, target: Vec::new() });
         }
-        let (uid_validity, target) = to.take_in(&staging.staged)?;
+        let sizes = staging.staged.iter().filter_map(|staged| file_name::sizes(&staged.base).on_disk);
+        let change = sizes.map(Amount::message).sum();
+        let (uid_validity, target) = to.folder.quota.add(&to.name, change, passage, || to.take_in(&staging.staged))?;
         staging.staged.clear();
+        self.pass_on(&keys, to);
         Ok(Copied { uid_validity, source, target })
     }
 
     /// Moves (RFC 6851): a copy, and when that is durable, an expunge of what was copied. A crash between them leaves
     /// messages in both mailboxes, never in none.
     pub fn move_to(&self, uids: &[Uid], to: &Mailbox) -> Result<Copied> {
-        let copied = self.copy(uids, to)?;
+        let copied = self.copy_as(Passage::MoveFrom(&self.name), uids, to)?;
         self.expunge(&copied.source)?;
         Ok(copied)
     }
 
+    /// What this node remembers of the messages holds for their copies too.
+    fn pass_on(&self, keys: &[(Key, Key)], to: &Mailbox) {
+        let Some((from, to)) = self.index.as_ref().zip(to.index.as_ref()) else { return };
+        let mut rest = keys;
+        while !rest.is_empty() {
+            let sources: Vec<Key> = rest.iter().take(BATCH_MAX).map(|(source, _)| *source).collect();
+            let found = from.find(&sources, Depth::All);
+            let (now, later) = rest.split_at(found.len().clamp(1, rest.len()));
+            let passed =
+                now.iter().zip(found).filter_map(|((_, copy), found)| found.map(|it| (*copy, it.facts, it.gist)));
+            to.add(&passed.collect::<Vec<_>>());
+            rest = later;
+        }
+    }
+
     /// Gives a message a name in the other mailbox's `tmp/`.
-    fn stage(&self, uid: Uid, to: &Mailbox) -> Result<Staged> {
+    fn stage(&self, uid: Uid, to: &Mailbox) -> Result<(Key, Staged)> {
         let unique = unique_name(&*self.folder.disk, &self.folder.settings.hostname, "");
         let path = to.folder.join(TMP).join(&unique);
         let (found, sizes) = self.with_file(uid, |found, source| {
@@ -65,7 +92,7 @@ impl Mailbox {
             }
             (len, _) => file_name::with_sizes(&unique, len, self.facts(uid)?.size),
         };
-        Ok(self.staged(path, base, &found))
+        Ok((Key::of(&found.base), self.staged(path, base, &found)))
     }
 
     fn staged(&self, path: PathBuf, base: Base, found: &Found) -> Staged {

@@ -1,14 +1,15 @@
 //! EXPUNGE: the file is removed. Its line stays in the uidlist until the list is written anew.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mail::{Snapshot, Uid};
 
 use super::Mailbox;
 use super::append::TOUCH_EVERY;
-use super::view::Place;
-use crate::Result;
+use crate::folder::CUR;
+use crate::quota::Amount;
+use crate::{Result, file_name};
 
 impl Mailbox {
     /// Removes exactly these messages, durably. Those that are gone already are passed over.
@@ -16,21 +17,35 @@ impl Mailbox {
         if uids.is_empty() {
             return Ok(self.snapshot());
         }
+        let remove = |gone: &mut Amount| self.remove_files(uids, gone);
+        self.folder.quota.take_away(&self.name, remove)?;
+        Ok(self.snapshot())
+    }
+
+    /// Adds up in `gone` what was removed, also when it comes to an error on the way.
+    fn remove_files(&self, uids: &[Uid], gone: &mut Amount) -> Result<()> {
         self.with_lock(|work, lock| {
-            let mut removed = HashSet::with_capacity(uids.len());
-            let mut places = HashSet::new();
+            let mut places = BTreeSet::new();
             let mut outcome = Ok(());
             for (index, &uid) in uids.iter().enumerate() {
                 if index % TOUCH_EVERY == TOUCH_EVERY - 1 {
                     lock.touch()?;
                 }
                 let remove = |found: &super::view::Found| {
-                    self.folder.disk.remove(&found.path(&self.folder.path)).map(|()| found.place)
+                    let path = found.path(&self.folder.path);
+                    let len = match file_name::sizes(&found.base).on_disk {
+                        Some(len) => len,
+                        None => self.folder.disk.stat(&path)?.len,
+                    };
+                    self.folder.disk.remove(&path).map(|()| (found.place, len))
                 };
                 match self.on_file(work, lock, uid, remove) {
-                    Ok(place) => {
-                        removed.insert(uid);
-                        places.extend(place.map(Place::folder));
+                    Ok(file) => {
+                        work.put(uid, None);
+                        // One that is gone already may have been removed by a call whose answer got lost, or by
+                        // another who has not synced it: we promise it is gone for good.
+                        places.insert(file.map_or(CUR, |(place, _)| place.folder()));
+                        *gone = file.map_or(*gone, |(_, len)| gone.plus(Amount::message(len)));
                     }
                     Err(error) => {
                         outcome = Err(error);
@@ -38,14 +53,12 @@ impl Mailbox {
                     }
                 }
             }
-            work.files.retain(|held| !removed.contains(&held.uid));
             work.mark_changed();
             for place in places {
                 self.folder.disk.sync_dir(&self.folder.join(place))?;
             }
             outcome?;
             self.compact_list(work, lock)
-        })?;
-        Ok(self.snapshot())
+        })
     }
 }

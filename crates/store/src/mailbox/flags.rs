@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use disk::Dotlock;
-use mail::{Flags, Keyword, Snapshot, Uid};
+use mail::{Flags, Keyword, ModSeq, Snapshot, Uid};
 
 use super::append::TOUCH_EVERY;
 use super::view::{Found, Place, Work};
@@ -16,25 +16,54 @@ use crate::{Error, Result};
 impl Mailbox {
     /// Changes flags durably. Messages that are gone are passed over. [`Error::KeywordsFull`] changes nothing.
     pub fn store_flags(&self, uids: &[Uid], change: &FlagChange) -> Result<Arc<Snapshot>> {
+        self.store(uids, change, None)?;
+        Ok(self.snapshot())
+    }
+
+    /// The same, but passes over messages that changed after a mod-sequence, and answers with those (RFC 7162 §3.1.3).
+    /// Judged under the lock: no other node's change comes in between.
+    pub fn store_flags_unchanged(&self, uids: &[Uid], change: &FlagChange, since: ModSeq) -> Result<Vec<Uid>> {
+        self.store(uids, change, Some(since))
+    }
+
+    fn store(&self, uids: &[Uid], change: &FlagChange, since: Option<ModSeq>) -> Result<Vec<Uid>> {
         self.with_lock(|work, lock| {
+            let is_newer =
+                |uid: &Uid| since.is_some_and(|since| work.modseq(*uid).is_some_and(|modseq| modseq > since));
+            let (modified, uids): (Vec<Uid>, Vec<Uid>) = uids.iter().partition(|uid| is_newer(uid));
+            if uids.is_empty() {
+                return Ok(modified);
+            }
             let keywords = match change.how {
                 How::Remove => work.table.flags_of(&change.keywords),
                 How::Add | How::Replace => self.letters(work, lock, &change.keywords)?,
             };
-            let mut renamed = false;
-            for (index, &uid) in uids.iter().enumerate() {
+            let flags = change.flags.with(keywords);
+            let (mut renamed, mut as_wished) = (false, Vec::new());
+            for (index, uid) in uids.into_iter().enumerate() {
                 if index % TOUCH_EVERY == TOUCH_EVERY - 1 {
                     lock.touch()?;
                 }
-                renamed |= self.change_one(work, lock, uid, change.how, change.flags.with(keywords))?;
+                match self.change_one(work, lock, uid, change.how, flags)? {
+                    true => renamed = true,
+                    false => as_wished.push(uid),
+                }
+            }
+            // No rename told whether these still have the flags that we believe they have: another may have changed them
+            // within the same tick of the file server's clock.
+            if !as_wished.is_empty() && !work.cur.is_settled() {
+                work.distrust();
+                self.settle(work, lock, Access::Look)?;
+                for uid in as_wished {
+                    renamed |= self.change_one(work, lock, uid, change.how, flags)?;
+                }
             }
             if renamed {
                 self.folder.disk.sync_dir(&self.folder.join(CUR))?;
                 work.mark_changed();
             }
-            Ok(())
-        })?;
-        Ok(self.snapshot())
+            Ok(modified)
+        })
     }
 
     /// These keywords as flags; new ones get a letter, durably.
@@ -44,8 +73,7 @@ impl Mailbox {
         let used = if known { Flags::NONE } else { work.used_letters() };
         let flags = table.flags_of_or_add(keywords, used).ok_or(Error::KeywordsFull)?;
         if !known {
-            lock.verify()?;
-            disk::replace(&*self.folder.disk, &self.folder.join(KEYWORDS), &table.encode())?;
+            lock.replace_beside(&self.folder.join(KEYWORDS), &table.encode())?;
             work.table = table;
             work.table_stamp = self.folder.look(KEYWORDS)?;
             work.mark_changed();
@@ -72,9 +100,7 @@ impl Mailbox {
             self.folder.disk.rename(&found.path(folder), &renamed.path(folder)).map(|()| Some(renamed))
         })?;
         let Some(renamed) = renamed.flatten() else { return Ok(false) };
-        if let Some(held) = work.position(uid).and_then(|index| work.files.get_mut(index)) {
-            held.file = renamed;
-        }
+        work.put(uid, Some(&renamed));
         Ok(true)
     }
 
@@ -88,8 +114,8 @@ impl Mailbox {
         mut op: impl FnMut(&Found) -> disk::Result<T>,
     ) -> Result<Option<T>> {
         for _ in 0..RENAME_RETRIES_MAX {
-            let Some(held) = work.held(uid) else { return Ok(None) };
-            match op(&held.file) {
+            let Some(found) = work.found(uid) else { return Ok(None) };
+            match op(&found) {
                 Ok(done) => return Ok(Some(done)),
                 Err(disk::Error::NotFound { .. }) => {}
                 Err(error) => return Err(error.into()),

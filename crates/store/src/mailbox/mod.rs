@@ -5,9 +5,13 @@
 
 mod append;
 mod copy;
+mod digests;
 mod expunge;
 mod flags;
+mod list;
 mod open;
+mod record;
+mod remember;
 mod sweep;
 mod sync;
 mod view;
@@ -20,15 +24,19 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use disk::Dotlock;
 use mail::date::DateTime;
 pub use mail::flags::{FlagChange, How};
-use mail::{Keywords, MailboxName, ModSeq, Snapshot, Uid, UidValidity};
+use mail::{Keywords, MailboxName, ModSeq, Rows, Snapshot, Uid, UidValidity};
 
 use self::view::Work;
 pub use self::watch::Watch;
 use self::watch::Watchers;
 use crate::folder::Folder;
+use crate::index::MailboxIndex;
+use crate::journal::{Vanished, Vanishings};
 use crate::{Error, Result};
 
 pub(crate) use self::append::Staged;
+pub(crate) use self::digests::{BATCH_MAX, Seen};
+pub(crate) use self::open::facts_of;
 
 /// How often a file that another node renames under our hands is looked for again.
 const RENAME_RETRIES_MAX: u32 = 8;
@@ -39,6 +47,8 @@ pub struct Mailbox {
     folder: Folder,
     /// Of the Maildir that the folder belongs to, where UIDVALIDITYs are handed out.
     root: PathBuf,
+    /// What this node remembers of the messages.
+    index: Option<Arc<MailboxIndex>>,
     /// What makes this mailbox itself: another value on disk is another mailbox of the same name.
     identity: OnceLock<UidValidity>,
     gone: AtomicBool,
@@ -50,6 +60,7 @@ pub struct Mailbox {
 #[derive(Debug)]
 struct Shown {
     snapshot: Arc<Snapshot>,
+    vanished: Option<Arc<Vanishings>>,
     recent: Vec<Uid>,
 }
 
@@ -80,22 +91,28 @@ pub struct Facts {
 
 impl Mailbox {
     /// Nothing is read yet.
-    pub(crate) fn new(name: MailboxName, folder: Folder, root: PathBuf) -> Option<Mailbox> {
+    pub(crate) fn new(
+        name: MailboxName,
+        folder: Folder,
+        root: PathBuf,
+        index: Option<Arc<MailboxIndex>>,
+    ) -> Option<Mailbox> {
         let snapshot = Snapshot {
             uid_validity: UidValidity::new(1)?,
             uid_next: Uid::FIRST,
             highest_modseq: ModSeq(1),
             keywords: Keywords::default(),
-            rows: Vec::new(),
+            rows: Rows::default(),
         };
         Some(Mailbox {
             name,
             folder,
             root,
+            index,
             identity: OnceLock::new(),
             gone: AtomicBool::new(false),
             work: Mutex::default(),
-            shown: Mutex::new(Shown { snapshot: Arc::new(snapshot), recent: Vec::new() }),
+            shown: Mutex::new(Shown { snapshot: Arc::new(snapshot), vanished: None, recent: Vec::new() }),
             watchers: Watchers::default(),
         })
     }
@@ -109,11 +126,16 @@ impl Mailbox {
         Arc::clone(&self.shown().snapshot)
     }
 
-    /// Looks at the disk, gives UIDs to new messages, and tells the state. Costs four looks when nothing changed.
+    /// Looks at the disk, gives UIDs to new messages, and tells the state. Costs five looks when nothing changed.
     /// [`Error::NoSuchMailbox`] once it was deleted, renamed or made anew.
     pub fn sync(&self, access: Access) -> Result<Arc<Snapshot>> {
         self.with_work(|work| self.refresh(work, access))?;
         Ok(self.snapshot())
+    }
+
+    /// Which messages have vanished since a mod-sequence, as the state last seen tells (RFC 7162 §3.2.5). Asks no disk.
+    pub fn vanished_since(&self, modseq: ModSeq) -> Vanished {
+        self.shown().vanished.as_ref().map_or(Vanished::Unknown, |vanished| vanished.since(modseq))
     }
 
     /// The messages nobody was told of as `\Recent` yet. Each goes to one session only (RFC 3501 §2.3.2): the first that
@@ -146,7 +168,7 @@ impl Mailbox {
 
     /// How many messages no session was told of as `\Recent`.
     pub(crate) fn recent_count(&self) -> Result<usize> {
-        let in_new = self.with_work(|work| Ok(work.in_new()))?;
+        let in_new = self.with_work(|work| Ok(work.in_new().len()))?;
         Ok(in_new + self.shown().recent.len())
     }
 
@@ -174,24 +196,24 @@ impl Mailbox {
             let mut lock = self.folder.lock()?;
             self.settle(work, &lock, Access::Look)?;
             let answer = f(work, &mut lock);
-            match &answer {
-                Ok(_) => self.note_own_changes(work)?,
-                // How far it came is for the next look to find out.
-                Err(_) => work.distrust(),
+            // What is done is done, so the answer stays. How far we came is for the next look to find out.
+            let noted = answer.is_ok() && self.note_own_changes(work).and_then(|()| self.record(work, &lock)).is_ok();
+            if !noted {
+                work.distrust();
             }
             answer
         })
     }
 
-    /// Puts the state into a new snapshot if anything changed. Mod-sequences live as long as this value does: what
-    /// changed between two snapshots gets the next one.
+    /// Puts the state into a new snapshot if anything changed.
     fn show(&self, work: &mut Work) -> bool {
         let Some(recent) = work.take_changes() else { return false };
         let mut shown = self.shown();
         shown.recent.extend(recent);
-        shown.recent.retain(|uid| work.held(*uid).is_some());
-        let Some(next) = work.snapshot(&shown.snapshot).filter(|next| *next != *shown.snapshot) else { return false };
+        shown.recent.retain(|uid| work.is_there(*uid));
+        let Some(next) = work.snapshot().filter(|next| *next != *shown.snapshot) else { return false };
         shown.snapshot = Arc::new(next);
+        shown.vanished = work.history.as_ref().map(|history| Arc::clone(&history.vanished));
         true
     }
 

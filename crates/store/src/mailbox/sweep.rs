@@ -7,7 +7,7 @@ use super::Mailbox;
 use super::view::{Found, Place, Work};
 use crate::draft::unique_name;
 use crate::folder::{Folder, KEYWORDS, TMP, UIDLIST};
-use crate::{Result, file_name};
+use crate::{Result, file_name, journal};
 
 impl Mailbox {
     /// A name in both folders, or twice in `cur/`: if both are the same file, one name is enough; if not, the second is a
@@ -15,8 +15,9 @@ impl Mailbox {
     pub(super) fn part_twins(&self, work: &mut Work) -> Result<()> {
         let folder = &self.folder;
         for twin in std::mem::take(&mut work.twins) {
-            let first = work.files.iter().map(|held| &held.file).chain(&work.strangers);
-            let Some(first) = first.clone().find(|first| first.base == twin.base) else { continue };
+            let listed = work.names.uid_of(&twin.base).and_then(|uid| work.found(uid));
+            let first = listed.or_else(|| work.strangers.iter().find(|first| first.base == twin.base).cloned());
+            let Some(first) = first else { continue };
             let twin_path = twin.path(&folder.path);
             // Either may have been renamed since the scan: then they were never two.
             let (Some(a), Some(b)) = (stat(folder, &first.path(&folder.path))?, stat(folder, &twin_path)?) else {
@@ -55,7 +56,7 @@ impl Mailbox {
 
 fn sweep(folder: &Folder) -> Result<()> {
     let mut candidates = files_of(folder, &folder.join(TMP), |_| true)?;
-    candidates.extend(files_of(folder, &folder.path, is_leftover)?);
+    candidates.extend(files_of(folder, &folder.control, is_leftover)?);
     if candidates.is_empty() {
         return Ok(());
     }
@@ -72,8 +73,8 @@ fn sweep(folder: &Folder) -> Result<()> {
 
 /// What `disk::replace` and dot locks put beside a file while they work.
 fn is_leftover(name: &str) -> bool {
-    let rest = name.strip_prefix(UIDLIST).or_else(|| name.strip_prefix(KEYWORDS));
-    rest.is_some_and(|rest| [".tmp.", ".clock.", ".stale."].iter().any(|kind| rest.starts_with(kind)))
+    let mut rest = [UIDLIST, KEYWORDS, journal::FILE].into_iter().filter_map(|file| name.strip_prefix(file));
+    rest.any(|rest| [".tmp.", ".clock.", ".stale."].iter().any(|kind| rest.starts_with(kind)))
 }
 
 fn files_of(folder: &Folder, path: &Path, fits: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {

@@ -1,36 +1,51 @@
-//! Looking at the disk: what changed since the last look, UIDs for new messages, and `new/` to `cur/`.
+//! Looking at the disk: what changed since the last look, and `new/` to `cur/`.
 //!
 //! Without the lock we look and read. Only who found something to write takes the lock, and looks again under it. A scan
 //! that runs while another node renames files can miss one; so nothing counts as expunged before a second scan missed it.
 
-use disk::Dotlock;
-use mail::Uid;
+use disk::{Dotlock, ReadFile};
 
-use super::view::{Found, Held, Place, Scan, Work};
+use super::record::Told;
+use super::view::{Found, Place, Scan, Work};
 use super::{Access, Mailbox, RENAME_RETRIES_MAX};
 use crate::file_name::{self, Base};
 use crate::folder::{CUR, KEYWORDS, NEW, Stamp, UIDLIST};
 use crate::keywords::KeywordTable;
-use crate::uidlist::Uidlist;
-use crate::{Error, Result, uid_validity};
+use crate::{Error, Result, journal};
 
-/// How the four things of a mailbox that change look now.
+/// How the things of a mailbox that change look now. The folders come first, so that a change made after they were looked
+/// at, which the rest may show already, is a change of their look the next time. The journal comes before the list, which is
+/// written first: every UID that it tells of is in the list.
 struct Look {
     new: Option<Stamp>,
     cur: Option<Stamp>,
     list: Option<Stamp>,
     table: Option<Stamp>,
+    journal: Option<(Box<dyn ReadFile>, Stamp)>,
 }
 
 impl Mailbox {
-    /// Brings `work` up to date.
+    /// Brings `work` up to date, and the node's memory of it.
     pub(super) fn refresh(&self, work: &mut Work, access: Access) -> Result<()> {
+        let seen = [work.new.parts(), work.cur.parts()];
+        self.bring_up(work, access)?;
+        if seen != [work.new.parts(), work.cur.parts()] {
+            self.remember_scan(work);
+        }
+        Ok(())
+    }
+
+    fn bring_up(&self, work: &mut Work, access: Access) -> Result<()> {
         self.catch_up(work)?;
         if access == Access::Serve {
             self.sweep_once(work);
         }
         let unlisted = work.list.is_none() || !work.strangers.is_empty() || !work.twins.is_empty();
-        if unlisted || (access == Access::Serve && work.in_new() > 0) {
+        if unlisted || work.has_news() || (access == Access::Serve && !work.in_new().is_empty()) {
+            if work.misses_any() {
+                // Only under the lock no node of ours renames meanwhile.
+                work.distrust();
+            }
             let lock = self.folder.lock()?;
             self.settle(work, &lock, access)?;
             self.note_own_changes(work)?;
@@ -49,7 +64,7 @@ impl Mailbox {
         if access == Access::Serve {
             self.empty_new(work)?;
         }
-        Ok(())
+        self.record(work, lock)
     }
 
     /// Our own renames changed the look of `cur/`; that alone is no reason to scan it again. (`new/` is small and is
@@ -63,38 +78,56 @@ impl Mailbox {
     fn catch_up(&self, work: &mut Work) -> Result<()> {
         let now = self.folder.disk.now();
         let look = self.look()?;
-        if look.table != work.table_stamp {
+        let mut changed = look.table != work.table_stamp;
+        if changed {
             self.read_table(work)?;
             work.table_stamp = look.table;
         }
-        let list_changed = work.list.is_none() || look.list != work.list_stamp;
+        let is_first = work.list.is_none() && work.list_stamp.is_none();
+        let mut list_changed = work.list.is_none() || look.list != work.list_stamp;
         if list_changed {
             self.read_list(work)?;
             work.list_stamp = look.list;
         }
-        let new_due = work.new.is_due(look.new, now);
-        let cur_due = work.cur.is_due(look.cur, now);
-        if !list_changed && !cur_due {
-            if !new_due {
-                return Ok(());
-            }
-            if work.join_new(self.scan(&[Place::New])?) {
-                work.new.scanned(look.new, now);
-                return Ok(());
-            }
+        // What was found before the journal told more may be what it tells: it is looked for anew.
+        let agrees = match self.read_journal(work, look.journal)? {
+            Told::Nothing => true,
+            Told::More => !work.has_news(),
+            Told::Anew => is_first,
+        };
+        if is_first {
+            self.recall_scan(work);
+            // Scans that were taken up were of this list.
+            list_changed = work.cur.parts().0.is_none();
+        }
+        let (new_due, cur_due) = (work.new.is_due(look.new, now), work.cur.is_due(look.cur, now));
+        if new_due || cur_due || list_changed || !agrees {
+            changed |= self.look_at_files(work, list_changed || cur_due || !agrees)?;
+            work.new.scanned(look.new, now);
+            work.cur.scanned(look.cur, now);
+        }
+        if changed {
+            work.find_news();
+        }
+        Ok(())
+    }
+
+    /// Scans `new/`, and everything if that does not explain itself. False when it was `new/` alone: then no message changed.
+    fn look_at_files(&self, work: &mut Work, everything: bool) -> Result<bool> {
+        if !everything && work.join_new(self.scan(&[Place::New])?) {
+            return Ok(false);
         }
         let scan = self.scan_surely(work)?;
         work.join(scan);
-        work.new.scanned(look.new, now);
-        work.cur.scanned(look.cur, now);
-        Ok(())
+        Ok(true)
     }
 
     fn look(&self) -> Result<Look> {
         let folder = &self.folder;
         let look = || -> Result<Look> {
             let (new, cur) = (folder.look(NEW)?, folder.look(CUR)?);
-            Ok(Look { new, cur, list: folder.look(UIDLIST)?, table: folder.look(KEYWORDS)? })
+            let journal = folder.look_into(journal::FILE)?;
+            Ok(Look { new, cur, journal, list: folder.look(UIDLIST)?, table: folder.look(KEYWORDS)? })
         };
         let seen = look()?;
         if seen.new.is_some() && seen.cur.is_some() {
@@ -114,128 +147,33 @@ impl Mailbox {
         Ok(())
     }
 
-    fn read_list(&self, work: &mut Work) -> Result<()> {
-        let parsed = self.folder.read(UIDLIST)?.and_then(|content| Uidlist::parse(&content));
-        let validity = parsed.as_ref().map(|parsed| parsed.list.validity);
-        if self.identity.get().is_some_and(|known| Some(*known) != validity) {
-            return Err(Error::NoSuchMailbox);
-        }
-        work.list_appendable = parsed.as_ref().is_some_and(|parsed| parsed.appendable);
-        work.list = parsed.map(|parsed| parsed.list);
-        if let Some(validity) = validity {
-            self.identity.get_or_init(|| validity);
-        }
-        Ok(())
-    }
-
     /// Scans both folders, a second time if a message seems to be gone.
     fn scan_surely(&self, work: &Work) -> Result<Scan> {
         // `new/` first: a file on its way to `cur/` is then seen at least once.
         let mut first = self.scan(&[Place::New, Place::Cur])?;
-        if work.files.iter().all(|held| first.files.contains_key(&held.file.base)) {
+        let mut missing = false;
+        work.names.each(|uid, base| missing |= !first.files.contains_key(base) && work.is_there(uid));
+        if !missing {
             return Ok(first);
         }
         let mut second = self.scan(&[Place::New, Place::Cur])?;
-        for held in &work.files {
-            if !second.files.contains_key(&held.file.base)
-                && let Some(found) = first.files.remove(&held.file.base)
+        work.names.each(|uid, base| {
+            if !second.files.contains_key(base)
+                && work.is_there(uid)
+                && let Some((base, tail)) = first.files.remove_entry(base)
             {
-                second.add(found);
+                second.files.insert(base, tail);
             }
-        }
+        });
         Ok(second)
     }
 
     fn scan(&self, places: &[Place]) -> Result<Scan> {
         let mut scan = Scan::default();
         for &place in places {
-            self.folder.scan(place.folder(), |name| scan.add(Found::new(place, name)))?;
+            self.folder.scan(place.folder(), |name| scan.add(place, name))?;
         }
         Ok(scan)
-    }
-
-    /// Gives UIDs, in the order of delivery, to files that have none. Makes the list if there is none.
-    fn list_strangers(&self, work: &mut Work, lock: &Dotlock<'_>) -> Result<()> {
-        if work.list.is_none() {
-            let validity = uid_validity::next(&*self.folder.disk, &self.root)?;
-            self.identity.get_or_init(|| validity);
-            work.list = Some(Uidlist::new(validity, self.new_guid()));
-            work.list_appendable = false;
-            work.mark_changed();
-        }
-        let mut strangers = std::mem::take(&mut work.strangers);
-        if strangers.is_empty() && work.list_appendable {
-            return Ok(());
-        }
-        strangers.sort_by(|a, b| {
-            let order = |found: &Found| (file_name::delivery_order(&found.base), Base::clone(&found.base));
-            order(a).cmp(&order(b))
-        });
-        let bases = strangers.iter().map(|found| Base::clone(&found.base)).collect();
-        let uids = self.give_uids(work, lock, bases)?;
-        work.files.extend(uids.into_iter().zip(strangers).map(|(uid, file)| Held { uid, file }));
-        work.mark_changed();
-        Ok(())
-    }
-
-    /// Gives UIDs to files and writes them down, durably.
-    pub(super) fn give_uids(&self, work: &mut Work, lock: &Dotlock<'_>, bases: Vec<Base>) -> Result<Vec<Uid>> {
-        let path = self.folder.join(UIDLIST);
-        let list = work.list.as_mut().ok_or(Error::NoSuchMailbox)?;
-        let used_up = Error::Damaged { path: path.clone(), what: "all UIDs are used up" };
-        let start = list.give(bases).ok_or(used_up)?;
-        let written = match work.list_appendable {
-            true => self.append_list(list, start, lock),
-            false => lock.replace_with(&list.encode()).map_err(Error::from),
-        };
-        if let Err(error) = written {
-            // What is on disk now is not known; the next look reads it again.
-            work.list = None;
-            work.distrust();
-            return Err(error);
-        }
-        work.list_appendable = true;
-        let uids = list.entries.iter().skip(start).map(|entry| entry.uid).collect();
-        work.list_stamp = self.folder.look(UIDLIST)?;
-        Ok(uids)
-    }
-
-    fn append_list(&self, list: &Uidlist, start: usize, lock: &Dotlock<'_>) -> Result<()> {
-        let mut lines = Vec::new();
-        list.encode_entries(start, &mut lines);
-        lock.verify()?;
-        let mut file = self.folder.disk.append(&self.folder.join(UIDLIST))?;
-        let before = file.len();
-        if before == 0 {
-            return Ok(lock.replace_with(&list.encode())?);
-        }
-        let written = file.write_all(&lines).and_then(|()| file.sync());
-        if written.is_err() {
-            // Best effort: half a line is stepped over by every reader and repaired by the next writer.
-            let _ = file.truncate(before);
-        }
-        Ok(written?)
-    }
-
-    /// Writes the list without most of the messages that are gone, once they are the greater part of it.
-    pub(super) fn compact_list(&self, work: &mut Work, lock: &Dotlock<'_>) -> Result<()> {
-        const DEAD_MIN: usize = 100;
-        let Some(list) = work.list.as_mut() else { return Ok(()) };
-        let dead = list.entries.len().saturating_sub(work.files.len());
-        if dead < DEAD_MIN || dead < work.files.len() {
-            return Ok(());
-        }
-        let last = list.entries.last().map(|entry| entry.uid);
-        let mut live = work.files.iter().map(|held| held.uid).peekable();
-        list.entries.retain(|entry| {
-            while live.next_if(|uid| *uid < entry.uid).is_some() {}
-            // The last line stays: it is what says that the highest UID was given.
-            live.peek() == Some(&entry.uid) || last == Some(entry.uid)
-        });
-        lock.replace_with(&list.encode())?;
-        work.list_appendable = true;
-        work.list_stamp = self.folder.look(UIDLIST)?;
-        Ok(())
     }
 
     /// Moves what is in `new/` to `cur/`. Who moved a message may call it `\Recent`.
@@ -253,16 +191,14 @@ impl Mailbox {
     /// False when another node was faster with one of them.
     fn move_to_cur(&self, work: &mut Work) -> Result<bool> {
         let mut all = true;
-        for index in 0..work.files.len() {
-            let Some(held) = work.files.get_mut(index).filter(|held| held.file.place == Place::New) else { continue };
-            let flags = held.file.flags();
-            let suffix = file_name::with_flags(&held.file.suffix, flags);
-            let moved = Found { place: Place::Cur, base: Base::clone(&held.file.base), suffix };
-            let (from, to) = (held.file.path(&self.folder.path), moved.path(&self.folder.path));
+        for uid in work.in_new() {
+            let Some(found) = work.found(uid) else { continue };
+            let suffix = file_name::with_flags(&found.suffix, found.flags());
+            let moved = Found { place: Place::Cur, base: Base::clone(&found.base), suffix };
+            let (from, to) = (found.path(&self.folder.path), moved.path(&self.folder.path));
             match self.folder.disk.rename(&from, &to) {
                 Ok(()) => {
-                    held.file = moved;
-                    let uid = held.uid;
+                    work.put(uid, Some(&moved));
                     work.mark_recent(uid);
                 }
                 Err(disk::Error::NotFound { .. }) => all = false,
@@ -270,10 +206,5 @@ impl Mailbox {
             }
         }
         Ok(all)
-    }
-
-    /// 128 bits that no other mailbox has: the time, the process and a count, mixed by two differently keyed hashes.
-    fn new_guid(&self) -> String {
-        crate::draft::unique_number(&*self.folder.disk, &self.folder.settings.hostname)
     }
 }

@@ -1,28 +1,33 @@
 //! What this process knows of a mailbox's files, in memory. Pure; `sync` fills it from the disk.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use mail::{Flags, ModSeq, Row, Snapshot, Uid};
 
+use super::record::Journal;
+use super::remember::ODD_MAX;
 use crate::file_name::{self, Base};
 use crate::folder::{CUR, NEW, Scanned, Stamp};
+use crate::journal::{Change, History};
 use crate::keywords::KeywordTable;
-use crate::uidlist::Uidlist;
+use crate::names::Names;
+use crate::uidlist::Head;
 
 #[derive(Debug, Default)]
 pub(super) struct Work {
     /// `None` until it was read, and when it must be read again whatever its times say.
-    pub(super) list: Option<Uidlist>,
+    pub(super) list: Option<Head>,
     pub(super) list_stamp: Option<Stamp>,
     pub(super) list_appendable: bool,
     pub(super) table: KeywordTable,
     pub(super) table_stamp: Option<Stamp>,
     pub(super) new: Scanned,
     pub(super) cur: Scanned,
-    /// The messages, ascending by UID.
-    pub(super) files: Vec<Held>,
+    /// What the list lists, whether or not there is a file.
+    pub(super) names: Names,
     /// Files without a UID.
     pub(super) strangers: Vec<Found>,
     /// Second names of messages.
@@ -30,6 +35,16 @@ pub(super) struct Work {
     /// CR LF sizes that had to be counted.
     pub(super) measured: HashMap<Uid, u64>,
     pub(super) swept: bool,
+    /// What lies on the node's own disk.
+    pub(super) remembered: Vec<u8>,
+    /// What the journal tells, and with it what sessions are shown. `None` until there is one.
+    pub(super) history: Option<History>,
+    pub(super) journal: Journal,
+    /// Messages whose file is not what the journal lets expect: a file in `cur/` with the letters of the flags that it tells.
+    /// `None` for no file. Of all others nothing but that is kept.
+    odd: BTreeMap<Uid, Option<Tail>>,
+    /// Messages of which the journal may not tell the truth yet.
+    dirty: BTreeSet<Uid>,
     recent: Vec<Uid>,
     changed: bool,
 }
@@ -49,17 +64,20 @@ pub(super) struct Found {
     pub(super) suffix: Box<[u8]>,
 }
 
-/// A message.
-#[derive(Debug, Clone)]
-pub(super) struct Held {
-    pub(super) uid: Uid,
-    pub(super) file: Found,
+/// Where a file is and what stands behind its base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tail {
+    pub(super) place: Place,
+    /// Every letter counts, whether or not it has a meaning.
+    pub(super) flags: Flags,
+    /// The suffix, unless it is the one that these flags make.
+    exact: Option<Box<[u8]>>,
 }
 
 /// The files of one or both folders by base. A second name of a base is a twin.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
-    pub(super) files: HashMap<Base, Found>,
+    pub(super) files: HashMap<Base, Tail>,
     pub(super) twins: Vec<Found>,
 }
 
@@ -73,11 +91,6 @@ impl Place {
 }
 
 impl Found {
-    pub(super) fn new(place: Place, name: &OsStr) -> Found {
-        let (base, suffix) = file_name::split(name);
-        Found { place, base: base.into(), suffix: suffix.into() }
-    }
-
     pub(super) fn path(&self, mailbox: &Path) -> PathBuf {
         mailbox.join(self.place.folder()).join(self.name())
     }
@@ -92,63 +105,184 @@ impl Found {
     }
 }
 
+impl Tail {
+    pub(super) fn new(place: Place, suffix: &[u8]) -> Tail {
+        let flags = file_name::flags(suffix);
+        let usual = *file_name::with_flags(b"", flags) == *suffix;
+        Tail { place, flags, exact: (!usual).then(|| suffix.into()) }
+    }
+
+    /// What the journal lets expect.
+    fn of(row: &Row) -> Tail {
+        Tail { place: Place::Cur, flags: row.flags, exact: None }
+    }
+
+    pub(super) fn suffix(&self) -> Box<[u8]> {
+        self.exact.clone().unwrap_or_else(|| file_name::with_flags(b"", self.flags))
+    }
+
+    fn of_base(&self, base: Base) -> Found {
+        Found { place: self.place, base, suffix: self.suffix() }
+    }
+}
+
 impl Scan {
-    pub(super) fn add(&mut self, found: Found) {
-        match self.files.get_mut(&found.base) {
-            None => _ = self.files.insert(Base::clone(&found.base), found),
+    pub(super) fn add(&mut self, place: Place, name: &OsStr) {
+        let (base, suffix) = file_name::split(name);
+        let tail = Tail::new(place, suffix);
+        match self.files.get_mut(base) {
+            None => _ = self.files.insert(base.into(), tail),
             // The name in `cur/` with the most letters is the younger one: flags are added more often than removed.
-            Some(known) if (known.place, known.suffix.len()) < (found.place, found.suffix.len()) => {
-                self.twins.push(std::mem::replace(known, found));
+            Some(known) if (known.place, known.suffix().len()) < (place, suffix.len()) => {
+                self.twins.push(std::mem::replace(known, tail).of_base(base.into()));
             }
-            Some(_) => self.twins.push(found),
+            Some(_) => self.twins.push(tail.of_base(base.into())),
         }
     }
 }
 
 impl Work {
-    pub(super) fn position(&self, uid: Uid) -> Option<usize> {
-        self.files.binary_search_by_key(&uid, |held| held.uid).ok()
+    /// The file of a message.
+    pub(super) fn found(&self, uid: Uid) -> Option<Found> {
+        let tail = self.tail(uid)?;
+        Some(tail.of_base(self.names.base(uid)?))
     }
 
-    pub(super) fn held(&self, uid: Uid) -> Option<&Held> {
-        self.position(uid).and_then(|index| self.files.get(index))
+    /// The base of its name.
+    pub(super) fn base(&self, uid: Uid) -> Option<Base> {
+        if self.is_there(uid) { self.names.base(uid) } else { None }
     }
 
-    pub(super) fn in_new(&self) -> usize {
-        self.files.iter().filter(|held| held.file.place == Place::New).count()
+    pub(super) fn is_there(&self, uid: Uid) -> bool {
+        self.tail(uid).is_some()
+    }
+
+    fn tail(&self, uid: Uid) -> Option<Tail> {
+        match self.odd.get(&uid) {
+            Some(tail) => tail.clone(),
+            None => self.row(uid).map(Tail::of),
+        }
+    }
+
+    fn row(&self, uid: Uid) -> Option<&Row> {
+        self.history.as_ref()?.rows.row(uid)
+    }
+
+    /// The file of a message is this now, or none.
+    pub(super) fn put(&mut self, uid: Uid, found: Option<&Found>) {
+        self.set_tail(uid, found.map(|found| Tail::new(found.place, &found.suffix)));
+        self.dirty.insert(uid);
+    }
+
+    fn set_tail(&mut self, uid: Uid, tail: Option<Tail>) {
+        if tail == self.row(uid).map(Tail::of) {
+            self.odd.remove(&uid);
+        } else {
+            self.odd.insert(uid, tail);
+        }
+    }
+
+    /// The journal tells more now: what it tells need not be kept.
+    pub(super) fn tidy(&mut self) {
+        let rows = self.history.as_ref().map(|history| &history.rows);
+        self.odd.retain(|uid, tail| *tail != rows.and_then(|rows| rows.row(*uid)).map(Tail::of));
+    }
+
+    pub(super) fn odd(&self) -> &BTreeMap<Uid, Option<Tail>> {
+        &self.odd
+    }
+
+    /// What an earlier scan said, of the same files.
+    pub(super) fn take_up(&mut self, odd: BTreeMap<Uid, Option<Tail>>) {
+        self.odd = odd;
+        self.find_news();
+    }
+
+    /// Whether everything is scanned, listed and recorded.
+    pub(super) fn is_whole(&self) -> bool {
+        let scanned = self.new.parts().0.is_some() && self.cur.parts().0.is_some();
+        let told = self.list.is_some() && !self.has_news() && self.journal.parts().is_some();
+        scanned && told && self.strangers.is_empty() && self.twins.is_empty() && self.odd.len() <= ODD_MAX
+    }
+
+    /// Messages in `new/`, ascending.
+    pub(super) fn in_new(&self) -> Vec<Uid> {
+        let is_new = |tail: &Option<Tail>| tail.as_ref().is_some_and(|tail| tail.place == Place::New);
+        self.odd.iter().filter(|(_, tail)| is_new(tail)).map(|(uid, _)| *uid).collect()
+    }
+
+    /// How many messages there are.
+    pub(super) fn count(&self) -> usize {
+        let rows = self.history.as_ref().map_or(0, |history| history.rows.len());
+        let (mut came, mut went) = (0, 0);
+        for (uid, tail) in &self.odd {
+            match (self.row(*uid), tail) {
+                (None, Some(_)) => came += 1,
+                (Some(_), None) => went += 1,
+                _ => {}
+            }
+        }
+        rows + came - went
     }
 
     /// The letters that stand in file names.
     pub(super) fn used_letters(&self) -> Flags {
-        self.files.iter().map(|held| held.file.flags()).fold(Flags::NONE, Flags::with)
+        let rows = self.history.iter().flat_map(|history| &history.rows).map(|row| row.flags);
+        rows.chain(self.odd.values().flatten().map(|tail| tail.flags)).fold(Flags::NONE, Flags::with)
+    }
+
+    /// The base of every message that is there, ascending by UID.
+    pub(super) fn each_base(&self, mut f: impl FnMut(Uid, &[u8])) {
+        self.names.each(|uid, base| {
+            if self.is_there(uid) {
+                f(uid, base);
+            }
+        });
     }
 
     /// Joins the list of UIDs with what a scan of both folders found.
     pub(super) fn join(&mut self, mut scan: Scan) {
-        let entries = self.list.iter().flat_map(|list| &list.entries);
-        let held = entries.filter_map(|entry| Some(Held { uid: entry.uid, file: scan.files.remove(&entry.base)? }));
-        self.files = held.collect();
-        self.strangers = scan.files.into_values().collect();
+        let mut odd = BTreeMap::new();
+        let mut rows = self.history.iter().flat_map(|history| &history.rows).peekable();
+        self.names.each(|uid, base| {
+            while let Some(gone) = rows.next_if(|row| row.uid < uid) {
+                odd.insert(gone.uid, None);
+            }
+            let expected = rows.next_if(|row| row.uid == uid).map(Tail::of);
+            let tail = scan.files.remove(base);
+            if tail != expected {
+                odd.insert(uid, tail);
+            }
+        });
+        odd.extend(rows.map(|row| (row.uid, None)));
+        self.odd = odd;
+        self.strangers = scan.files.into_iter().map(|(base, tail)| tail.of_base(base)).collect();
         self.twins = scan.twins;
-        self.measured.retain(|uid, _| self.files.binary_search_by_key(uid, |held| held.uid).is_ok());
+        let mut measured = std::mem::take(&mut self.measured);
+        measured.retain(|uid, _| self.is_there(*uid));
+        self.measured = measured;
         self.changed = true;
     }
 
     /// Adds what a scan of `new/` alone found. False when that cannot explain everything, so `cur/` must be looked at.
     pub(super) fn join_new(&mut self, mut scan: Scan) -> bool {
-        for held in &self.files {
-            let there = scan.files.remove(&held.file.base).is_some();
-            if there != (held.file.place == Place::New) {
-                return false;
-            }
+        let left = |uid: Uid| self.names.base(uid).is_none_or(|base| scan.files.remove(&base).is_none());
+        if self.in_new().into_iter().any(left) || !scan.twins.is_empty() {
+            return false;
         }
-        // A listed message whose file was missing came back.
-        let listed = |entry: &crate::uidlist::Entry| scan.files.contains_key(&entry.base);
-        if !scan.twins.is_empty() || self.list.iter().flat_map(|list| &list.entries).any(listed) {
+        // Listed, and yet not known to be here: it came back, or is in both folders.
+        let mut listed = false;
+        if !scan.files.is_empty() {
+            self.names.each_while(|_, base| {
+                listed = scan.files.contains_key(base);
+                !listed
+            });
+        }
+        if listed {
             return false;
         }
         self.strangers.retain(|stranger| stranger.place == Place::Cur);
-        self.strangers.extend(scan.files.into_values());
+        self.strangers.extend(scan.files.into_iter().map(|(base, tail)| tail.of_base(base)));
         true
     }
 
@@ -172,24 +306,88 @@ impl Work {
         std::mem::take(&mut self.changed).then(|| std::mem::take(&mut self.recent))
     }
 
-    /// The new snapshot; equal to the old one if nothing that clients see has changed.
-    pub(super) fn snapshot(&self, old: &Snapshot) -> Option<Snapshot> {
-        let list = self.list.as_ref()?;
-        let next = ModSeq(old.highest_modseq.0.saturating_add(1));
-        let mut before = old.rows.iter().peekable();
-        let row = |held: &Held| {
-            while before.next_if(|row| row.uid < held.uid).is_some() {}
-            let flags = self.table.known(held.file.flags());
-            let same = before.next_if(|row| row.uid == held.uid).filter(|row| row.flags == flags);
-            Row { uid: held.uid, flags, modseq: same.map_or(next, |row| row.modseq) }
-        };
-        let rows: Vec<Row> = self.files.iter().map(row).collect();
+    pub(super) fn modseq(&self, uid: Uid) -> Option<ModSeq> {
+        self.history.as_ref()?.rows.row(uid).map(|row| row.modseq)
+    }
+
+    /// Whether the journal must learn something.
+    pub(super) fn has_news(&self) -> bool {
+        self.history.is_none() || !self.dirty.is_empty()
+    }
+
+    /// Whether a file was not found of which the journal says that it is there.
+    pub(super) fn misses_any(&self) -> bool {
+        self.dirty.iter().any(|uid| !self.is_there(*uid))
+    }
+
+    /// Finds every message that the journal does not tell the truth of.
+    pub(super) fn find_news(&mut self) {
+        if let Some(history) = self.history.take() {
+            self.compare_with(&history);
+            self.history = Some(history);
+        }
+    }
+
+    pub(super) fn compare_with(&mut self, history: &History) {
+        let judge = Judge::new(history, &self.table);
+        if !judge.suspect.is_empty() {
+            // The journal is going to tell other flags of these, so that their letters must be kept.
+            for row in history.rows.iter().filter(|row| row.flags.intersects(judge.suspect)) {
+                self.odd.entry(row.uid).or_insert_with(|| Some(Tail::of(row)));
+            }
+        }
+        let news = self.odd.iter().filter(|(uid, tail)| judge.news(tail.as_ref(), history.rows.row(**uid)).is_some());
+        self.dirty = news.map(|(uid, _)| *uid).collect();
+    }
+
+    /// What the journal must learn.
+    pub(super) fn take_news(&mut self, history: &History, clock: SystemTime) -> Change {
+        let judge = Judge::new(history, &self.table);
+        let keywords = (history.keywords != *self.table.names()).then(|| self.table.names().clone());
+        let mut change = Change { modseq: history.next(clock), rows: Vec::new(), vanished: Vec::new(), keywords };
+        for uid in std::mem::take(&mut self.dirty) {
+            let row = history.rows.row(uid);
+            let tail = self.odd.get(&uid).cloned().unwrap_or_else(|| row.map(Tail::of));
+            match judge.news(tail.as_ref(), row) {
+                Some(Some(flags)) => change.rows.push((uid, flags)),
+                Some(None) => change.vanished.push(uid),
+                None => {}
+            }
+        }
+        change
+    }
+
+    /// What sessions are shown: what the journal tells.
+    pub(super) fn snapshot(&self) -> Option<Snapshot> {
+        let (list, history) = (self.list.as_ref()?, self.history.as_ref()?);
         Some(Snapshot {
             uid_validity: list.validity,
             uid_next: list.uid_next(),
-            highest_modseq: if rows == old.rows { old.highest_modseq } else { next },
+            highest_modseq: history.highest,
             keywords: self.table.names().clone(),
-            rows,
+            rows: history.rows.clone(),
         })
+    }
+}
+
+/// Compares files with the journal.
+struct Judge<'a> {
+    table: &'a KeywordTable,
+    /// Letters that lost or changed their name since they were recorded: whoever has one has another keyword now, or none.
+    suspect: Flags,
+}
+
+impl Judge<'_> {
+    fn new<'a>(history: &History, table: &'a KeywordTable) -> Judge<'a> {
+        let others = history.keywords.iter().filter(|(letter, known)| table.names().name(*letter) != Some(*known));
+        let suspect = others.filter_map(|(letter, _)| Flags::keyword(letter)).fold(Flags::NONE, Flags::with);
+        Judge { table, suspect }
+    }
+
+    /// The flags that a message has now, `Some(None)` if it has vanished, `None` if the journal knows it all.
+    fn news(&self, tail: Option<&Tail>, row: Option<&Row>) -> Option<Option<Flags>> {
+        let flags = tail.map(|tail| self.table.known(tail.flags));
+        let same = flags == row.map(|row| row.flags) && !flags.is_some_and(|flags| flags.intersects(self.suspect));
+        (!same).then_some(flags)
     }
 }

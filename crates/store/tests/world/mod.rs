@@ -10,6 +10,8 @@ use mail::date::DateTime;
 use mail::{Flags, Keyword, MailboxName, Uid};
 use store::{Access, Account, Error, FlagChange, Harm, How, Mailbox, Result, Settings, Store, verify};
 
+pub mod dovecot;
+
 pub const HOME: &str = "/home/ana";
 
 pub fn name(name: &str) -> MailboxName {

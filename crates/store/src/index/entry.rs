@@ -1,0 +1,73 @@
+//! What is remembered of a message's content, and the octets it is kept as.
+//!
+//! ```text
+//! entry = check (8) key (16) form header [structure]
+//! form  = number: 1 the header was seen whole, 2 the structure follows
+//! ```
+//!
+//! A later version may put more behind that (a preview of the text); `form` says what is there. Pure.
+
+use std::sync::Arc;
+
+use mail::mime::Part;
+
+use super::Depth;
+use super::octets::{Reader, Writer};
+use super::row::{Key, check, number};
+use super::structure;
+
+const WHOLE_HEADER: u64 = 1;
+const STRUCTURE: u64 = 2;
+const KEY_END: usize = 24;
+
+/// The remembered part of a message's content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Gist {
+    /// The remembered fields of the header's first `HEADER_KEPT_MAX` octets.
+    pub(crate) header: Vec<u8>,
+    /// The header is no longer than that.
+    pub(crate) whole_header: bool,
+    /// Its own `fields` are empty: they are in `header`.
+    pub(crate) structure: Option<Arc<Part>>,
+}
+
+impl Gist {
+    /// About as many as it takes on disk.
+    pub(super) fn octets(&self) -> usize {
+        KEY_END + self.header.len() + self.structure.as_ref().map_or(0, |part| 100 * part.walk().count())
+    }
+
+    pub(super) fn encode(&self, key: Key, generation: u64) -> Vec<u8> {
+        let mut out = Writer(vec![0; 8]);
+        out.0.extend(key.to_octets());
+        let whole = if self.whole_header { WHOLE_HEADER } else { 0 };
+        out.number(whole | if self.structure.is_some() { STRUCTURE } else { 0 });
+        out.octets(&self.header);
+        if let Some(part) = &self.structure {
+            structure::write(part, &mut out);
+        }
+        let sum = check(out.0.get(8..).unwrap_or_default(), generation);
+        if let Some(place) = out.0.get_mut(..8) {
+            place.copy_from_slice(&sum.to_le_bytes());
+        }
+        out.0
+    }
+
+    /// `None` when the octets are not the entry of this message. What is beyond the depth is left empty.
+    pub(super) fn decode(octets: &[u8], key: Key, generation: u64, depth: Depth) -> Option<Gist> {
+        let content = octets.get(8..)?;
+        if number(octets, 0)? != check(content, generation) || octets.get(8..KEY_END)? != key.to_octets() {
+            return None;
+        }
+        let mut from = Reader(octets.get(KEY_END..)?);
+        let form = from.number()?;
+        let header = from.octets()?;
+        let header = if depth == Depth::Structure { Vec::new() } else { header.to_vec() };
+        let with_structure = matches!(depth, Depth::Structure | Depth::All);
+        let structure = match with_structure && form & STRUCTURE != 0 {
+            true => Some(Arc::new(structure::read(&mut from)?)),
+            false => None,
+        };
+        Some(Gist { header, whole_header: form & WHOLE_HEADER != 0, structure })
+    }
+}

@@ -1,0 +1,174 @@
+//! What lists of messages show, in batches: out of the node's index where it is remembered, else out of the files, and
+//! remembered then.
+//!
+//! A message is looked up by the base of its file, so a UID that means another file now finds nothing. What is remembered
+//! of a file's outside is compared with the file whenever its content is opened (`open`).
+
+use std::sync::Arc;
+
+use mail::Uid;
+use mail::date::DateTime;
+use mail::digest::{Digest, Digests, Fields, Want};
+use mail::mime::{HEADER_KEPT_MAX, Part};
+
+use super::Mailbox;
+use crate::index::{self, Depth, Facts, Gist, Key, Remembered};
+use crate::{Error, Result};
+
+/// A batch ends when it has reached so many octets.
+const BATCH_OCTETS_MAX: usize = 1 << 20;
+/// The most messages of one batch.
+pub(crate) const BATCH_MAX: usize = 256;
+/// A message up to this size is read whole when its header is wanted, so that its structure is learned too.
+const READ_WHOLE_MAX: u64 = 64 << 10;
+
+/// What is seen of a message.
+pub(crate) struct Seen {
+    pub(crate) facts: Facts,
+    /// The fields wanted, and maybe others.
+    pub(crate) header: Vec<u8>,
+    /// All of the header was looked at for them.
+    pub(crate) whole_header: bool,
+    pub(crate) structure: Option<Arc<Part>>,
+}
+
+impl Mailbox {
+    /// Digests of the first of these messages, as many as fit into a batch.
+    pub fn digests(&self, uids: &[Uid], want: &Want) -> Result<Digests> {
+        let seen = self.see(uids, want)?;
+        let looked_at = seen.len();
+        let digest = |(uid, seen): (&Uid, Option<Seen>)| {
+            let Seen { facts, header, structure, .. } = seen?;
+            let internal_date = DateTime::utc(facts.internal_date);
+            Some(Digest { uid: *uid, size: facts.size, internal_date, header, structure })
+        };
+        Ok(Digests { digests: uids.iter().zip(seen).filter_map(digest).collect(), looked_at })
+    }
+
+    /// The same, with `None` for messages that are gone.
+    pub(crate) fn see(&self, uids: &[Uid], want: &Want) -> Result<Vec<Option<Seen>>> {
+        let uids = uids.get(..BATCH_MAX).unwrap_or(uids);
+        let keys = self.keys(uids)?;
+        let mut recalled = match index::suffices(&want.fields) {
+            true => self.recall(&keys, want).into_iter(),
+            // No entry would do.
+            false => vec![None; keys.len()].into_iter(),
+        };
+        let mut learned = Vec::new();
+        let (mut seen, mut octets) = (Vec::with_capacity(recalled.len()), 0);
+        for (&uid, key) in uids.iter().zip(&keys).take(recalled.len()) {
+            let found = recalled.next().flatten();
+            if octets > BATCH_OCTETS_MAX {
+                break;
+            }
+            let too_long = found.as_ref().is_some_and(|found| found.too_long);
+            let one = match (key, found.and_then(|found| found.answer(want))) {
+                (None, _) => None,
+                (_, Some(known)) => Some(known),
+                (Some(key), None) => match self.learn(uid, want) {
+                    Ok((one, gist)) => {
+                        if !too_long {
+                            learned.push((*key, one.facts, gist));
+                        }
+                        Some(one)
+                    }
+                    Err(Error::Gone) => None,
+                    Err(error) => return Err(error),
+                },
+            };
+            octets += one.as_ref().map_or(0, Seen::octets);
+            seen.push(one);
+        }
+        if let Some(index) = &self.index
+            && !learned.is_empty()
+        {
+            index.add(&learned);
+            self.with_work(|work| {
+                let keys = || {
+                    let mut keys = std::collections::HashSet::new();
+                    work.each_base(|_, base| _ = keys.insert(Key::of(base)));
+                    keys
+                };
+                index.compact(work.count(), keys);
+                Ok(())
+            })?;
+        }
+        Ok(seen)
+    }
+
+    fn keys(&self, uids: &[Uid]) -> Result<Vec<Option<Key>>> {
+        self.with_work(|work| Ok(uids.iter().map(|uid| work.base(*uid).map(|base| Key::of(&base))).collect()))
+    }
+
+    fn recall(&self, keys: &[Option<Key>], want: &Want) -> Vec<Option<Remembered>> {
+        let nothing = || keys.iter().map(|_| None).collect();
+        let Some(index) = &self.index else { return nothing() };
+        let depth = match want {
+            Want { fields: Fields::None, structure: false } => Depth::Facts,
+            Want { structure: false, .. } => Depth::Fields,
+            Want { fields: Fields::None, .. } => Depth::Structure,
+            _ => Depth::All,
+        };
+        let known: Vec<Key> = keys.iter().copied().flatten().collect();
+        let mut found = index.find(&known, depth).into_iter();
+        let mut recalled = Vec::with_capacity(keys.len());
+        for key in keys {
+            match key {
+                None => recalled.push(None),
+                Some(_) => match found.next() {
+                    Some(remembered) => recalled.push(remembered),
+                    None => break,
+                },
+            }
+        }
+        recalled
+    }
+
+    /// Asks the message's file. What is worth remembering of its content comes along.
+    fn learn(&self, uid: Uid, want: &Want) -> Result<(Seen, Option<Gist>)> {
+        if want.fields == Fields::None && !want.structure {
+            let facts = self.look_at(uid)?;
+            return Ok((Seen { facts, header: Vec::new(), whole_header: false, structure: None }, None));
+        }
+        let (mut message, facts) = self.open_message(uid)?;
+        let (gist, block) = match want.structure || message.size() <= READ_WHOLE_MAX {
+            true => (index::gist_of(message.structure()?), None),
+            false => {
+                let (block, whole_header) = message.header_up_to(HEADER_KEPT_MAX)?;
+                (Gist { header: index::remembered(&block), whole_header, structure: None }, Some(block))
+            }
+        };
+        let block = || block.as_deref().or(gist.structure.as_deref().map(|part| &*part.fields)).unwrap_or_default();
+        let header = match index::suffices(&want.fields) {
+            true => gist.header.clone(),
+            false => index::chosen(block(), |name| want.fields.is_wanted(name)),
+        };
+        let structure = gist.structure.clone().filter(|_| want.structure);
+        Ok((Seen { facts, header, whole_header: gist.whole_header, structure }, Some(gist)))
+    }
+}
+
+impl Remembered {
+    /// `None` when more is wanted than is remembered; fields that are never remembered are none of those.
+    fn answer(self, want: &Want) -> Option<Seen> {
+        let facts = self.facts;
+        match self.gist {
+            _ if want.fields == Fields::None && !want.structure => {
+                Some(Seen { facts, header: Vec::new(), whole_header: false, structure: None })
+            }
+            Some(gist) if gist.structure.is_some() || !want.structure => {
+                let Gist { header, whole_header, structure } = gist;
+                Some(Seen { facts, header, whole_header, structure })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Seen {
+    /// About as many as it holds in memory.
+    fn octets(&self) -> usize {
+        let parts = |part: &Arc<Part>| part.walk().map(|part| size_of::<Part>() + 2 * part.fields.len()).sum::<usize>();
+        size_of::<Seen>() + self.header.len() + self.structure.as_ref().map_or(0, parts)
+    }
+}

@@ -1,0 +1,152 @@
+//! The list of UIDs on disk: reading it, giving UIDs to new files, and writing it without what is gone.
+//!
+//! In memory only UIDs and names are kept; what else a line has is read again when the list is written anew.
+
+use disk::Dotlock;
+use mail::Uid;
+
+use super::Mailbox;
+use super::view::{Found, Work};
+use crate::file_name::{self, Base};
+use crate::folder::UIDLIST;
+use crate::names::Names;
+use crate::uidlist::{Head, Parsed, Uidlist};
+use crate::{Error, Result, uid_validity};
+
+impl Mailbox {
+    pub(super) fn read_list(&self, work: &mut Work) -> Result<()> {
+        let content = self.folder.read(UIDLIST)?;
+        let parsed = content.as_deref().and_then(Uidlist::parse);
+        let validity = parsed.as_ref().map(|parsed| parsed.list.head.validity);
+        if self.identity.get().is_some_and(|known| Some(*known) != validity) {
+            return Err(Error::NoSuchMailbox);
+        }
+        work.list_appendable = parsed.as_ref().is_some_and(|parsed| parsed.appendable);
+        work.names = parsed.as_ref().map(|parsed| names(&parsed.list)).unwrap_or_default();
+        work.list = parsed.map(|parsed| parsed.list.head);
+        if let Some(validity) = validity {
+            self.identity.get_or_init(|| validity);
+        }
+        Ok(())
+    }
+
+    /// Gives UIDs, in the order of delivery, to files that have none. Makes the list if there is none.
+    pub(super) fn list_strangers(&self, work: &mut Work, lock: &Dotlock<'_>) -> Result<()> {
+        if work.list.is_none() {
+            let validity = uid_validity::next(&*self.folder.disk, &self.root)?;
+            self.identity.get_or_init(|| validity);
+            work.list = Some(Head::new(validity, self.new_guid()));
+            work.list_appendable = false;
+            work.mark_changed();
+        }
+        let mut strangers = std::mem::take(&mut work.strangers);
+        if strangers.is_empty() && work.list_appendable {
+            return Ok(());
+        }
+        strangers
+            .sort_by_cached_key(|found: &Found| (file_name::delivery_order(&found.base), Base::clone(&found.base)));
+        let bases: Vec<&[u8]> = strangers.iter().map(|found| &*found.base).collect();
+        for (uid, found) in self.give_uids(work, lock, &bases)?.into_iter().zip(&strangers) {
+            work.put(uid, Some(found));
+        }
+        work.mark_changed();
+        Ok(())
+    }
+
+    /// Gives UIDs to files and writes them down, durably.
+    pub(super) fn give_uids(&self, work: &mut Work, lock: &Dotlock<'_>, bases: &[&[u8]]) -> Result<Vec<Uid>> {
+        let head = work.list.take().ok_or(Error::NoSuchMailbox)?;
+        let given = match work.list_appendable {
+            true => self.append_list(head, &work.names, bases, lock),
+            false => self.rewrite_list(head, bases, lock),
+        };
+        let (head, uids) = match given {
+            Ok(given) => given,
+            Err(error) => {
+                // What is on disk now is not known; the next look reads it again.
+                work.distrust();
+                return Err(error);
+            }
+        };
+        work.list = Some(head);
+        work.list_appendable = true;
+        uids.iter().zip(bases).for_each(|(uid, base)| work.names.push(*uid, base));
+        work.list_stamp = self.folder.look(UIDLIST)?;
+        Ok(uids)
+    }
+
+    fn append_list(&self, head: Head, names: &Names, bases: &[&[u8]], lock: &Dotlock<'_>) -> Result<(Head, Vec<Uid>)> {
+        let mut list = Uidlist::new(head);
+        list.give(bases.iter().copied()).ok_or_else(|| self.used_up())?;
+        let mut lines = Vec::new();
+        list.encode_entries(0, &mut lines);
+        // Opened before we ask: who overrides our lock after that gives the list another inode.
+        let mut file = self.folder.disk.append(&self.folder.join(UIDLIST))?;
+        lock.verify()?;
+        let before = file.len();
+        if before == 0 {
+            // Somebody took it away a moment ago; what it said is known.
+            let mut known = Vec::with_capacity(names.len());
+            names.each(|uid, base| known.push((uid, Base::from(base))));
+            let known = known.iter().map(|(uid, base)| (*uid, &**base));
+            let new = list.entries.iter().map(|entry| (entry.uid, entry.base));
+            lock.replace_with(&Uidlist::of(list.head.clone(), known.chain(new)).encode())?;
+        } else {
+            let written = file.write_all(&lines).and_then(|()| file.sync());
+            if written.is_err() {
+                // Best effort: half a line is stepped over by every reader and repaired by the next writer.
+                let _ = file.truncate(before);
+            }
+            written?;
+            // Nobody is told these UIDs if the list is another's by now.
+            lock.verify()?;
+        }
+        Ok((list.head, list.entries.into_iter().map(|entry| entry.uid).collect()))
+    }
+
+    /// Writes a list that is new, or that had to be repaired.
+    fn rewrite_list(&self, head: Head, bases: &[&[u8]], lock: &Dotlock<'_>) -> Result<(Head, Vec<Uid>)> {
+        let content = self.folder.read(UIDLIST)?;
+        let known = content.as_deref().and_then(Uidlist::parse).map(|parsed| parsed.list);
+        let mut list = known.unwrap_or_else(|| Uidlist::new(head));
+        let start = list.give(bases.iter().copied()).ok_or_else(|| self.used_up())?;
+        lock.replace_with(&list.encode())?;
+        Ok((list.head, list.entries.iter().skip(start).map(|entry| entry.uid).collect()))
+    }
+
+    /// Writes the list without most of the messages that are gone, once they are the greater part of it.
+    pub(super) fn compact_list(&self, work: &mut Work, lock: &Dotlock<'_>) -> Result<()> {
+        const DEAD_MIN: usize = 100;
+        let live = work.count();
+        let dead = work.names.len().saturating_sub(live);
+        if dead < DEAD_MIN || dead < live {
+            return Ok(());
+        }
+        let content = self.folder.read(UIDLIST)?;
+        let Some(Parsed { mut list, .. }) = content.as_deref().and_then(Uidlist::parse) else { return Ok(()) };
+        // The last line stays: it is what says that the highest UID was given.
+        let last = list.entries.last().map(|entry| entry.uid);
+        list.entries.retain(|entry| work.is_there(entry.uid) || last == Some(entry.uid));
+        lock.replace_with(&list.encode())?;
+        work.names = names(&list);
+        work.list_appendable = true;
+        work.list_stamp = self.folder.look(UIDLIST)?;
+        Ok(())
+    }
+
+    fn used_up(&self) -> Error {
+        Error::Damaged { path: self.folder.join(UIDLIST), what: "all UIDs are used up" }
+    }
+
+    /// 128 bits that no other mailbox has: the time, the process and a count, mixed by two differently keyed hashes.
+    fn new_guid(&self) -> String {
+        crate::draft::unique_number(&*self.folder.disk, &self.folder.settings.hostname)
+    }
+}
+
+fn names(list: &Uidlist<'_>) -> Names {
+    let mut names = Names::default();
+    list.entries.iter().for_each(|entry| names.push(entry.uid, entry.base));
+    names.shrink();
+    names
+}

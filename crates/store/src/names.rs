@@ -1,0 +1,365 @@
+//! Which UID means which file, of a whole mailbox, packed: some 12 to 24 octets a message instead of a hundred.
+//!
+//! Nearly all bases are `SECONDS.MmicrosPpidQcountDmark.HOST,S=size,W=size` with some parts left out, and their neighbours
+//! were delivered by the same few hosts a little earlier or later. So numbers are kept as numbers, most as the difference
+//! from the neighbour before; which parts there are, and the host, is one number of a table. Any other base is kept as it
+//! is. Blocks of `BLOCK` messages are decoded from their beginning, to find one.
+//! Pure; knows no files.
+
+use std::io::Write;
+
+use mail::Uid;
+
+use crate::file_name::Base;
+use crate::varint::{Octets, number, signed};
+
+const BLOCK: usize = 64;
+
+/// More hosts than this, and the rest is kept as it is.
+const TEMPLATES_MAX: usize = 250;
+
+/// UIDs ascending, each with the base of its file's name.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    blocks: Vec<Block>,
+    templates: Vec<Template>,
+    len: usize,
+    /// How many are in the last block, and the last of them.
+    in_last: usize,
+    before: Neighbour,
+}
+
+#[derive(Debug)]
+struct Block {
+    first: Uid,
+    octets: Vec<u8>,
+}
+
+/// What bases have in common: which parts, and the host.
+#[derive(Debug, PartialEq, Eq)]
+struct Template {
+    count: bool,
+    mark: bool,
+    crlf: bool,
+    host: Box<[u8]>,
+}
+
+/// What differences are taken from.
+#[derive(Debug, Default, Clone, Copy)]
+struct Neighbour {
+    uid: u64,
+    seconds: u64,
+    process: u64,
+    count: u64,
+}
+
+/// The numbers of a base.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Numbers {
+    seconds: u64,
+    micros: u64,
+    process: u64,
+    count: u64,
+    mark: u64,
+    size: u64,
+    crlf: u64,
+}
+
+impl Names {
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Adds a UID that is higher than all.
+    pub(crate) fn push(&mut self, uid: Uid, base: &[u8]) {
+        if self.blocks.is_empty() || self.in_last == BLOCK {
+            if let Some(full) = self.blocks.last_mut() {
+                full.octets.shrink_to_fit();
+            }
+            self.blocks.push(Block { first: uid, octets: Vec::new() });
+            (self.in_last, self.before) = (0, Neighbour::default());
+        }
+        let coded = self.code(base);
+        let Some(block) = self.blocks.last_mut() else { return };
+        number(&mut block.octets, u64::from(uid.number()) - self.before.uid);
+        self.before.uid = uid.number().into();
+        match coded {
+            Some((template, numbers)) => {
+                let with = self.templates.get(template);
+                number(&mut block.octets, template as u64 + 1);
+                numbers.write(with, &mut self.before, &mut block.octets);
+            }
+            None => {
+                number(&mut block.octets, 0);
+                number(&mut block.octets, base.len() as u64);
+                block.octets.extend_from_slice(base);
+            }
+        }
+        self.len += 1;
+        self.in_last += 1;
+    }
+
+    /// The octets of no base are lost: gives back room that was kept for more.
+    pub(crate) fn shrink(&mut self) {
+        self.blocks.shrink_to_fit();
+        if let Some(last) = self.blocks.last_mut() {
+            last.octets.shrink_to_fit();
+        }
+    }
+
+    pub(crate) fn base(&self, uid: Uid) -> Option<Base> {
+        let block = self.blocks.partition_point(|block| block.first <= uid).checked_sub(1)?;
+        let (mut octets, mut before) = (Octets(&self.blocks.get(block)?.octets), Neighbour::default());
+        while !octets.0.is_empty() {
+            let (known, coded) = self.read(&mut octets, &mut before)?;
+            if known >= uid {
+                let mut base = Vec::new();
+                coded.render(&mut base);
+                return (known == uid).then(|| base.into());
+            }
+        }
+        None
+    }
+
+    pub(crate) fn uid_of(&self, base: &[u8]) -> Option<Uid> {
+        let mut found = None;
+        self.each_while(|uid, known| {
+            found = (known == base).then_some(uid);
+            found.is_none()
+        });
+        found
+    }
+
+    /// All of them, ascending by UID.
+    pub(crate) fn each(&self, mut f: impl FnMut(Uid, &[u8])) {
+        self.each_while(|uid, base| {
+            f(uid, base);
+            true
+        });
+    }
+
+    /// The same, until `f` says false.
+    pub(crate) fn each_while(&self, mut f: impl FnMut(Uid, &[u8]) -> bool) {
+        for block in &self.blocks {
+            if !self.each_in(block, &mut f) {
+                return;
+            }
+        }
+    }
+
+    fn each_in(&self, block: &Block, mut f: impl FnMut(Uid, &[u8]) -> bool) -> bool {
+        let (mut octets, mut before, mut base) = (Octets(&block.octets), Neighbour::default(), Vec::new());
+        while !octets.0.is_empty() {
+            base.clear();
+            // What we wrote ourselves can be read.
+            let Some((uid, coded)) = self.read(&mut octets, &mut before) else { return false };
+            coded.render(&mut base);
+            if !f(uid, &base) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn read<'a>(&'a self, octets: &mut Octets<'a>, before: &mut Neighbour) -> Option<(Uid, Coded<'a>)> {
+        before.uid += octets.number()?;
+        let coded = match octets.number()?.checked_sub(1) {
+            Some(template) => {
+                let template = self.templates.get(usize::try_from(template).ok()?)?;
+                Coded::Parts(template, Numbers::read(template, before, octets)?)
+            }
+            None => {
+                let len = octets.number()?;
+                Coded::Whole(octets.take(len)?)
+            }
+        };
+        Some((Uid::new(u32::try_from(before.uid).ok()?)?, coded))
+    }
+
+    /// The number of the base's template and its numbers; `None` for a base that must be kept as it is.
+    fn code(&mut self, base: &[u8]) -> Option<(usize, Numbers)> {
+        let (template, numbers) = parse(base)?;
+        let mut rendered = Vec::with_capacity(base.len());
+        numbers.render(&template, &mut rendered);
+        if rendered != base {
+            return None;
+        }
+        let known = self.templates.iter().position(|known| *known == template);
+        let known = known.or_else(|| {
+            (self.templates.len() < TEMPLATES_MAX).then(|| {
+                self.templates.push(template);
+                self.templates.len() - 1
+            })
+        });
+        Some((known?, numbers))
+    }
+}
+
+/// A base before it is written out.
+enum Coded<'a> {
+    Parts(&'a Template, Numbers),
+    Whole(&'a [u8]),
+}
+
+impl Coded<'_> {
+    fn render(&self, base: &mut Vec<u8>) {
+        match self {
+            Coded::Parts(template, numbers) => numbers.render(template, base),
+            Coded::Whole(whole) => base.extend_from_slice(whole),
+        }
+    }
+}
+
+impl Numbers {
+    fn write(&self, template: Option<&Template>, before: &mut Neighbour, out: &mut Vec<u8>) {
+        let Some(template) = template else { return };
+        number(out, signed(self.seconds, before.seconds));
+        number(out, self.micros);
+        number(out, signed(self.process, before.process));
+        if template.count {
+            number(out, signed(self.count, before.count));
+            before.count = self.count;
+        }
+        if template.mark {
+            out.extend_from_slice(&self.mark.to_le_bytes());
+        }
+        number(out, self.size);
+        if template.crlf {
+            number(out, signed(self.crlf, self.size));
+        }
+        (before.seconds, before.process) = (self.seconds, self.process);
+    }
+
+    fn read(template: &Template, before: &mut Neighbour, octets: &mut Octets<'_>) -> Option<Numbers> {
+        let mut numbers = Numbers {
+            seconds: octets.from(before.seconds)?,
+            micros: octets.number()?,
+            process: octets.from(before.process)?,
+            ..Numbers::default()
+        };
+        if template.count {
+            numbers.count = octets.from(before.count)?;
+            before.count = numbers.count;
+        }
+        if template.mark {
+            numbers.mark = u64::from_le_bytes(octets.take(8)?.try_into().ok()?);
+        }
+        numbers.size = octets.number()?;
+        if template.crlf {
+            numbers.crlf = octets.from(numbers.size)?;
+        }
+        (before.seconds, before.process) = (numbers.seconds, numbers.process);
+        Some(numbers)
+    }
+
+    fn render(&self, template: &Template, out: &mut Vec<u8>) {
+        // Writing into memory cannot fail.
+        let _ = write!(out, "{}.M{}P{}", self.seconds, self.micros, self.process);
+        if template.count {
+            let _ = write!(out, "Q{}", self.count);
+        }
+        if template.mark {
+            let _ = write!(out, "D{:016x}", self.mark);
+        }
+        out.push(b'.');
+        out.extend_from_slice(&template.host);
+        let _ = write!(out, ",S={}", self.size);
+        if template.crlf {
+            let _ = write!(out, ",W={}", self.crlf);
+        }
+    }
+}
+
+/// Cuts a base into its parts, if it has them. What was not as `render` writes it is found by comparing.
+fn parse(base: &[u8]) -> Option<(Template, Numbers)> {
+    let base = std::str::from_utf8(base).ok()?;
+    let (unique, sizes) = base.split_once(",S=")?;
+    let (seconds, rest) = unique.split_once(".M")?;
+    let (micros, rest) = rest.split_once('P')?;
+    let (numbers, host) = rest.split_once('.')?;
+    let (numbers, mark) = numbers.split_once('D').map_or((numbers, None), |(numbers, mark)| (numbers, Some(mark)));
+    let (process, count) = numbers.split_once('Q').map_or((numbers, None), |(process, count)| (process, Some(count)));
+    let (size, crlf) = sizes.split_once(",W=").map_or((sizes, None), |(size, crlf)| (size, Some(crlf)));
+    let template =
+        Template { count: count.is_some(), mark: mark.is_some(), crlf: crlf.is_some(), host: host.as_bytes().into() };
+    let numbers = Numbers {
+        seconds: seconds.parse().ok()?,
+        micros: micros.parse().ok()?,
+        process: process.parse().ok()?,
+        count: count.map_or(Some(0), |count| count.parse().ok())?,
+        mark: mark.map_or(Some(0), |mark| u64::from_str_radix(mark, 16).ok())?,
+        size: size.parse().ok()?,
+        crlf: crlf.map_or(Some(0), |crlf| crlf.parse().ok())?,
+    };
+    Some((template, numbers))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uid(number: u32) -> Uid {
+        Uid::new(number).unwrap()
+    }
+
+    #[test]
+    fn every_name_comes_back_octet_for_octet() {
+        let usual = ["1795220144.M854781P3269.vm,S=158,W=165", "1795220143.M1P2Q3D0123456789abcdef.a.example,S=0,W=0"];
+        let unusual = [
+            "x",
+            "1.M01P1.x,S=1",
+            "1.M1P1.x",
+            "+1.M1P1.x,S=1",
+            "1.M1P1Q2DABCDEF0123456789.x,S=1",
+            "1.M1P1D12.x,S=1",
+            "99999999999999999999.M1P1.x,S=1",
+            "1.M1P1.x,S=1,W=2,Z",
+            "1.M1P1V2I3_0.x,S=1",
+            "18446744073709551615.M18446744073709551615P0.,S=0,W=18446744073709551615",
+            ",S=",
+            "1.M1P1.x,S=5,S=6,W=7",
+        ];
+        let bases: Vec<Vec<u8>> = (0..500_usize)
+            .map(|at| match at % 5 {
+                0 | 1 => usual[at % 2].into(),
+                2 => unusual[at % unusual.len()].into(),
+                3 => vec![0xff, at as u8, b'.'],
+                _ => format!("{}.M{}P{}Q{at}.h{},S={at},W={}", 5000 - at, at * 999, at / 9, at % 300, at * 2).into(),
+            })
+            .collect();
+        let mut names = Names::default();
+        for (at, base) in bases.iter().enumerate() {
+            names.push(uid(at as u32 * 3 + 1), base);
+        }
+        names.shrink();
+        names.push(uid(5000), b"last");
+        assert_eq!(names.len(), 501);
+        for (at, base) in bases.iter().enumerate() {
+            assert_eq!(names.base(uid(at as u32 * 3 + 1)).as_deref(), Some(base.as_slice()));
+            assert_eq!(names.base(uid(at as u32 * 3 + 2)), None);
+        }
+        assert_eq!((names.uid_of(b"last"), names.uid_of(b"nobody")), (Some(uid(5000)), None));
+        assert_eq!(Names::default().base(uid(1)), None);
+        let mut all = Vec::new();
+        names.each(|_, base| all.push(base.to_vec()));
+        assert_eq!(all[..500], bases);
+    }
+
+    #[test]
+    fn a_delivered_message_takes_few_octets() {
+        let mut names = Names::default();
+        for number in 0..6400_u32 {
+            let mark = u64::from(number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let (micros, size) = (mark % 1_000_000, mark % 90_000);
+            let base = format!(
+                "{}.M{micros}P{}Q{number}D{mark:016x}.mail01.example.com,S={size},W={}",
+                1_795_220_144 + number * 60,
+                3269 + mark % 4,
+                size + size / 60
+            );
+            names.push(uid(number + 1), base.as_bytes());
+        }
+        let octets: usize = names.blocks.iter().map(|block| block.octets.len() + size_of::<Block>()).sum();
+        assert!(octets < 24 * names.len(), "{}", octets / names.len());
+    }
+}

@@ -1,0 +1,307 @@
+//! A seeded world: several nodes and a Dovecot on one tree, over an NFS that lies, with rests, kills, faults and a power cut
+//! wherever the seed wants them. `ledger` has the promises that are checked; docs/internals/testing.md tells how to replay a seed.
+
+#[path = "../world/mod.rs"]
+mod world;
+
+mod chance;
+mod dovecot;
+mod ledger;
+mod node;
+mod turns;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use disk::{Clock, Manners, MemoryDisk, Survival};
+use store::{Access, Account, Harm, Store, verify};
+
+use chance::Chance;
+use dovecot::Dovecot;
+use ledger::{FlagSet, Ledger, There};
+use node::{HOME, LOCK_STALE, Node, STABLE, Session, parse, settings};
+use turns::Turns;
+
+/// Seeds in a usual run; `./test simulate` sets TEPUI_SEEDS.
+const SEEDS: u64 = 200;
+
+/// Seeds that once found a fault, each with what it found.
+/// All of these: an owner of the mailbox lock that was stopped between its look at the lock and its write, while another
+/// overrode it (UIDs given twice, lines of the uidlist lost or doubled, keywords that lost their letter).
+const REGRESSIONS: [u64; 15] = [167, 200, 314, 365, 715, 797, 803, 827, 946, 1051, 1172, 1194, 1364, 1405, 1461];
+
+#[derive(Debug)]
+pub struct World {
+    pub seed: u64,
+    pub turns: Arc<Turns>,
+    ledger: Arc<Mutex<Ledger>>,
+    ids: Arc<AtomicU64>,
+}
+
+impl World {
+    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn next_id(&self) -> u64 {
+        self.ids.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// How a seed's run ended.
+struct Outcome {
+    wrong: Vec<String>,
+    calls: u64,
+    hash: u64,
+    trace: Vec<String>,
+}
+
+/// What a seed decides before anything happens.
+struct Plan {
+    nodes: usize,
+    dovecot: bool,
+    steps: usize,
+    manners: Vec<Manners>,
+    tick: Duration,
+    /// The power goes at about this call, and so much of what was not synced survives.
+    cut: Option<(u64, Survival)>,
+}
+
+impl Plan {
+    fn new(seed: u64) -> Plan {
+        let mut chance = Chance::new(seed);
+        let nodes = 2 + chance.below(4) as usize;
+        let ticks = [Duration::from_nanos(1), Duration::from_millis(10), Duration::from_secs(1)];
+        let tick = *chance.pick(&ticks).unwrap_or(&ticks[0]);
+        let survival = [Survival::Nothing, Survival::Everything, Survival::Some(seed)];
+        let survival = *chance.pick(&survival).unwrap_or(&Survival::Nothing);
+        let cut = chance.one_in(3).then(|| (200 + chance.below(1500), survival));
+        let manners = (0..=nodes).map(|_| Plan::manners(&mut chance)).collect();
+        Plan { nodes, dovecot: chance.one_in(2), steps: 60 / nodes + 6, manners, tick, cut }
+    }
+
+    fn manners(chance: &mut Chance) -> Manners {
+        let minutes = Duration::from_secs(chance.below(600));
+        let clock = match chance.below(3) {
+            0 => Clock { ahead: minutes, gains: chance.below(200) as u32, ..Clock::default() },
+            1 => Clock { behind: minutes, ..Clock::default() },
+            _ => Clock::default(),
+        };
+        let cache_max = *chance.pick(&[0, 1, 3, 30]).unwrap_or(&0);
+        Manners {
+            seed: chance.next(),
+            cache_max: Duration::from_secs(cache_max),
+            keeps_listings: false,
+            lost_replies: *chance.pick(&[0, 0, 40]).unwrap_or(&0),
+            faults: *chance.pick(&[0, 0, 0, 300]).unwrap_or(&0),
+            clock,
+        }
+    }
+}
+
+fn run(seed: u64, traced: bool) -> Outcome {
+    let plan = Plan::new(seed);
+    let server = MemoryDisk::new();
+    prepare(&server);
+    server.set_tick(plan.tick);
+    let (ledger, ids) = (Arc::new(Mutex::new(Ledger::default())), Arc::new(AtomicU64::new(1)));
+    let mut outcome = Outcome { wrong: Vec::new(), calls: 0, hash: 0, trace: Vec::new() };
+    let mut legs = vec![server];
+    if let Some((cut, survival)) = plan.cut {
+        let first = legs.remove(0);
+        first.cut_power_at(first.calls() + cut);
+        leg(&plan, seed, &first, &ledger, &ids, traced, &mut outcome);
+        legs.push(first.reboot(survival));
+    }
+    if outcome.wrong.is_empty() {
+        let last = legs.remove(0);
+        let left = leg(&plan, seed ^ 0xff, &last, &ledger, &ids, traced, &mut outcome);
+        if outcome.wrong.is_empty() {
+            outcome.wrong.extend(settled(&last, left, &ledger));
+        }
+    }
+    outcome
+}
+
+/// What the accounts of all nodes have before anything begins.
+fn prepare(server: &MemoryDisk) {
+    let account = Store::new(Arc::new(server.clone()), settings(0)).account(Path::new(HOME)).expect("the disk is good");
+    for name in ["A", "A/sub"] {
+        account.create(&parse(name), None).expect("the disk is good");
+    }
+    for name in STABLE {
+        account.open(&parse(name)).and_then(|mailbox| mailbox.sync(Access::Serve)).expect("the disk is good");
+    }
+}
+
+type Left = Vec<(MemoryDisk, Option<Arc<Account>>, Vec<Session>)>;
+
+/// The nodes live side by side until each has had its steps, or the power goes.
+fn leg(
+    plan: &Plan,
+    seed: u64,
+    server: &MemoryDisk,
+    ledger: &Arc<Mutex<Ledger>>,
+    ids: &Arc<AtomicU64>,
+    traced: bool,
+    outcome: &mut Outcome,
+) -> Left {
+    // Longer than a lock is respected, for whoever looks whether it still has its own.
+    let mut rest_max = vec![3 * LOCK_STALE; plan.nodes];
+    if plan.dovecot {
+        rest_max.push(LOCK_STALE / 4);
+    }
+    let turns = Arc::new(Turns::new(server, seed, rest_max, traced));
+    let world = World { seed, turns: Arc::clone(&turns), ledger: Arc::clone(ledger), ids: Arc::clone(ids) };
+    let disks: Vec<MemoryDisk> =
+        plan.manners.iter().map(|manners| server.nfs_client(manners.clone()).paced(turns.clone())).collect();
+    let left = thread::scope(|scope| {
+        let world = &world;
+        if plan.dovecot {
+            let disk = disks[plan.nodes].clone();
+            scope
+                .spawn(move || world.turns.live(plan.nodes, || Dovecot::new(world, plan.nodes, disk).live(plan.steps)));
+        }
+        let lives: Vec<_> = (0..plan.nodes)
+            .map(|me| {
+                let disk = disks[me].clone();
+                scope.spawn(move || {
+                    let mut left = (None, Vec::new());
+                    world.turns.live(me, || left = Node::new(world, me, disk).live(plan.steps));
+                    left
+                })
+            })
+            .collect();
+        lives.into_iter().map(|life| life.join().unwrap_or_default()).collect::<Vec<_>>()
+    });
+    let (failure, calls, hash, trace) = turns.end();
+    outcome.wrong.extend(failure);
+    outcome.calls += calls;
+    outcome.hash = outcome.hash.rotate_left(7) ^ hash;
+    outcome.trace.extend(trace);
+    disks.into_iter().zip(left).map(|(disk, (account, sessions))| (disk, account, sessions)).collect()
+}
+
+/// Quiet has come: everybody looks once more and must see the same, and the ledger is read out.
+fn settled(server: &MemoryDisk, left: Left, ledger: &Mutex<Ledger>) -> Vec<String> {
+    server.advance(Duration::from_secs(7200));
+    left.iter().for_each(|(disk, _, _)| disk.calm());
+    let account =
+        Store::new(Arc::new(server.clone()), settings(99)).account(Path::new(HOME)).expect("the disk is good");
+    let mut wrong = Vec::new();
+    let there = everything(&account, &mut wrong);
+    for (_, account, sessions) in left {
+        for session in sessions {
+            compare_session(&session, &there, &mut wrong);
+        }
+        if let Some(node) = account.filter(|node| node.list().is_ok()) {
+            let seen = everything(&node, &mut wrong);
+            if lines(&seen) != lines(&there) {
+                wrong.push(format!("a node sees\n{:#?}\ninstead of\n{:#?}", lines(&seen), lines(&there)));
+            }
+        }
+    }
+    let findings = verify(&account).expect("the disk is good");
+    wrong.extend(findings.iter().filter(|finding| finding.harm == Harm::Damage).map(|finding| format!("{finding:?}")));
+    wrong.extend(ledger.lock().unwrap_or_else(PoisonError::into_inner).check(&there));
+    wrong
+}
+
+fn everything(account: &Arc<Account>, wrong: &mut Vec<String>) -> Vec<There> {
+    let mut there = Vec::new();
+    for listed in account.list().expect("the disk is good").into_iter().filter(|listed| listed.exists) {
+        let mailbox = account.open(&listed.name).expect("the disk is good");
+        let snapshot = mailbox.sync(Access::Serve).expect("the disk is good");
+        for row in snapshot.rows.iter() {
+            let id = match mailbox.message(row.uid).and_then(|mut message| node::content_id(&mut message)) {
+                Ok(id) => id,
+                Err(error) => {
+                    wrong.push(format!("{} UID {}: {error}", listed.name, row.uid));
+                    continue;
+                }
+            };
+            let flags: FlagSet = snapshot.keywords.names_of(row.flags).map(str::to_owned).collect();
+            let (validity, uid) = (snapshot.uid_validity.number(), row.uid.number());
+            there.push(There { mailbox: listed.name.to_string(), validity, uid, id, flags });
+        }
+    }
+    there
+}
+
+fn lines(there: &[There]) -> Vec<String> {
+    let line = |one: &There| format!("{} {} {} {} {:?}", one.mailbox, one.validity, one.uid, one.id, one.flags);
+    there.iter().map(line).collect()
+}
+
+/// A session that was open all the time sees what a new one sees.
+fn compare_session(session: &Session, there: &[There], wrong: &mut Vec<String>) {
+    let Ok(snapshot) = session.mailbox.sync(Access::Look) else { return };
+    let seen: Vec<u32> = snapshot.rows.iter().map(|row| row.uid.number()).collect();
+    let validity = snapshot.uid_validity.number();
+    let expected: Vec<u32> = there.iter().filter(|one| one.validity == validity).map(|one| one.uid).collect();
+    if seen != expected && !session.is_volatile() {
+        wrong.push(format!("a session on {} sees UIDs {seen:?} instead of {expected:?}", session.name));
+    }
+}
+
+fn tell(seed: u64, outcome: &Outcome) -> String {
+    let replay = format!("TEPUI_SEED={seed} cargo test -p store --test simulation");
+    format!("seed {seed}: {}\nreplay: {replay} (with TEPUI_TRACE=1: every call)", outcome.wrong.join("\n"))
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+fn check_all(seeds: &[u64]) {
+    let (next, wrong) = (AtomicU64::new(0), Mutex::new(Vec::new()));
+    let threads = thread::available_parallelism().map_or(2, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(&seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
+                    let outcome = run(seed, false);
+                    if !outcome.wrong.is_empty() {
+                        let told = tell(seed, &outcome);
+                        eprintln!("{told}");
+                        wrong.lock().unwrap_or_else(PoisonError::into_inner).push(seed);
+                    }
+                }
+            });
+        }
+    });
+    let mut wrong = wrong.into_inner().unwrap_or_else(PoisonError::into_inner);
+    wrong.sort_unstable();
+    assert!(wrong.is_empty(), "{} of {} seeds break a promise: {wrong:?}", wrong.len(), seeds.len());
+}
+
+#[test]
+fn no_seed_breaks_a_promise() {
+    if let Some(seed) = number("TEPUI_SEED") {
+        let outcome = run(seed, std::env::var_os("TEPUI_TRACE").is_some());
+        outcome.trace.iter().for_each(|line| eprintln!("{line}"));
+        assert!(outcome.wrong.is_empty(), "{}", tell(seed, &outcome));
+        return;
+    }
+    let first = number("TEPUI_FIRST_SEED").unwrap_or(1);
+    let seeds: Vec<u64> = (first..first + number("TEPUI_SEEDS").unwrap_or(SEEDS)).collect();
+    check_all(&seeds);
+}
+
+#[test]
+fn seeds_that_once_broke_a_promise_keep_it() {
+    check_all(&REGRESSIONS);
+}
+
+#[test]
+fn the_same_seed_runs_the_same() {
+    for seed in [3, 8] {
+        let (one, two) = (run(seed, false), run(seed, false));
+        assert_eq!((one.calls, one.hash), (two.calls, two.hash));
+        assert!(one.calls > 1000, "nothing happened");
+    }
+    assert_ne!(run(3, false).hash, run(4, false).hash);
+}
