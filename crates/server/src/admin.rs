@@ -13,7 +13,7 @@ use axum::extract::{Path as UrlPath, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use disk::Disk;
 use mail::QueueId;
@@ -56,6 +56,8 @@ pub async fn serve(node: Arc<Node>, socket: TcpListener, token: String) {
         .route("/queue/{id}", get(show).delete(remove))
         .route("/queue/{id}/flush", post(flush))
         .route("/status", get(status))
+        .route("/auth/failures", get(failures).delete(lift_all))
+        .route("/auth/failures/{what}", delete(lift))
         .route_layer(middleware::from_fn_with_state(Arc::new(token), require_token));
     let routes = guarded.route("/health", get(health)).with_state(node);
     if let Err(error) = axum::serve(socket, routes).await {
@@ -207,4 +209,50 @@ async fn flush(State(node): State<Arc<Node>>, UrlPath(id): UrlPath<String>) -> R
 async fn flush_all(State(node): State<Arc<Node>>) -> StatusCode {
     node.outgoing.flush(None);
     StatusCode::NO_CONTENT
+}
+
+/// Failed logins that are counted of somebody, as the API shows them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginFailures {
+    /// `account`, `address`, `network`, or `account-at` for an account at one address.
+    pub kind: String,
+    pub who: String,
+    pub failures: u32,
+    /// `counted`, `slow` or `locked`.
+    pub state: String,
+    /// Milliseconds that a login waits, when slow.
+    pub delay: u64,
+    /// Unix time in milliseconds of the end of a lock.
+    pub until: Option<u64>,
+}
+
+async fn failures(State(node): State<Arc<Node>>) -> Json<Vec<LoginFailures>> {
+    let live = node.live();
+    let rows = live.settings.lockout.as_ref().map(|rules| node.logins.failures(rules, LIST_MAX)).unwrap_or_default();
+    let shown = rows.into_iter().map(|(row, until)| LoginFailures {
+        kind: row.subject.kind().to_owned(),
+        who: row.subject.to_string(),
+        failures: row.failures,
+        state: match (until, row.slow.is_zero()) {
+            (Some(_), _) => "locked",
+            (None, false) => "slow",
+            (None, true) => "counted",
+        }
+        .to_owned(),
+        delay: u64::try_from(row.slow.as_millis()).unwrap_or(u64::MAX),
+        until: until
+            .and_then(|until| until.duration_since(SystemTime::UNIX_EPOCH).ok())
+            .map(|since| since.as_millis() as u64),
+    });
+    Json(shown.collect())
+}
+
+/// How many counts were taken back: `{"lifted": 3}`.
+async fn lift(State(node): State<Arc<Node>>, UrlPath(what): UrlPath<String>) -> Json<serde_json::Value> {
+    let live = node.live();
+    Json(serde_json::json!({ "lifted": node.logins.lift(&live.directory, &what).await }))
+}
+
+async fn lift_all(State(node): State<Arc<Node>>) -> Json<serde_json::Value> {
+    Json(serde_json::json!({ "lifted": node.logins.lift_all() }))
 }

@@ -5,11 +5,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use proto::sasl::Channel;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, CommonState, ServerConfig};
+use tokio_rustls::rustls::{ClientConfig, CommonState, ProtocolVersion};
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
+
+use crate::certificate;
+use crate::tls::ServerTls;
+
+/// RFC 9266 §4.2.
+const EXPORTER: (&[u8], usize) = (b"EXPORTER-Channel-Binding", 32);
 
 /// A TCP connection and how it would speak TLS.
 #[derive(Debug)]
@@ -22,7 +29,7 @@ pub struct Connection {
 #[derive(Clone)]
 pub enum Tls {
     None,
-    Server(Arc<ServerConfig>),
+    Server(ServerTls),
     Client(Arc<ClientConfig>, ServerName<'static>),
 }
 
@@ -63,8 +70,8 @@ impl Connection {
         let Stream::Plain(stream) = std::mem::replace(&mut self.stream, Stream::Gone) else { return Handshake::Failed };
         let encrypted = match self.tls.clone() {
             Tls::None => return Handshake::Failed,
-            Tls::Server(config) => {
-                TlsAcceptor::from(config).accept(stream).await.map(|tls| Stream::Server(Box::new(tls)))
+            Tls::Server(tls) => {
+                TlsAcceptor::from(tls.config).accept(stream).await.map(|tls| Stream::Server(Box::new(tls)))
             }
             Tls::Client(config, name) => {
                 TlsConnector::from(config).connect(name, stream).await.map(|tls| Stream::Client(Box::new(tls)))
@@ -80,6 +87,19 @@ impl Connection {
                 Handshake::Failed
             }
         }
+    }
+
+    /// What the encryption gives to logins, once there is one and we are the server.
+    pub fn channel(&self) -> Option<Channel> {
+        let (Stream::Server(stream), Tls::Server(tls)) = (&self.stream, &self.tls) else { return None };
+        let state = stream.get_ref().1;
+        // RFC 9266 §3: what TLS 1.2 exports is unique only with an extension of which we are not told.
+        let exporter = (state.protocol_version() == Some(ProtocolVersion::TLSv1_3))
+            .then(|| state.export_keying_material(vec![0; EXPORTER.1], EXPORTER.0, Some(b"")).ok())
+            .flatten();
+        let certificate = state.peer_certificates().and_then(<[_]>::first);
+        let certified = certificate.zip(tls.user_field).and_then(|(client, field)| certificate::user(client, field));
+        Some(Channel { exporter, server_end_point: tls.end_point.as_deref().map(<[u8]>::to_vec), certified })
     }
 
     /// Protocol version and cipher suite, as `TLSv1.3 with cipher TLS13_AES_128_GCM_SHA256`, once encrypted.

@@ -73,7 +73,7 @@ where
     H: House<S>,
 {
     // Implicit TLS is there before the first word.
-    connection.tls_description().into_iter().for_each(|how| house.encrypted(how));
+    tell_of_tls(connection, session, house);
     let ending = converse(connection, session, house, stopping).await;
     match ending {
         Ending::Closed => return ending,
@@ -115,7 +115,7 @@ where
             },
             Next::StartTls => match timeout(WRITE_PATIENCE, connection.start_tls()).await {
                 Ok(Handshake::Done) => {
-                    connection.tls_description().into_iter().for_each(|how| house.encrypted(how));
+                    tell_of_tls(connection, session, house);
                     session.tls_started();
                 }
                 _ => return Ending::HandshakeFailed,
@@ -127,6 +127,11 @@ where
             }
         }
     }
+}
+
+fn tell_of_tls<S: Movable, H: House<S>>(connection: &Connection, session: &mut S, house: &mut H) {
+    connection.tls_description().into_iter().for_each(|how| house.encrypted(how));
+    connection.channel().into_iter().for_each(|channel| session.secured(channel));
 }
 
 /// Lets a session whose connection is gone give up what it had begun.

@@ -5,24 +5,33 @@
 //! is taken out by `deliver`. `node` holds it all together; `config` says how.
 
 mod admin;
+mod certificate;
+mod changed_files;
 pub mod config;
 mod connection;
 mod connections;
 mod deliver;
 mod driver;
+pub mod examine;
+mod gssapi;
 mod house;
 mod ids;
 mod listener;
 pub mod log;
+mod logins;
 mod node;
 mod profiles;
+mod quota;
+mod secret;
 mod sources;
 mod steps;
 mod tls;
+pub mod users_file;
 
-pub use admin::{QueueEntry, QueueRecipient, TOKEN_FILE};
+pub use admin::{LoginFailures, QueueEntry, QueueRecipient, TOKEN_FILE};
 pub use axum;
 pub use deliver::submit;
 pub use node::{Node, Running, StartError, start};
+pub use quota::Mailboxes;
 pub use sources::{SourceError, directory as open_directory};
 pub use steps::{Step, StepKind};

@@ -12,6 +12,7 @@ use crate::config::{Listener, Protocol, TlsMode};
 use crate::connection::{Connection, Handshake, Tls};
 use crate::connections::TooMany;
 use crate::driver::{Ending, drive};
+use crate::gssapi::Tickets;
 use crate::house::Guest;
 use crate::node::Node;
 use crate::profiles::{self, Setup};
@@ -66,7 +67,7 @@ async fn greet(
     }
     // Replies are written whole; waiting for more to send only adds delay.
     let _ = stream.set_nodelay(true);
-    let tls = live.tls().map_or(Tls::None, Tls::Server);
+    let tls = live.tls(listener.protocol).map_or(Tls::None, Tls::Server);
     let mut connection = Connection::new(stream, tls);
     let session = node.ids.session();
     if listener.tls == TlsMode::Implicit {
@@ -76,7 +77,14 @@ async fn greet(
             return;
         }
     }
-    let guest = Guest { node: node.clone(), session: session.into(), peer, protocol: listener.protocol.word() };
+    let guest = Guest {
+        node: node.clone(),
+        session: session.into(),
+        peer,
+        protocol: listener.protocol,
+        listener: listener.name.as_deref().unwrap_or_default().into(),
+        tickets: Tickets::default(),
+    };
     let away = place.as_ref().err().map(|too_many| refusal(*too_many, peer));
     let setup = Setup { live: &live, listener: &listener, away: away.as_deref() };
     // Boxed, so that the large state of a busy session is not part of every task.
@@ -85,7 +93,7 @@ async fn greet(
 }
 
 async fn converse(mut connection: Connection, guest: Guest, setup: Setup<'_>, mut stopping: watch::Receiver<bool>) {
-    let (session, peer, protocol) = (guest.session.clone(), guest.peer, guest.protocol);
+    let (session, peer, protocol) = (guest.session.clone(), guest.peer, guest.protocol.word());
     tracing::debug!(session = &*session, %peer, protocol, "connected");
     let ending = match setup.listener.protocol {
         Protocol::Smtp | Protocol::Submission | Protocol::Lmtp => {

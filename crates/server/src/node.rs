@@ -11,22 +11,26 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use directory::chain::Directory;
+use directory::passwd_file::MadeUp;
 use disk::{Disk, RealDisk};
+use proto::sasl::Offers;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustls::ServerConfig;
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::config::{Listener, Settings, TlsFiles};
+use crate::config::{Listener, Protocol, Settings};
 use crate::connections::Connections;
 use crate::deliver::Outgoing;
+use crate::gssapi::{self, NoCredentials};
 use crate::ids::Ids;
+use crate::logins::Logins;
+use crate::secret::{self, SecretError};
 use crate::sources::{self, SourceError};
 use crate::steps::Steps;
-use crate::tls::{self, TlsError};
-use crate::{admin, deliver, listener};
+use crate::tls::{self, Clients, ServerTls, TlsError};
+use crate::{admin, changed_files, deliver, listener, quota};
 
 /// What sessions share.
 #[derive(Debug)]
@@ -38,6 +42,8 @@ pub struct Node {
     pub connections: Connections,
     pub steps: Steps,
     pub(crate) ids: Ids,
+    quota_life: String,
+    pub(crate) logins: Logins,
     pub started: SystemTime,
 }
 
@@ -46,7 +52,11 @@ pub struct Node {
 pub struct Live {
     pub settings: Settings,
     pub directory: Directory,
-    tls: Option<Arc<ServerConfig>>,
+    users_tls: Option<ServerTls>,
+    servers_tls: Option<ServerTls>,
+    /// How one may log in.
+    pub offers: Offers,
+    made_up: MadeUp,
 }
 
 /// Why a node cannot start, or a reload is refused; for the operator.
@@ -60,24 +70,47 @@ pub enum StartError {
     Tls(#[from] TlsError),
     #[error("directory: {0}")]
     Directory(#[from] SourceError),
+    #[error("[gssapi] `keytab`: {0}")]
+    Gssapi(#[from] NoCredentials),
+    #[error("[directory] `secret_file`: {0}")]
+    Secret(#[from] SecretError),
     #[error("queue: {0}")]
     Queue(#[from] queue::Error),
     #[error("disk: {0}")]
     Disk(#[from] disk::Error),
+    #[error("quota: {0}")]
+    Store(#[from] store::Error),
     #[error("`{0}` cannot change while the server runs; restart it")]
     NeedsRestart(&'static str),
 }
 
 impl Live {
     /// Called on the runtime: directories look after their connections in tasks.
-    fn load(settings: Settings) -> Result<Live, StartError> {
-        let tls = settings.tls.as_ref().map(|files: &TlsFiles| tls::server(files)).transpose()?;
-        let directory = sources::directory(&settings)?;
-        Ok(Live { settings, directory, tls })
+    fn load(settings: Settings, disk: &dyn Disk) -> Result<Live, StartError> {
+        let tls = |clients| settings.tls.as_ref().map(|files| tls::server(files, clients)).transpose();
+        let (users_tls, servers_tls) = (tls(Clients::Users)?, tls(Clients::Servers)?);
+        disk.create_dir_all(&settings.state)?;
+        let made_up = secret::made_up(disk, &settings.directory.secret_file)?;
+        let directory = sources::directory_with(&settings, Some(made_up.clone()))?;
+        settings.gssapi.as_ref().map(gssapi::check).transpose()?;
+        let offers = sources::offers(&settings, &directory);
+        Ok(Live { settings, directory, users_tls, servers_tls, offers, made_up })
     }
 
-    pub(crate) fn tls(&self) -> Option<Arc<ServerConfig>> {
-        self.tls.clone()
+    /// The same settings and certificates, with the sources read again.
+    fn with_directory(&self, directory: Directory) -> Live {
+        let offers = sources::offers(&self.settings, &directory);
+        let (users_tls, servers_tls) = (self.users_tls.clone(), self.servers_tls.clone());
+        let (settings, made_up) = (self.settings.clone(), self.made_up.clone());
+        Live { settings, directory, users_tls, servers_tls, offers, made_up }
+    }
+
+    /// Our side of TLS on a listener.
+    pub(crate) fn tls(&self, protocol: Protocol) -> Option<ServerTls> {
+        match protocol {
+            Protocol::Smtp | Protocol::Lmtp | Protocol::Admin => self.servers_tls.clone(),
+            Protocol::Submission | Protocol::Imap | Protocol::Pop3 | Protocol::ManageSieve => self.users_tls.clone(),
+        }
     }
 }
 
@@ -90,8 +123,32 @@ impl Node {
         self.store.clone()
     }
 
+    /// Reads the password files again, and starts with an empty memory of what the directory said.
+    pub(crate) fn read_directory_again(&self) -> Result<(), SourceError> {
+        let old = self.live();
+        let directory = sources::directory_with(&old.settings, Some(old.made_up.clone()))?;
+        let new = Arc::new(old.with_directory(directory));
+        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        // Settings that came meanwhile read the files themselves.
+        if Arc::ptr_eq(&live, &old) {
+            *live = new;
+        }
+        Ok(())
+    }
+
     pub(crate) fn disk(&self) -> Arc<dyn Disk> {
         self.disk.clone()
+    }
+
+    /// Writes down what deliveries changed. When nobody works any more, the next process need not count it.
+    fn end_quota(&self, nobody_works: bool) {
+        let file = quota::life_file(&self.live().settings.state);
+        if self.store.end_quota()
+            && nobody_works
+            && let Err(error) = store::end_quota_life(&*self.disk, &file, &self.quota_life)
+        {
+            tracing::warn!(%error, "the next start counts the quotas of the accounts that changed");
+        }
     }
 
     /// Where large content waits while it is copied into mailboxes.
@@ -123,10 +180,16 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     raise_open_files();
     let sockets = bind_all(&settings.listeners, |_| false).await?;
     let disk: Arc<dyn Disk> = Arc::new(RealDisk::new()?);
-    let live = Live::load(settings)?;
+    let seen = changed_files::look(&*disk, &settings);
+    let live = Live::load(settings, &*disk)?;
     let (node, admin_token) = crate::house::blocking(move || open(live, disk)).await?;
     let (stopping, stop) = watch::channel(false);
-    let background = vec![tokio::spawn(deliver::run(node.clone(), stop))];
+    let background = vec![
+        tokio::spawn(deliver::run(node.clone(), stop)),
+        tokio::spawn(sweep_index(node.clone())),
+        tokio::spawn(changed_files::run(node.clone(), seen)),
+        tokio::spawn(quota::tend(node.clone())),
+    ];
     let running = Running { node, stopping, listeners: Mutex::default(), background, admin_token };
     running.serve(sockets);
     Ok(running)
@@ -151,14 +214,13 @@ fn open(live: Live, disk: Arc<dyn Disk>) -> Result<(Arc<Node>, String), StartErr
     }
     let admin_token = admin::token(&*disk, &settings.state)?;
     let outgoing = Outgoing::open(disk.clone(), settings)?;
-    let mailboxes = store::Settings {
-        hostname: settings.name.clone(),
-        lock_wait: settings.mailboxes.lock_wait,
-        ..store::Settings::default()
-    };
+    let life = store::begin_quota_life(&*disk, &quota::life_file(&settings.state), &settings.name)?;
+    let mailboxes = store::Settings { quota: quota::settings_of(settings, life.clone()), ..store_settings(settings) };
     let node = Node {
         store: Arc::new(Store::new(disk.clone(), mailboxes)),
+        quota_life: life,
         ids: Ids::new(&settings.name),
+        logins: Logins::new().map_err(SourceError::from)?,
         live: RwLock::new(Arc::new(live)),
         disk,
         outgoing: Arc::new(outgoing),
@@ -167,6 +229,18 @@ fn open(live: Live, disk: Arc<dyn Disk>) -> Result<(Arc<Node>, String), StartErr
         started: SystemTime::now(),
     };
     Ok((Arc::new(node), admin_token))
+}
+
+/// How the mailboxes of a configuration are kept, apart from what only a node has.
+pub(crate) fn store_settings(settings: &Settings) -> store::Settings {
+    store::Settings {
+        hostname: settings.name.clone(),
+        location: settings.mailboxes.location.clone(),
+        lock_wait: settings.mailboxes.lock_wait,
+        index: Some(settings.mailboxes.index.clone()),
+        index_size: settings.mailboxes.index_size,
+        ..store::Settings::default()
+    }
 }
 
 async fn bind_all(
@@ -183,6 +257,19 @@ async fn bind_all(
         sockets.push((listener.clone(), socket));
     }
     Ok(sockets)
+}
+
+/// How often it is looked whether the index has grown too large. That costs something only after much was written.
+const INDEX_SWEEP: Duration = Duration::from_secs(600);
+
+async fn sweep_index(node: Arc<Node>) {
+    loop {
+        tokio::time::sleep(INDEX_SWEEP).await;
+        let store = node.store();
+        if let Err(error) = crate::house::blocking(move || store.sweep_index()).await {
+            tracing::warn!(%error, "cannot sweep the index");
+        }
+    }
 }
 
 /// How often a stopping server looks whether its last session is gone.
@@ -219,6 +306,7 @@ impl Running {
             ("state", old.settings.state == settings.state),
             ("roles", old.settings.roles == settings.roles),
             ("[queue]", old.settings.queue == settings.queue),
+            ("[quota]", old.settings.quota == settings.quota),
             ("disk_threads", old.settings.limits.disk_threads == settings.limits.disk_threads),
         ];
         if let Some((name, _)) = fixed.iter().find(|(_, same)| !same) {
@@ -228,7 +316,7 @@ impl Running {
             self.listeners.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
         let same_address = |listener: &Listener| open.iter().any(|open| open.address == listener.address);
         let mut sockets = bind_all(&settings.listeners, same_address).await?;
-        let live = Live::load(settings)?;
+        let live = Live::load(settings, &*self.node.disk)?;
         // From here on nothing of the new settings can be refused.
         self.close_listeners_not_in(&live.settings.listeners).await;
         sockets.extend(self.bind_changed(&live.settings.listeners, &open).await);
@@ -281,6 +369,10 @@ impl Running {
         };
         let _ = tokio::time::timeout(patience, drained).await;
         self.background.iter().for_each(JoinHandle::abort);
-        self.node.connections.count()
+        let cut = self.node.connections.count();
+        let rests = cut == 0 && !self.node.outgoing.is_busy();
+        let node = self.node.clone();
+        crate::house::blocking(move || node.end_quota(rests)).await;
+        cut
     }
 }

@@ -45,6 +45,7 @@ pub fn smtp(guest: Guest, setup: &Setup<'_>) -> (smtp::Server, SmtpHouse) {
         },
         auth,
         auth_needs_tls: listener.tls != TlsMode::Off,
+        offers: live.offers.clone(),
         // RFC 3461 wants reports of success as well, which the queue does not write yet.
         dsn: false,
         trace: dialect != smtp::Dialect::Submission && is_inside(guest.peer.ip()),
@@ -77,6 +78,8 @@ pub fn imap(guest: Guest, setup: &Setup<'_>) -> (imap::Server, ImapHouse) {
         greeting: format!("{PRODUCT} ready."),
         id: vec![("name".to_owned(), PRODUCT.to_owned())],
         create_special_use: true,
+        quota: live.settings.quota.storage != store::QuotaFile::Off,
+        offers: live.offers.clone(),
         limits: imap::Limits {
             line_max: limits.line,
             command_max: limits.line + limits.literal,
@@ -113,6 +116,7 @@ pub fn pop3(guest: Guest, setup: &Setup<'_>) -> (pop3::Server, Pop3House) {
             TlsMode::Implicit => pop3::Tls::On,
         },
         login_needs_tls: listener.tls != TlsMode::Off,
+        offers: live.offers.clone(),
         limits: pop3::Limits {
             bad_commands_max: u32::try_from(limits.errors).unwrap_or(u32::MAX),
             // The house makes a wrong password wait, the same in every protocol.

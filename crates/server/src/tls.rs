@@ -7,9 +7,12 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
 
-use crate::config::TlsFiles;
+use crate::certificate::{self, UserField};
+use crate::config::{ClientCertificates, TlsFiles};
 
 /// Why TLS cannot be set up; for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +23,25 @@ pub enum TlsError {
     Mismatch(rustls::Error),
 }
 
+/// The server's side of TLS, and what of it matters to logins.
+#[derive(Debug, Clone)]
+pub struct ServerTls {
+    pub config: Arc<ServerConfig>,
+    /// The hash of our certificate (RFC 5929 §4).
+    pub end_point: Option<Arc<[u8]>>,
+    /// Where a client's certificate names its user; `None`: clients are not asked for one.
+    pub user_field: Option<UserField>,
+}
+
+/// By whom a connection is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clients {
+    /// They log in, perhaps by their certificates.
+    Users,
+    /// They are not asked for certificates.
+    Servers,
+}
+
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
@@ -28,14 +50,29 @@ fn provider() -> Arc<CryptoProvider> {
 ///
 /// # Errors
 /// A file that cannot be read or holds no certificate or key, or two that do not belong together.
-pub fn server(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
+pub fn server(files: &TlsFiles, clients: Clients) -> Result<ServerTls, TlsError> {
     let chain = certificates(&files.certificate)?;
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| in_file(&files.key, error))?;
     let config = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
-    let config = config
-        .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key))
-        .map_err(TlsError::Mismatch)?;
-    Ok(Arc::new(config))
+    let config = config.map_err(TlsError::Mismatch)?;
+    let authority = files.clients.as_ref().filter(|_| clients == Clients::Users);
+    let end_point = chain.first().and_then(certificate::end_point).map(Arc::from);
+    let config = match authority {
+        Some(authority) => config.with_client_cert_verifier(client_verifier(authority)?),
+        None => config.with_no_client_auth(),
+    };
+    let config = config.with_single_cert(chain, key).map_err(TlsError::Mismatch)?;
+    Ok(ServerTls { config: Arc::new(config), end_point, user_field: authority.map(|authority| authority.user_field) })
+}
+
+fn client_verifier(clients: &ClientCertificates) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for authority in certificates(&clients.authority)? {
+        roots.add(authority).map_err(|error| in_file(&clients.authority, error))?;
+    }
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+    let verifier = if clients.required { verifier } else { verifier.allow_unauthenticated() };
+    verifier.build().map_err(|error| in_file(&clients.authority, error))
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

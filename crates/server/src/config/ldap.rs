@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use directory::account::QuotaRule;
-use directory::ldap::{Description, Groups, Settings, Url, UserAttributes, lookup_template};
+use directory::ldap::{Description, Groups, HomeRoots, MasterUsers, Settings, Url, UserAttributes, lookup_template};
 use directory::template::Template;
 
 use super::Mistake;
@@ -24,13 +24,19 @@ pub struct LdapSettings {
     pub bind_name: Option<String>,
     pub account_filter: Option<String>,
     pub attributes: String,
+    /// Of `[mailboxes]`.
+    pub home_roots: HomeRoots,
     pub name_attribute: String,
     pub default_quota: Option<String>,
+    pub iterate_filter: Option<String>,
     pub recipient_filter: Option<String>,
     pub group_filter: Option<String>,
     pub member_attribute: String,
     pub address_attributes: Vec<String>,
     pub owner_attribute: Option<String>,
+    pub master_groups: Vec<String>,
+    pub master_filter: Option<String>,
+    pub master_accounts: Option<String>,
     pub account_state: bool,
     pub follow_referrals: bool,
     pub connect_timeout: Duration,
@@ -53,7 +59,12 @@ fn bad(key: &'static str) -> impl Fn(&dyn std::fmt::Display) -> BadOption {
 }
 
 /// Reads a table. What is wrong with its texts is added to the mistakes.
-pub fn settle(table: &WrittenTable, folder: &Path, mistakes: &mut Vec<Mistake>) -> LdapSettings {
+pub fn settle(
+    table: &WrittenTable,
+    folder: &Path,
+    home_roots: &HomeRoots,
+    mistakes: &mut Vec<Mistake>,
+) -> LdapSettings {
     let text = |key: &str| table.text(key).map(str::to_owned);
     let texts = |key: &str| table.texts(key).iter().map(|(text, _)| text.clone()).collect::<Vec<_>>();
     let path = |key: &str| table.text(key).map(|path| folder.join(path));
@@ -69,13 +80,18 @@ pub fn settle(table: &WrittenTable, folder: &Path, mistakes: &mut Vec<Mistake>) 
         bind_name: text("bind_name"),
         account_filter: text("account_filter"),
         attributes: text("attributes").unwrap_or_default(),
+        home_roots: home_roots.clone(),
         name_attribute: text("name_attribute").unwrap_or_default(),
         default_quota: text("default_quota"),
+        iterate_filter: text("iterate_filter"),
         recipient_filter: text("recipient_filter"),
         group_filter: text("group_filter"),
         member_attribute: text("member_attribute").unwrap_or_default(),
         address_attributes: texts("address_attributes"),
         owner_attribute: text("owner_attribute"),
+        master_groups: texts("master_groups"),
+        master_filter: text("master_filter"),
+        master_accounts: text("master_accounts"),
         account_state: table.text("account_state") == Some("active-directory"),
         follow_referrals: table.text("referrals") == Some("follow"),
         connect_timeout: table.duration("connect_timeout"),
@@ -100,6 +116,7 @@ impl LdapSettings {
             }
             Err(error) => bad.push(error),
         }
+        bad.extend(self.check_masters().err());
         bad
     }
 
@@ -120,6 +137,20 @@ impl LdapSettings {
             (None, Some(_)) => Err(bad("bind_password_file")(&"`bind_password_file` needs `bind_dn`")),
             _ => Ok(()),
         }
+    }
+
+    fn check_masters(&self) -> Result<(), BadOption> {
+        match &self.master_accounts {
+            Some(_) if !self.has_masters() => {
+                Err(bad("master_accounts")(&"there are no master users: write `master_groups` or `master_filter`"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether some of its people may log in as others.
+    pub fn has_masters(&self) -> bool {
+        !self.master_groups.is_empty() || self.master_filter.is_some()
     }
 
     /// The servers and our manners with them; without the password, which is in its own file.
@@ -148,6 +179,7 @@ impl LdapSettings {
         let template = |key, text: &str| Template::parse(text).map_err(|error| bad(key)(&error));
         let lookup = |key, text: &str| lookup_template(text).map_err(|error| bad(key)(&error));
         let attributes = UserAttributes::parse(&self.attributes).map_err(|error| bad("attributes")(&error))?;
+        let attributes = attributes.with_home_roots(self.home_roots.clone());
         let filter = &self.login_filter;
         let plain = Description::active_directory(&self.base, filter, attributes)
             .map_err(|error| bad("login_filter")(&error))?;
@@ -156,16 +188,30 @@ impl LdapSettings {
             base: template("base", &self.base)?,
             bind_name: self.bind_name.as_deref().map(|text| template("bind_name", text)).transpose()?,
             account_filter: template("account_filter", self.account_filter.as_ref().unwrap_or(filter))?,
+            iterate_filter: self.iterate_filter.as_deref().map(|text| template("iterate_filter", text)).transpose()?,
             recipient_filter: self
                 .recipient_filter
                 .as_deref()
                 .map(|text| lookup("recipient_filter", text))
                 .transpose()?,
             groups: self.group_filter.as_deref().map(|text| self.groups(text)).transpose()?,
+            masters: self.has_masters().then(|| self.masters()).transpose()?,
             default_quota: quota.map_err(|error| bad("default_quota")(&error))?,
             name_attribute: self.name_attribute.clone(),
             standing: self.account_state,
             ..plain
+        })
+    }
+
+    fn masters(&self) -> Result<MasterUsers, BadOption> {
+        let template = |key, text: &Option<String>| {
+            text.as_deref().map(Template::parse).transpose().map_err(|error| bad(key)(&error))
+        };
+        Ok(MasterUsers {
+            groups: self.master_groups.clone(),
+            filter: template("master_filter", &self.master_filter)?,
+            accounts: template("master_accounts", &self.master_accounts)?,
+            member_attribute: self.member_attribute.clone(),
         })
     }
 

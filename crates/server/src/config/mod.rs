@@ -6,6 +6,7 @@
 
 mod ldap;
 mod nearest;
+mod quota;
 pub mod reference;
 mod report;
 mod schema;
@@ -16,10 +17,12 @@ mod written;
 
 use std::path::Path;
 
+pub use crate::certificate::UserField;
 pub use ldap::{BadOption, LdapSettings};
 pub use settings::{
-    DirectorySettings, Limits, Listener, LogFormat, LogSettings, MailboxSettings, NextHop, Protocol, QueueSettings,
-    Role, Route, RouteTls, Settings, TlsFiles, TlsMode,
+    ClientCertificates, DirectorySettings, GssapiSettings, Limits, Listener, LogFormat, LogSettings, MailboxSettings,
+    NextHop, OauthCheck, OauthSettings, Protocol, QueueSettings, QuotaSettings, Role, Route, RouteTls, Settings,
+    TlsFiles, TlsMode, TrustedSettings, Warning, WhenFull,
 };
 pub use units::{parse_duration, show_duration, show_size};
 

@@ -60,7 +60,12 @@ const fn up_to(max: i64) -> Kind {
     Kind::Number { min: 1, max }
 }
 
+/// A number of failures; nought switches off.
+const COUNT: Kind = Kind::Number { min: 0, max: 1_000_000 };
+
 pub const PROTOCOLS: &[&str] = &["smtp", "submission", "lmtp", "imap", "pop3", "managesieve", "admin"];
+pub const MECHANISMS: &[&str] =
+    &["EXTERNAL", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "GSSAPI", "OAUTHBEARER", "XOAUTH2", "PLAIN", "LOGIN"];
 pub const TLS_MODES: &[&str] = &["off", "starttls", "required", "implicit"];
 
 /// The whole file.
@@ -82,6 +87,7 @@ pub const TABLES: &[Table] = &[
         rows: &[
             must("protocol", Kind::Choice(PROTOCOLS), "What is spoken there."),
             must("address", Kind::Text, "IP address and port, as `\"0.0.0.0:143\"` or `\"[::]:143\"`."),
+            may("name", Kind::Text, "A name for it, so that a `[[trusted]]` can name it."),
             with(
                 "tls",
                 Kind::Choice(TLS_MODES),
@@ -155,9 +161,19 @@ pub const TABLES: &[Table] = &[
             may(
                 "master_users",
                 Kind::Path,
-                "A password file of users who log in as others, as `ana@example.test*admin`.",
+                "A password file of users who log in as others, as `ana@example.test*admin`. The field `opens=ana@example.test,@example.net` of a line says as whom.",
+            ),
+            may(
+                "mechanisms",
+                Kind::Choices(MECHANISMS),
+                "How users may log in. Without it, by all that serve everybody: SCRAM only where each account has `{SCRAM-SHA-256}` or `{PLAIN}`, EXTERNAL with `client_ca`, GSSAPI with `[gssapi]`, OAUTHBEARER and XOAUTH2 with `[oauth]`, PLAIN and LOGIN. Without PLAIN and LOGIN no command takes a password.",
             ),
             with("master_separator", Kind::Text, "\"*\"", "The character between the account and the master user."),
+            may(
+                "secret_file",
+                Kind::Path,
+                "What SCRAM shows for names that nobody has comes from this secret, which must be the same on all nodes: a file on the storage that they share. It is made when it is not there; without this option, as `directory.secret` in the state folder.",
+            ),
         ],
     },
     Table {
@@ -213,6 +229,11 @@ pub const TABLES: &[Table] = &[
                 "The quota rule for accounts whose own is missing or malformed, as `*:storage=2G`.",
             ),
             may(
+                "iterate_filter",
+                Kind::Text,
+                "Finds every account, for `tepui user list`; without it, every `person` with a name that does not end in `$`.",
+            ),
+            may(
                 "recipient_filter",
                 Kind::Text,
                 "Finds the account an address belongs to. Postfix's form: `%s` is the address, `%u` its local-part, `%d` its domain.",
@@ -229,6 +250,22 @@ pub const TABLES: &[Table] = &[
                 "owner_attribute",
                 Kind::Text,
                 "Who hears of failures instead of the sender when a group is expanded, as `managedBy`.",
+            ),
+            with(
+                "master_groups",
+                Kind::Texts,
+                "[]",
+                "DNs of groups whose members log in as others, as `ana*admin`, with their own password; members of groups in them do too.",
+            ),
+            may(
+                "master_filter",
+                Kind::Text,
+                "Who matches this filter too may log in as others, as `(memberOf=cn=support,dc=example,dc=test)`.",
+            ),
+            may(
+                "master_accounts",
+                Kind::Text,
+                "Which accounts these master users may open, as a filter that the account matches; without it, all accounts of every directory.",
             ),
             with(
                 "account_state",
@@ -265,6 +302,138 @@ pub const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "trusted",
+        repeats: true,
+        sentence: "Networks whose clients need no password on some listeners: they name an account, which must be there and neither disabled nor expired. On every other listener, and from elsewhere, a password is asked as always.",
+        rows: &[
+            must("networks", Kind::Texts, "Networks, as `\"192.0.2.0/24\"`, and addresses."),
+            must("listeners", Kind::Texts, "Names of the listeners on which it holds."),
+            with("domains", Kind::Texts, "[]", "Domains of the accounts it holds for; none: all."),
+        ],
+    },
+    Table {
+        name: "lockout",
+        repeats: false,
+        sentence: "Brute force. Failed logins make later ones slower, and then lock for a while. The same wrong password of the same client counts once. Seen and lifted by `tepui auth failures`.",
+        rows: &[
+            with("mode", Kind::Choice(&["on", "off"]), "\"on\"", "Whether failures are counted at all."),
+            with(
+                "account_failures",
+                COUNT,
+                "10",
+                "Failures that lock an account, except at places where it logged in lately; `0`: never.",
+            ),
+            with("address_failures", COUNT, "50", "Failures that lock an address (IPv6: one /64); `0`: never."),
+            with("network_failures", COUNT, "200", "Failures that lock a network; `0`: never."),
+            with(
+                "ipv4_network",
+                Kind::Number { min: 8, max: 32 },
+                "24",
+                "How many bits of an IPv4 address are its network.",
+            ),
+            with("ipv6_network", Kind::Number { min: 32, max: 64 }, "64", "The same for IPv6."),
+            with("window", Kind::Duration, "\"30m\"", "Failures are forgotten when there was none for so long."),
+            with(
+                "slow_max",
+                Kind::Duration,
+                "\"15s\"",
+                "How much later an answer comes just before the lock, from half of the failures on; `0s`: not later.",
+            ),
+            with(
+                "lock_time",
+                Kind::Duration,
+                "\"15m\"",
+                "The first lock. Each one that follows is twice as long, up to eight times.",
+            ),
+            with(
+                "known",
+                Kind::Duration,
+                "\"14d\"",
+                "How long a place where an account logged in is known, so that strangers cannot lock it out there.",
+            ),
+            with(
+                "trusted",
+                Kind::Texts,
+                "[\"127.0.0.0/8\", \"::1\"]",
+                "Networks from which many people come (the webmail, a proxy): what fails there counts for the accounts only.",
+            ),
+        ],
+    },
+    Table {
+        name: "oauth",
+        repeats: false,
+        sentence: "Logins by the access tokens of an OpenID Connect issuer (OAUTHBEARER, XOAUTH2). One of `keys_url`, `keys_file` and `introspection_url` says how tokens are verified.",
+        rows: &[
+            must("issuer", Kind::Text, "As tokens name it in `iss`, to the letter."),
+            must("audience", Kind::Texts, "For whom a token must be: one of these must be in its `aud`."),
+            may(
+                "keys_url",
+                Kind::Text,
+                "Where the issuer's keys are (its `jwks_uri`); `https://`, or `http://` on this machine.",
+            ),
+            may("keys_file", Kind::Path, "The issuer's keys (JWKS) in a file, read at the start."),
+            may("introspection_url", Kind::Text, "Where the issuer is asked about each token (RFC 7662)."),
+            may("client_id", Kind::Text, "As whom it is asked."),
+            may(
+                "client_secret_file",
+                Kind::Path,
+                "A file with the secret of `client_id`, readable for this user only.",
+            ),
+            may(
+                "ca_file",
+                Kind::Path,
+                "Certificates that vouch for the issuer's server, PEM; without it, the system's.",
+            ),
+            with("user_claim", Kind::Text, "\"email\"", "The claim that is the login."),
+            may("scope", Kind::Text, "A scope that a token must have."),
+            with("leeway", Kind::Duration, "\"1m\"", "How far the issuer's clock may be from ours."),
+            with(
+                "timeout",
+                Kind::Duration,
+                "\"5s\"",
+                "For one answer of the issuer; then logins get a temporary answer.",
+            ),
+            with("keys_pause", Kind::Duration, "\"10s\"", "Keys are not fetched again sooner, whatever tokens say."),
+            with(
+                "stale",
+                Kind::Duration,
+                "\"1d\"",
+                "How long keys that cannot be fetched again are still good; they are fetched every hour.",
+            ),
+            with(
+                "remember",
+                Kind::Duration,
+                "\"1m\"",
+                "How long the issuer's yes to a token is remembered, with `introspection_url`.",
+            ),
+        ],
+    },
+    Table {
+        name: "gssapi",
+        repeats: false,
+        sentence: "Logins by Kerberos tickets (GSSAPI), in a tepui that was built with it. They are for the services `imap/HOST`, `smtp/HOST` and `pop/HOST`.",
+        rows: &[
+            must("keytab", Kind::Path, "The services' keys, readable for this user only; read at each login."),
+            must(
+                "realms",
+                Kind::Texts,
+                "Whose users may log in: the realms as Kerberos names them, as [\"EXAMPLE.TEST\"].",
+            ),
+            with(
+                "hosts",
+                Kind::Texts,
+                "[]",
+                "The names by which clients know this node, behind a load balancer that one's; none: `name` of `[node]`.",
+            ),
+            with(
+                "login",
+                Kind::Choice(&["name", "principal"]),
+                "\"name\"",
+                "What of `ana@EXAMPLE.TEST` is the login: the name before the realm, or all of it, for a `login_filter` that finds accounts by `userPrincipalName=%u`.",
+            ),
+        ],
+    },
+    Table {
         name: "mailboxes",
         repeats: false,
         sentence: "Where mail lies.",
@@ -272,7 +441,19 @@ pub const TABLES: &[Table] = &[
             must(
                 "home",
                 Kind::Path,
-                "An account's home folder; `%n` is the local-part, `%d` the domain, `%u` the whole address. The mailboxes are in `maildir` below it.",
+                "An account's home folder; `%n` is the local-part, `%d` the domain, `%u` the whole address. Where the mailboxes are in it, `location` says.",
+            ),
+            with(
+                "home_roots",
+                Kind::Texts,
+                "[]",
+                "The folders in which the homes that an LDAP directory names must lie, as whole paths. Without them, a home lies in the folder with which its template in `attributes` begins, and a whole path from an attribute (`homeDirectory=home`) is refused.",
+            ),
+            with(
+                "location",
+                Kind::Text,
+                "\"maildir:~/maildir\"",
+                "Where an account's mail lies, as Dovecot's `mail_location`: `maildir:` and the Maildir, then `LAYOUT=fs`, `INBOX=`, `CONTROL=`, `INDEX=` and `UTF-8` as needed, with `:` between them. `~` and `%h` are the home; `%u`, `%n` and `%d` are as in `home`.",
             ),
             with(
                 "poll",
@@ -285,6 +466,68 @@ pub const TABLES: &[Table] = &[
                 Kind::Duration,
                 "\"30s\"",
                 "How long an operation waits for a mailbox's lock before it answers that the mailbox is busy.",
+            ),
+            may(
+                "index",
+                Kind::Path,
+                "The folder for what this node remembers of mailboxes, on its own disk; without it, `index` below the node's `state`. May be deleted at any time.",
+            ),
+            with(
+                "index_size",
+                Kind::Size,
+                "\"2G\"",
+                "How large that folder may grow. The accounts that were not used for the longest time are forgotten first.",
+            ),
+        ],
+    },
+    Table {
+        name: "quota",
+        repeats: false,
+        sentence: "How much an account may hold. Rules have Dovecot's form; those of the directory (`quota_rule`) come first.",
+        rows: &[
+            with(
+                "storage",
+                Kind::Choice(&["found", "dict", "maildirsize", "off"]),
+                "\"found\"",
+                "Where the sum of an account's messages is kept, as Dovecot keeps it: `dict` is `dovecot-quota` in the home, `maildirsize` the file of the Maildir++ quota, `found` the one that is there (else `dict`); `off`: nothing is counted or refused.",
+            ),
+            with(
+                "rules",
+                Kind::Texts,
+                "[]",
+                "For what the directory says nothing of, as `[\"*:storage=2G:messages=100000\", \"Trash:storage=+100M\", \"Spam:ignore\"]`. Nought is no limit.",
+            ),
+            with(
+                "grace",
+                Kind::Number { min: 0, max: 100 },
+                "10",
+                "By how many percent of the limit the last delivered message may exceed it.",
+            ),
+            with(
+                "when_full",
+                Kind::Choice(&["bounce", "defer"]),
+                "\"bounce\"",
+                "What a delivery to a full mailbox is answered: `bounce` for good (552), `defer` for now (452).",
+            ),
+        ],
+    },
+    Table {
+        name: "quota_warning",
+        repeats: true,
+        sentence: "What happens when an account crosses a share of its limit. Once a crossing; of several that are crossed at once, the first in the file.",
+        rows: &[
+            must("at", Kind::Text, "The share, as `\"95%\"` on the way up, or `\"-100%\"` on the way down."),
+            with("of", Kind::Choice(&["storage", "messages"]), "\"storage\"", "Of which limit."),
+            with(
+                "run",
+                Kind::Texts,
+                "[]",
+                "A program and its arguments, run without a shell for at most 30 s. In arguments `%u` is the account, `%n` and `%d` its parts, `%p` the share, `%s` what it holds, `%l` its limit.",
+            ),
+            may(
+                "template",
+                Kind::Path,
+                "A message to the user, with the same variables: header fields, an empty line, text. Without it and without `run` the user gets a short one in English.",
             ),
         ],
     },
@@ -322,6 +565,23 @@ pub const TABLES: &[Table] = &[
         rows: &[
             must("certificate", Kind::Path, "The certificate and its chain, PEM."),
             must("key", Kind::Path, "Its private key, PEM."),
+            may(
+                "client_ca",
+                Kind::Path,
+                "Certificates that vouch for users', PEM. With it, `submission`, `imap`, `pop3` and `managesieve` ask their clients for a certificate, and who has one may log in by EXTERNAL.",
+            ),
+            with(
+                "client_certificates",
+                Kind::Choice(&["wanted", "required"]),
+                "\"wanted\"",
+                "`required`: without a certificate there is no connection.",
+            ),
+            with(
+                "client_name",
+                Kind::Choice(&["email", "upn", "common-name"]),
+                "\"email\"",
+                "What in a client's certificate is the login: its mail address, Active Directory's user principal name, or the subject's common name.",
+            ),
         ],
     },
     Table {

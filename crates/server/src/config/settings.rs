@@ -2,11 +2,16 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use mail::Domain;
+use directory::lockout::Rules;
+use directory::passwd_file::Network;
+use mail::{Domain, Quota};
+use proto::sasl::Mechanism;
 
 use super::ldap::LdapSettings;
+use crate::certificate::UserField;
 
 /// A part that a node plays in the platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +76,8 @@ pub enum TlsMode {
 pub struct Listener {
     pub protocol: Protocol,
     pub address: SocketAddr,
+    /// For `[[trusted]]`.
+    pub name: Option<String>,
     pub tls: TlsMode,
 }
 
@@ -105,8 +112,41 @@ pub enum NextHop<'a> {
 pub struct MailboxSettings {
     /// With `%u`, `%n` and `%d` in it.
     pub home: PathBuf,
+    pub location: store::Location,
     pub poll: Duration,
     pub lock_wait: Duration,
+    pub index: PathBuf,
+    pub index_size: u64,
+}
+
+/// What becomes of a message for somebody who has no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenFull {
+    Bounce,
+    Defer,
+}
+
+/// How much accounts may hold, and who is told when they hold much.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuotaSettings {
+    pub storage: store::QuotaFile,
+    /// For what an account's own rules do not speak of.
+    pub rules: Arc<Quota>,
+    /// In percent of the limit.
+    pub grace: u32,
+    pub when_full: WhenFull,
+    pub warnings: Vec<Warning>,
+}
+
+/// What happens when an account crosses a threshold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    pub threshold: store::Threshold,
+    /// A program and its arguments; empty: none.
+    pub run: Vec<String>,
+    /// Whether the user gets a message.
+    pub message: bool,
+    pub template: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,12 +167,69 @@ pub struct DirectorySettings {
     pub stale: Duration,
     pub master_users: Option<PathBuf>,
     pub master_separator: char,
+    /// The same on all nodes.
+    pub secret_file: PathBuf,
+    /// `None`: all that serve everybody.
+    pub mechanisms: Option<Vec<Mechanism>>,
+}
+
+/// Clients that need no password on some listeners.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustedSettings {
+    pub networks: Vec<Network>,
+    /// By their names.
+    pub listeners: Vec<String>,
+    pub domains: Vec<String>,
+}
+
+/// How access tokens are verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OauthSettings {
+    pub issuer: String,
+    pub audience: Vec<String>,
+    pub check: OauthCheck,
+    pub ca_file: Option<PathBuf>,
+    pub user_claim: String,
+    pub scope: Option<String>,
+    pub leeway: Duration,
+    pub timeout: Duration,
+    pub keys_pause: Duration,
+    pub stale: Duration,
+    pub remember: Duration,
+}
+
+/// By what they are verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OauthCheck {
+    KeysUrl(String),
+    KeysFile(PathBuf),
+    Introspection { url: String, client_id: String, client_secret_file: PathBuf },
+}
+
+/// How Kerberos tickets are judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GssapiSettings {
+    pub keytab: PathBuf,
+    pub realms: Vec<String>,
+    /// Names of the services' host; at least one.
+    pub hosts: Vec<String>,
+    /// The login has its realm.
+    pub whole_principal: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
     pub certificate: PathBuf,
     pub key: PathBuf,
+    pub clients: Option<ClientCertificates>,
+}
+
+/// How users' certificates are judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificates {
+    pub authority: PathBuf,
+    pub required: bool,
+    pub user_field: UserField,
 }
 
 /// Each has its row, with its sentence, in the schema.
@@ -178,7 +275,13 @@ pub struct Settings {
     pub routes: Vec<Route>,
     pub directory: DirectorySettings,
     pub ldap: Vec<LdapSettings>,
+    pub oauth: Option<OauthSettings>,
+    pub gssapi: Option<GssapiSettings>,
+    pub trusted: Vec<TrustedSettings>,
+    /// `None`: failed logins are not counted.
+    pub lockout: Option<Rules>,
     pub mailboxes: MailboxSettings,
+    pub quota: QuotaSettings,
     pub queue: QueueSettings,
     pub tls: Option<TlsFiles>,
     pub limits: Limits,

@@ -3,15 +3,22 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use directory::ldap::HomeRoots;
+use directory::lockout::Rules;
+use directory::passwd_file::Network;
 use mail::Domain;
+use proto::sasl::Mechanism;
 
 use super::Mistake;
 use super::ldap::{self, LdapSettings};
+use super::quota;
 use super::settings::{
-    DirectorySettings, Limits, Listener, LogFormat, LogSettings, MailboxSettings, PROTOCOLS, Protocol, QueueSettings,
-    Role, Route, RouteTls, Settings, TlsFiles, TlsMode,
+    ClientCertificates, DirectorySettings, GssapiSettings, Limits, Listener, LogFormat, LogSettings, MailboxSettings,
+    OauthCheck, OauthSettings, PROTOCOLS, Protocol, QueueSettings, Role, Route, RouteTls, Settings, TlsFiles, TlsMode,
+    TrustedSettings,
 };
 use super::written::{Written, WrittenTable};
+use crate::certificate::UserField;
 
 /// Makes settings of what is written. Whatever is wrong is added to the mistakes, and then the result must not be used.
 pub fn settle(written: &Written, folder: &Path, mistakes: &mut Vec<Mistake>) -> Settings {
@@ -26,7 +33,12 @@ pub fn settle(written: &Written, folder: &Path, mistakes: &mut Vec<Mistake>) -> 
         routes: settler.routes(),
         directory: settler.directory(),
         ldap: settler.ldap(),
+        oauth: settler.oauth(),
+        gssapi: settler.gssapi(),
+        trusted: settler.trusted(),
+        lockout: settler.lockout(),
         mailboxes: settler.mailboxes(),
+        quota: quota::settle(written, folder, settler.mistakes),
         queue: settler.queue(),
         tls: settler.tls(),
         limits: settler.limits(),
@@ -34,6 +46,7 @@ pub fn settle(written: &Written, folder: &Path, mistakes: &mut Vec<Mistake>) -> 
     };
     settler.check_sources(&settings);
     settler.check_listeners(&settings);
+    settler.check_trusted(&settings);
     settler.check_home(&settings);
     settings
 }
@@ -115,7 +128,7 @@ impl<'a> Settler<'a> {
             );
             return None;
         };
-        Some(Listener { protocol: protocol?, address, tls })
+        Some(Listener { protocol: protocol?, address, name: table.text("name").map(str::to_owned), tls })
     }
 
     fn local_domains(&mut self) -> Vec<Domain> {
@@ -179,12 +192,151 @@ impl<'a> Settler<'a> {
             stale: table.duration("stale"),
             master_users: table.text("master_users").map(|path| self.folder.join(path)),
             master_separator: self.punctuation("directory", "master_separator"),
+            secret_file: match table.text("secret_file") {
+                Some(path) => self.folder.join(path),
+                None => self.path("node", "state").join("directory.secret"),
+            },
+            mechanisms: table
+                .value_is_written("mechanisms")
+                .then(|| table.texts("mechanisms").iter().filter_map(|(name, _)| Mechanism::parse(name)).collect()),
         }
     }
 
     fn ldap(&mut self) -> Vec<LdapSettings> {
+        let home_roots = self.home_roots();
         let (tables, folder) = (self.written.tables("ldap"), self.folder);
-        tables.iter().map(|table| ldap::settle(table, folder, self.mistakes)).collect()
+        tables.iter().map(|table| ldap::settle(table, folder, &home_roots, self.mistakes)).collect()
+    }
+
+    fn trusted(&mut self) -> Vec<TrustedSettings> {
+        let texts = |table: &WrittenTable, key: &str| -> Vec<String> {
+            table.texts(key).iter().map(|(text, _)| text.clone()).collect()
+        };
+        let tables = self.written.tables("trusted");
+        tables
+            .iter()
+            .map(|table| TrustedSettings {
+                networks: self.networks(table.texts("networks")),
+                listeners: texts(table, "listeners"),
+                domains: texts(table, "domains"),
+            })
+            .collect()
+    }
+
+    fn networks(&mut self, texts: &[(String, Range<usize>)]) -> Vec<Network> {
+        let mut networks = Vec::new();
+        for (text, span) in texts {
+            match Network::parse(text) {
+                Some(network) => networks.push(network),
+                None => {
+                    let help = "as \"192.0.2.0/24\", \"192.0.2.7\" or \"2001:db8::/32\"";
+                    self.mistake(Some(span.clone()), format!("`{text}` is not a network"), help);
+                }
+            }
+        }
+        networks
+    }
+
+    fn lockout(&mut self) -> Option<Rules> {
+        let table = self.table("lockout");
+        let number = |key| u32::try_from(table.number(key)).unwrap_or(u32::MAX);
+        let rules = Rules {
+            account_failures: number("account_failures"),
+            address_failures: number("address_failures"),
+            network_failures: number("network_failures"),
+            window: table.duration("window"),
+            slow_max: table.duration("slow_max"),
+            lock_time: table.duration("lock_time"),
+            known: table.duration("known"),
+            ipv4_network: number("ipv4_network"),
+            ipv6_network: number("ipv6_network"),
+            trusted: self.networks(table.texts("trusted")),
+        };
+        (table.text("mode") != Some("off")).then_some(rules)
+    }
+
+    /// A trusted network that holds nowhere, or on a listener that is not there, is a slip of the pen.
+    fn check_trusted(&mut self, settings: &Settings) {
+        for table in self.written.tables("trusted") {
+            for key in ["networks", "listeners"].into_iter().filter(|key| table.value_is_written(key)) {
+                if table.texts(key).is_empty() {
+                    self.mistake(table.place(key), format!("expected at least one of the {key}"), "");
+                }
+            }
+            for (name, span) in table.texts("listeners") {
+                if !settings.listeners.iter().any(|listener| listener.name.as_deref() == Some(name)) {
+                    let help = "give the [[listener]] this `name`";
+                    self.mistake(Some(span.clone()), format!("no listener has the name `{name}`"), help);
+                }
+            }
+        }
+    }
+
+    fn oauth(&mut self) -> Option<OauthSettings> {
+        let table = self.table("oauth");
+        table.span.as_ref()?;
+        let text = |key: &str| table.text(key).map(str::to_owned);
+        let path = |key: &str| table.text(key).map(|path| self.folder.join(path));
+        let audience: Vec<String> = table.texts("audience").iter().map(|(text, _)| text.clone()).collect();
+        let check = match (text("keys_url"), path("keys_file"), text("introspection_url")) {
+            (Some(url), None, None) => Some(OauthCheck::KeysUrl(url)),
+            (None, Some(file), None) => Some(OauthCheck::KeysFile(file)),
+            (None, None, Some(url)) => {
+                text("client_id").zip(path("client_secret_file")).map(|(client_id, client_secret_file)| {
+                    OauthCheck::Introspection { url, client_id, client_secret_file }
+                })
+            }
+            _ => None,
+        };
+        if check.is_none() {
+            let help =
+                "one of `keys_url`, `keys_file`, or `introspection_url` with `client_id` and `client_secret_file`";
+            self.mistake(table.span.clone(), "it is not clear how tokens are verified", help);
+        }
+        if audience.is_empty() && table.value_is_written("audience") {
+            let help = "tokens for every other program of the company would let in here";
+            self.mistake(table.place("audience"), "a token must be for somebody", help);
+        }
+        Some(OauthSettings {
+            issuer: table.text("issuer")?.to_owned(),
+            audience,
+            check: check?,
+            ca_file: table.text("ca_file").map(|path| self.folder.join(path)),
+            user_claim: table.text("user_claim").unwrap_or_default().to_owned(),
+            scope: table.text("scope").map(str::to_owned),
+            leeway: table.duration("leeway"),
+            timeout: table.duration("timeout"),
+            keys_pause: table.duration("keys_pause"),
+            stale: table.duration("stale"),
+            remember: table.duration("remember"),
+        })
+    }
+
+    fn gssapi(&mut self) -> Option<GssapiSettings> {
+        let table = self.table("gssapi");
+        table.span.as_ref()?;
+        if cfg!(not(feature = "gssapi")) {
+            self.mistake(
+                table.span.clone(),
+                "this tepui was built without GSSAPI",
+                "build it with `--features gssapi`",
+            );
+        }
+        let texts = |key| table.texts(key).iter().map(|(text, _)| text.clone()).collect::<Vec<_>>();
+        let (realms, mut hosts) = (texts("realms"), texts("hosts"));
+        if realms.is_empty() && table.value_is_written("realms") {
+            let help = "realms that trust each other would all log in here";
+            self.mistake(table.place("realms"), "expected at least one realm", help);
+        }
+        if hosts.is_empty() {
+            hosts = self.table("node").text("name").map(str::to_owned).into_iter().collect();
+        }
+        Some(GssapiSettings {
+            keytab: self.folder.join(table.text("keytab")?),
+            realms,
+            hosts,
+            whole_principal: table.text("login") == Some("principal"),
+        })
     }
 
     fn check_sources(&mut self, settings: &Settings) {
@@ -200,7 +352,31 @@ impl<'a> Settler<'a> {
     fn mailboxes(&mut self) -> MailboxSettings {
         let home = self.path("mailboxes", "home");
         let table = self.table("mailboxes");
-        MailboxSettings { home, poll: table.duration("poll"), lock_wait: table.duration("lock_wait") }
+        let state = self.table("node").text("state").unwrap_or_default();
+        let index = table.text("index").map(PathBuf::from).unwrap_or_else(|| Path::new(state).join("index"));
+        let location =
+            table.text("location").unwrap_or_default().parse().unwrap_or_else(|error: store::BadLocation| {
+                self.mistake(table.place("location"), error.to_string(), "write it as Dovecot's mail_location");
+                store::Location::default()
+            });
+        MailboxSettings {
+            home,
+            location,
+            poll: table.duration("poll"),
+            lock_wait: table.duration("lock_wait"),
+            index: self.folder.join(index),
+            index_size: table.size("index_size"),
+        }
+    }
+
+    fn home_roots(&mut self) -> HomeRoots {
+        let mut roots = HomeRoots::default();
+        for (root, span) in self.table("mailboxes").texts("home_roots") {
+            if let Err(error) = roots.add(root) {
+                self.mistake(Some(span.clone()), error.to_string(), "as \"/var/vmail\"");
+            }
+        }
+        roots
     }
 
     fn queue(&mut self) -> QueueSettings {
@@ -217,7 +393,16 @@ impl<'a> Settler<'a> {
     fn tls(&mut self) -> Option<TlsFiles> {
         let table = self.table("tls");
         let (certificate, key) = (table.text("certificate")?, table.text("key")?);
-        Some(TlsFiles { certificate: self.folder.join(certificate), key: self.folder.join(key) })
+        let clients = table.text("client_ca").map(|authority| ClientCertificates {
+            authority: self.folder.join(authority),
+            required: table.text("client_certificates") == Some("required"),
+            user_field: match table.text("client_name") {
+                Some("upn") => UserField::Upn,
+                Some("common-name") => UserField::CommonName,
+                _ => UserField::Email,
+            },
+        });
+        Some(TlsFiles { certificate: self.folder.join(certificate), key: self.folder.join(key), clients })
     }
 
     fn limits(&mut self) -> Limits {
@@ -267,6 +452,11 @@ impl<'a> Settler<'a> {
                     "this listener needs a certificate",
                     "write [tls] with `certificate` and `key`",
                 );
+            }
+            let same_name =
+                |earlier: &WrittenTable| earlier.text("name").is_some_and(|name| table.text("name") == Some(name));
+            if self.written.tables("listener").iter().take(index).any(same_name) {
+                self.mistake(table.place("name"), "another listener has this name already", "");
             }
             let taken = |earlier: &WrittenTable| earlier.text("address") == table.text("address");
             if self.written.tables("listener").iter().take(index).any(taken) {

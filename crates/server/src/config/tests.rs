@@ -122,8 +122,45 @@ attributes = "uid=home=/mail/%Q$"
     }
     let bad = parse(Path::new("tepui.toml"), &(GOOD.to_owned() + &ldap.replace("%Q$", "%n"))).unwrap_err();
     assert_eq!(bad.report.matches("this is no LDAP filter").count(), 2, "{}", bad.report);
+    let masters = ldap.replace("%Q$", "%n") + "master_accounts = \"(mail=*)\"\n";
+    let bad = parse(Path::new("tepui.toml"), &(GOOD.to_owned() + &masters)).unwrap_err();
+    assert!(bad.report.contains("there are no master users"), "{}", bad.report);
     let none = GOOD.replace("password_file", "#password_file");
     assert_eq!(mistakes_of(&none), ["nobody can log in: there is no directory"]);
+}
+
+#[test]
+fn a_trusted_network_holds_on_listeners_that_are_there_and_nowhere_by_mistake() {
+    let trusted = |listeners: &str| {
+        format!("{GOOD}\n[[trusted]]\nnetworks = [\"10.0.0.0/8\", \"10.0.0.0/33\"]\nlisteners = {listeners}\n")
+    };
+    assert_eq!(
+        mistakes_of(&trusted("[\"webmail\"]")),
+        ["`10.0.0.0/33` is not a network", "no listener has the name `webmail`"]
+    );
+    assert_eq!(
+        mistakes_of(&trusted("[]")),
+        ["`10.0.0.0/33` is not a network", "expected at least one of the listeners"]
+    );
+    let missing = GOOD.to_owned() + "\n[[trusted]]\nnetworks = [\"::1\"]\n";
+    assert_eq!(mistakes_of(&missing), ["`listeners` is missing"]);
+}
+
+#[test]
+fn whole_homes_from_a_directory_need_the_folders_in_which_they_lie() {
+    let ldap = r#"
+[[ldap]]
+servers = ["ldap://dc1.example.test"]
+base = "dc=example,dc=test"
+login_filter = "(uid=%n)"
+attributes = "homeDirectory=home"
+"#;
+    let with = |roots: &str| GOOD.replace("home = ", &format!("{roots}\nhome = ")) + ldap;
+    assert!(mistakes_of(&with(""))[0].contains("write `home_roots` in [mailboxes]"));
+    assert_eq!(mistakes_of(&with("home_roots = [\"/home\"]")), Vec::<String>::new());
+    assert_eq!(mistakes_of(&with("home_roots = [\"/home\", \"home\"]")), ["expected a whole path without `..`"]);
+    let template = with("home_roots = [\"/home\"]").replace("homeDirectory=home", "uid=home=/srv/%n");
+    assert!(mistakes_of(&template)[0].contains("outside of every folder"));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use mail::{Address, MailboxName, Outcome, QueueId, Reply, ReversePath, TraceId};
 use store::{DeliveryKey, Draft};
 
 use crate::node::Node;
+use crate::quota;
 use crate::steps::StepKind;
 
 /// Where a message comes from, for the log.
@@ -74,7 +75,8 @@ pub fn deliver(
 ) -> Outcome {
     let key = DeliveryKey::new(&format!("{} {}", origin.trace, recipient.key()));
     let stored = (|| {
-        let (mailboxes, inbox) = (node.store().account(&account.home)?, MailboxName::inbox());
+        let mailboxes = quota::open(&node.store(), &node.live().settings.quota, account)?;
+        let inbox = MailboxName::inbox();
         if origin.again && mailboxes.was_delivered(&inbox, &key)? {
             tracing::info!(trace = %origin.trace, recipient = %recipient, "the message was delivered by an earlier attempt");
             return Ok(());
@@ -88,6 +90,10 @@ pub fn deliver(
             let detail = format!("<{recipient}> in INBOX of {}", account.name);
             node.steps.tell(StepKind::Stored, origin.trace, origin.session, origin.queue, detail);
             Outcome::Delivered(Reply::new(250, (2, 0, 0), format!("<{recipient}> {} Saved", origin.trace)))
+        }
+        Err(store::Error::OverQuota) => {
+            tracing::info!(trace = %origin.trace, recipient = %recipient, "the mailbox is full");
+            quota::refused(node, recipient)
         }
         Err(error) => {
             tracing::error!(trace = %origin.trace, recipient = %recipient, %error, "cannot deliver into a mailbox");

@@ -10,13 +10,16 @@ pub mod pop3;
 pub mod smtp;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use directory::Account;
 use directory::chain::{LogIn, Peer};
-use proto::sasl::Credentials;
+use proto::sasl::{self, Credentials};
 
+use crate::config::Protocol;
+use crate::gssapi::Tickets;
+use crate::logins::Attempt;
 use crate::node::Node;
+use crate::quota;
 
 /// RFC 5321 §6.3: a message that has passed more servers than this goes round in circles.
 pub const HOPS_MAX: usize = 50;
@@ -28,35 +31,62 @@ pub struct Guest {
     /// The session's name in the logs.
     pub session: Arc<str>,
     pub peer: std::net::SocketAddr,
-    pub protocol: &'static str,
+    pub protocol: Protocol,
+    /// The listener's name, or nothing.
+    pub listener: Arc<str>,
+    pub tickets: Tickets,
 }
 
 impl Guest {
-    /// Checks credentials in the directory, logs the result, and makes a wrong password wait.
+    /// Checks credentials in the directory, logs the result, and makes a wrong password wait: for every protocol, here and nowhere else.
     pub async fn log_in(&self, credentials: Credentials) -> LogIn {
-        let peer = Peer { address: self.peer.ip(), listener: self.protocol };
-        let verdict = self.node.live().directory.log_in(&credentials, peer).await;
-        let (session, peer, login, protocol) = (&*self.session, self.peer, &credentials.login, self.protocol);
+        let live = self.node.live();
+        let attempt = Attempt {
+            directory: &live.directory,
+            rules: live.settings.lockout.as_ref(),
+            delay: live.settings.limits.login_failure_delay,
+            peer: Peer { address: self.peer.ip(), listener: &self.listener },
+            session: &self.session,
+        };
+        let verdict = self.node.logins.judge(attempt, &credentials).await;
+        let (session, peer, login, protocol) = (&*self.session, self.peer, &credentials.login, self.protocol.word());
+        let mechanism = credentials.mechanism.name();
         match &verdict {
-            LogIn::Welcome { account, master: None } => {
-                tracing::info!(session, %peer, login, account = account.name, "{protocol} login");
+            LogIn::Welcome { account, trusted: true, .. } => {
+                let listener = &*self.listener;
+                tracing::info!(session, %peer, login, mechanism, account = account.name, listener, "{protocol} login without a password from a trusted network");
             }
-            LogIn::Welcome { account, master: Some(master) } => {
-                tracing::info!(session, %peer, login, account = account.name, master, "{protocol} login of a master user");
+            LogIn::Welcome { account, master: None, .. } => {
+                tracing::info!(session, %peer, login, mechanism, account = account.name, "{protocol} login");
+            }
+            LogIn::Welcome { account, master: Some(master), .. } => {
+                tracing::info!(session, %peer, login, mechanism, account = account.name, master, "{protocol} login of a master user");
             }
             LogIn::Refused(reason) => {
-                tracing::warn!(session, %peer, login, reason, "{protocol} login refused");
-                tokio::time::sleep(self.failure_delay()).await;
+                tracing::warn!(session, %peer, login, mechanism, reason, "{protocol} login refused");
             }
             LogIn::Unavailable(reason) => {
-                tracing::error!(session, %peer, login, reason, "{protocol} login not possible: no directory answers");
+                tracing::error!(session, %peer, login, mechanism, reason, "{protocol} login not possible: no directory answers");
             }
         }
         verdict
     }
 
-    fn failure_delay(&self) -> Duration {
-        self.node.live().settings.limits.login_failure_delay
+    /// What a mechanism needs before its client is known. `None`, which is logged: a temporary answer.
+    pub async fn sasl(&self, ask: sasl::Ask) -> Option<sasl::Answer> {
+        let live = self.node.live();
+        let answer = match ask {
+            sasl::Ask::Keys(who) => live.directory.scram_keys(&who).await.map(sasl::Answer::Keys),
+            sasl::Ask::Token { token, first } => match &live.settings.gssapi {
+                Some(settings) => {
+                    let heard = self.tickets.hear(settings, self.protocol, token, first).await;
+                    heard.map(sasl::Answer::Token).map_err(|error| error.to_string())
+                }
+                None => Err("tickets are not taken any more".to_owned()),
+            },
+        };
+        let (session, peer, protocol) = (&*self.session, self.peer, self.protocol.word());
+        answer.map_err(|reason| tracing::error!(session, %peer, reason, "{protocol} login not possible")).ok()
     }
 
     /// Opens an account's mailboxes.
@@ -64,8 +94,8 @@ impl Guest {
     /// # Errors
     /// Those of the store.
     pub async fn open_account(&self, account: &Account) -> store::Result<Arc<store::Account>> {
-        let (store, home) = (self.node.store(), account.home.clone());
-        blocking(move || store.account(&home)).await
+        let (node, account) = (self.node.clone(), account.clone());
+        blocking(move || quota::open(&node.store(), &node.live().settings.quota, &account)).await
     }
 }
 

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use directory::chain::LogIn;
+use mail::digest::{Fields, Want};
 use mail::flags::{FlagChange, How};
 use mail::{Flags, MailboxName, Uid};
 use proto::pop3::ask::{Answer, Ask, Drop, Refusal};
-use store::{Access, Mailbox};
+use store::{Access, Mailbox, Right, Rights, Viewer};
 
 use super::imap::room::read_exactly;
 use super::{Guest, blocking};
@@ -16,7 +17,7 @@ use crate::driver::House;
 #[derive(Debug)]
 pub struct Pop3House {
     guest: Guest,
-    account: Option<Arc<store::Account>>,
+    account: Option<(Arc<store::Account>, Viewer)>,
     maildrop: Option<Box<Maildrop>>,
 }
 
@@ -24,6 +25,7 @@ pub struct Pop3House {
 #[derive(Debug)]
 struct Maildrop {
     mailbox: Arc<Mailbox>,
+    rights: Rights,
     message: Option<(Uid, store::Message)>,
 }
 
@@ -40,7 +42,7 @@ impl Pop3House {
         };
         match self.guest.open_account(&account).await {
             Ok(mailboxes) => {
-                self.account = Some(mailboxes);
+                self.account = Some((mailboxes, Viewer::owner(&account.name)));
                 Answer::Done
             }
             Err(error) => self.refuse(&error),
@@ -48,23 +50,29 @@ impl Pop3House {
     }
 
     async fn open(&mut self) -> Answer {
-        let Some(account) = self.account.clone() else { return Answer::Refused(Refusal::Permanent) };
+        let Some((account, viewer)) = self.account.clone() else { return Answer::Refused(Refusal::Permanent) };
         let opened = blocking(move || {
+            let rights = account.rights(&MailboxName::inbox(), &viewer)?;
+            if !rights.has(Right::Read) {
+                return Ok(None);
+            }
             let mailbox = account.open(&MailboxName::inbox())?;
             let snapshot = mailbox.sync(Access::Serve)?;
             let mut drops = Vec::with_capacity(snapshot.rows.len());
-            for row in &snapshot.rows {
-                match mailbox.facts(row.uid) {
-                    Ok(facts) => drops.push(Drop { uid: row.uid, size: facts.size }),
-                    Err(store::Error::Gone) => {}
-                    Err(error) => return Err(error),
-                }
+            let uids: Vec<mail::Uid> = snapshot.rows.iter().map(|row| row.uid).collect();
+            let want = Want { fields: Fields::None, structure: false };
+            let mut rest = uids.as_slice();
+            while !rest.is_empty() {
+                let found = mailbox.digests(rest, &want)?;
+                drops.extend(found.digests.iter().map(|digest| Drop { uid: digest.uid, size: digest.size }));
+                rest = rest.get(found.looked_at.max(1)..).unwrap_or_default();
             }
-            Ok((mailbox, drops, snapshot.uid_validity))
+            Ok(Some((mailbox, rights, drops, snapshot.uid_validity)))
         });
         match opened.await {
-            Ok((mailbox, drops, uid_validity)) => {
-                self.maildrop = Some(Box::new(Maildrop { mailbox, message: None }));
+            Ok(None) => Answer::Refused(Refusal::Permanent),
+            Ok(Some((mailbox, rights, drops, uid_validity))) => {
+                self.maildrop = Some(Box::new(Maildrop { mailbox, rights, message: None }));
                 Answer::Maildrop { drops, uid_validity }
             }
             Err(error) => self.refuse(&error),
@@ -114,8 +122,11 @@ impl Maildrop {
     /// RFC 1939 §6: the update state.
     fn quit(&mut self, delete: &[Uid], seen: &[Uid]) -> store::Result<Answer> {
         self.message = None;
-        if !seen.is_empty() {
+        if !seen.is_empty() && self.rights.has(Right::WriteSeen) {
             self.mailbox.store_flags(seen, &FlagChange { how: How::Add, flags: Flags::SEEN, keywords: Vec::new() })?;
+        }
+        if !delete.is_empty() && !self.rights.has(Right::Expunge) {
+            return Ok(Answer::Refused(Refusal::Permanent));
         }
         if !delete.is_empty() {
             self.mailbox.expunge(delete)?;
@@ -127,6 +138,10 @@ impl Maildrop {
 impl House<proto::pop3::Server> for Pop3House {
     async fn answer(&mut self, ask: Ask) -> Answer {
         match ask {
+            Ask::Sasl(ask) => {
+                let answer = self.guest.sasl(ask).await;
+                answer.map_or(Answer::Refused(Refusal::Temporary), Answer::Sasl)
+            }
             Ask::LogIn(credentials) => self.log_in(credentials).await,
             Ask::Open => self.open().await,
             Ask::Read { uid, offset, length } => {

@@ -2,6 +2,7 @@
 //!
 //! `ImapHouse` is the asynchronous shell; `room::Room` does the work, blocking, and can be tested without a socket.
 
+mod permission;
 pub mod room;
 
 use std::time::Duration;
@@ -41,7 +42,9 @@ impl ImapHouse {
         };
         match self.guest.open_account(&account).await {
             Ok(mailboxes) => {
-                self.room = Some(Box::new(Room::new(mailboxes)));
+                // A master user sees what the owner sees.
+                let viewer = store::Viewer::owner(&account.name);
+                self.room = Some(Box::new(Room::new(mailboxes, viewer)));
                 Answer::Done
             }
             Err(error) => {
@@ -73,9 +76,14 @@ impl ImapHouse {
 
 impl House<proto::imap::Server> for ImapHouse {
     async fn answer(&mut self, ask: Ask) -> Answer {
-        if let Ask::LogIn(credentials) = ask {
-            return self.log_in(credentials).await;
-        }
+        let ask = match ask {
+            Ask::LogIn(credentials) => return self.log_in(credentials).await,
+            Ask::Sasl(ask) => {
+                let answer = self.guest.sasl(ask).await;
+                return answer.map_or(Answer::Refused(Refusal::Unavailable), Answer::Sasl);
+            }
+            ask => ask,
+        };
         self.flush_content().await;
         let session = self.guest.session.clone();
         // A session asks for mailboxes only after its login, so there is a room.

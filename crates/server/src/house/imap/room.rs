@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use mail::{Flags, Snapshot, Uid};
-use proto::imap::ask::{Answer, Ask, Fact, MailboxInfo, MailboxStatus, Refusal};
+use proto::imap::ask::{Answer, Ask, FlagChange, How, MailboxInfo, MailboxStatus, MayChange, Quota, Refusal};
 use store::{Access, Mailbox};
 use tokio::sync::Notify;
+
+use super::permission;
 
 /// The state behind one IMAP session.
 #[derive(Debug)]
 pub struct Room {
     account: Arc<store::Account>,
+    viewer: store::Viewer,
     selected: Option<Selected>,
     message: Option<(Uid, store::Message)>,
     append: Option<Append>,
@@ -21,6 +24,8 @@ pub struct Room {
 struct Selected {
     mailbox: Arc<Mailbox>,
     read_only: bool,
+    /// As they were when it was selected.
+    rights: store::Rights,
     _watch: store::Watch,
 }
 
@@ -34,8 +39,8 @@ struct Append {
 }
 
 impl Room {
-    pub fn new(account: Arc<store::Account>) -> Room {
-        Room { account, selected: None, message: None, append: None, hint: Arc::default() }
+    pub fn new(account: Arc<store::Account>, viewer: store::Viewer) -> Room {
+        Room { account, viewer, selected: None, message: None, append: None, hint: Arc::default() }
     }
 
     /// Ends when somebody in this process changed the selected mailbox.
@@ -55,11 +60,21 @@ impl Room {
     }
 
     fn try_answer(&mut self, ask: Ask) -> store::Result<Answer> {
+        let selected = self.selected.as_ref().map_or(store::Rights::NONE, |selected| selected.rights);
+        if let Err(refusal) = permission::permit(&self.account, &self.viewer, selected, &ask)? {
+            // RFC 3501 §6.3.1: also a SELECT that fails leaves no mailbox selected.
+            if matches!(ask, Ask::Select { .. }) {
+                self.selected = None;
+                self.message = None;
+            }
+            return Ok(Answer::Refused(refusal));
+        }
         match ask {
             // The shell answers it, because it is the directory's.
-            Ask::LogIn(_) => Ok(Answer::Refused(Refusal::ServerBug)),
+            Ask::LogIn(_) | Ask::Sasl(_) => Ok(Answer::Refused(Refusal::ServerBug)),
             Ask::Mailboxes => self.mailboxes(),
             Ask::Status { name } => self.status(&name),
+            Ask::Quota { mailbox } => self.quota(mailbox.as_ref()),
             Ask::Create { name, special_use } => {
                 self.account.create(&name, special_use.and_then(store::SpecialUse::parse)).map(|()| Answer::Done)
             }
@@ -75,7 +90,10 @@ impl Room {
             }
             Ask::Sync => self.sync(),
             Ask::Store { uids, change } => {
-                let snapshot = self.mailbox()?.store_flags(&uids, &change)?;
+                let mut snapshot = self.mailbox()?.snapshot();
+                for part in permission::part_of_change(change, permission::may_change(selected), &snapshot.keywords) {
+                    snapshot = self.mailbox()?.store_flags(&uids, &part)?;
+                }
                 self.synced(snapshot)
             }
             Ask::Expunge { uids } => {
@@ -84,15 +102,17 @@ impl Room {
             }
             Ask::Copy { uids, to } => {
                 let target = self.account.open(&to)?;
-                self.mailbox()?.copy(&uids, &target).map(copied)
+                let copied = self.mailbox()?.copy(&uids, &target)?;
+                self.strip_flags(&to, &target, copied)
             }
             Ask::Move { uids, to } => {
                 let target = self.account.open(&to)?;
-                self.mailbox()?.move_to(&uids, &target).map(copied)
+                let copied = self.mailbox()?.move_to(&uids, &target)?;
+                self.strip_flags(&to, &target, copied)
             }
             Ask::Search(key) => self.mailbox()?.search(&key).map(Answer::Found),
-            Ask::Facts { uids } => self.facts(&uids),
-            Ask::Open { uid, structure } => self.open(uid, structure),
+            Ask::Digests { uids, want } => self.mailbox()?.digests(&uids, &want).map(Answer::Digests),
+            Ask::Open { uid, length } => self.open(uid, length),
             Ask::Read { uid, offset, length } => self.read(uid, offset, length),
             Ask::CloseMessage => {
                 self.message = None;
@@ -100,6 +120,8 @@ impl Room {
             }
             Ask::AppendBegin { mailbox, flags, keywords, internal_date, size: _ } => {
                 let draft = Ok(self.account.draft(&mailbox)?);
+                let may = permission::may_change(self.account.rights(&mailbox, &self.viewer)?);
+                let (flags, keywords) = permission::part_of(flags, keywords, may);
                 self.append = Some(Append { draft, flags, keywords, internal_date });
                 Ok(Answer::Done)
             }
@@ -128,7 +150,8 @@ impl Room {
     }
 
     fn mailboxes(&self) -> store::Result<Answer> {
-        let mailboxes = self.account.list()?.into_iter().map(|listed| MailboxInfo {
+        let listed = permission::visible(&self.account, &self.viewer, self.account.list()?)?;
+        let mailboxes = listed.into_iter().map(|listed| MailboxInfo {
             name: listed.name,
             selectable: listed.selectable,
             has_children: listed.has_children,
@@ -147,12 +170,30 @@ impl Room {
             uid_validity: status.uid_validity,
             unseen: status.unseen,
             size: status.size,
+            deleted: status.deleted,
+            deleted_size: status.deleted_size,
         }))
+    }
+
+    /// A mailbox that is not counted has no quota root.
+    fn quota(&self, mailbox: Option<&mail::MailboxName>) -> store::Result<Answer> {
+        let state = match mailbox {
+            Some(name) if !self.account.counts(name) => None,
+            _ => self.account.quota()?,
+        };
+        let Some(state) = state else { return Ok(Answer::Quota(Quota::default())) };
+        let used = |number: i64| u64::try_from(number).unwrap_or(0);
+        // Rounded as Dovecot does: what is used up, what may be used down.
+        let storage = state.limits.storage.map(|limit| (used(state.used.storage).div_ceil(1024), limit / 1024));
+        let messages = state.limits.messages.map(|limit| (used(state.used.messages), limit));
+        Ok(Answer::Quota(Quota { storage, messages }))
     }
 
     fn select(&mut self, name: &mail::MailboxName, read_only: bool) -> store::Result<Answer> {
         self.selected = None;
         self.message = None;
+        let rights = self.account.rights(name, &self.viewer)?;
+        let read_only = read_only || permission::is_read_only(rights);
         let mailbox = self.account.open(name)?;
         let hint = Arc::downgrade(&self.hint);
         let watch = mailbox.watch(Box::new(move || {
@@ -160,10 +201,22 @@ impl Room {
                 hint.notify_one();
             }
         }));
-        let selected = self.selected.insert(Selected { mailbox, read_only, _watch: watch });
+        let selected = self.selected.insert(Selected { mailbox, read_only, rights, _watch: watch });
         let snapshot = selected.mailbox.sync(selected.access())?;
         let recent = selected.claim_recent();
-        Ok(Answer::Selected { snapshot, recent, read_only })
+        Ok(Answer::Selected { snapshot, recent, read_only, may_change: permission::may_change(rights) })
+    }
+
+    /// RFC 4314 §4: flags that one may not set in the target do not come along. The copies are there a moment before.
+    fn strip_flags(&self, to: &mail::MailboxName, target: &Mailbox, made: store::Copied) -> store::Result<Answer> {
+        let may = permission::may_change(self.account.rights(to, &self.viewer)?);
+        if may != MayChange::ALL && !made.target.is_empty() {
+            let keywords = target.snapshot().keywords.iter().map(|(_, keyword)| keyword.clone()).collect();
+            let keywords = if may.others { Vec::new() } else { keywords };
+            let beyond = FlagChange { how: How::Remove, flags: permission::beyond(may), keywords };
+            target.store_flags(&made.target, &beyond)?;
+        }
+        Ok(copied(made))
     }
 
     fn mailbox(&self) -> store::Result<&Arc<Mailbox>> {
@@ -181,23 +234,11 @@ impl Room {
         Ok(Answer::Synced { snapshot, recent })
     }
 
-    fn facts(&self, uids: &[Uid]) -> store::Result<Answer> {
-        let mailbox = self.mailbox()?;
-        let mut facts = Vec::with_capacity(uids.len());
-        for &uid in uids {
-            match mailbox.facts(uid) {
-                Ok(found) => facts.push(Fact { uid, size: found.size, internal_date: found.internal_date }),
-                Err(store::Error::Gone) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(Answer::Facts(facts))
-    }
-
-    fn open(&mut self, uid: Uid, structure: bool) -> store::Result<Answer> {
+    fn open(&mut self, uid: Uid, length: usize) -> store::Result<Answer> {
         let mut message = self.mailbox()?.message(uid)?;
-        let structure = if structure { Some(message.structure()?) } else { None };
-        let answer = Answer::Message { size: message.size(), internal_date: message.internal_date(), structure };
+        let length = usize::try_from(message.size()).unwrap_or(usize::MAX).min(length);
+        let start = read_exactly(&mut message, 0, length)?;
+        let answer = Answer::Message { size: message.size(), internal_date: message.internal_date(), start };
         self.message = Some((uid, message));
         Ok(answer)
     }
@@ -247,7 +288,7 @@ fn refusal(error: &store::Error) -> Refusal {
         store::Error::NotAllowed(why) => Refusal::Cannot((*why).to_owned()),
         store::Error::Gone => Refusal::Gone,
         store::Error::KeywordsFull => Refusal::Limit,
-        store::Error::NoSpace => Refusal::OverQuota,
+        store::Error::OverQuota | store::Error::NoSpace => Refusal::OverQuota,
         store::Error::Busy => Refusal::InUse,
         store::Error::Damaged { .. } => Refusal::Corrupt,
         store::Error::Disk(_) => Refusal::Unavailable,

@@ -9,6 +9,7 @@ mod into_queue;
 
 use std::time::SystemTime;
 
+use directory::Account;
 use directory::chain::{LogIn, Recipient};
 use mail::date::DateTime;
 use mail::{Address, ForwardPath, Reply, TraceMark};
@@ -18,6 +19,7 @@ use super::{Guest, HOPS_MAX, blocking};
 use crate::config::NextHop;
 use crate::deliver::local;
 use crate::driver::House;
+use crate::quota;
 use intake::{Content, Kept};
 
 /// The house of one SMTP or LMTP session.
@@ -39,8 +41,7 @@ impl SmtpHouse {
         match self.guest.log_in(credentials).await {
             LogIn::Welcome { account, .. } => Answer::LoggedIn { account: account.name },
             LogIn::Refused(_) => Answer::Refused(Reply::new(535, (5, 7, 8), "Error: authentication failed")),
-            // RFC 4954 §4: 454 keeps mail programs from asking the user for another password.
-            LogIn::Unavailable(_) => Answer::Refused(Reply::new(454, (4, 7, 0), "Temporary authentication failure")),
+            LogIn::Unavailable(_) => Answer::Refused(cannot_say()),
         }
     }
 
@@ -52,6 +53,9 @@ impl SmtpHouse {
         }
         if live.settings.is_local(address.domain()) {
             return match live.directory.recipient(&address).await {
+                Recipient::Account(account) if self.dialect != Dialect::Submission => {
+                    self.room_for(&address, account).await
+                }
                 Recipient::Account(_) | Recipient::Forward { .. } => Ok(()),
                 Recipient::Unknown => Err(unknown(path)),
                 Recipient::TooMany(why) => Err(local::too_many(&address, &why)),
@@ -62,6 +66,15 @@ impl SmtpHouse {
             return Err(Reply::new(554, (5, 7, 1), format!("<{path}>: Relay access denied")));
         }
         Ok(())
+    }
+
+    /// Whoever is full is refused before the content comes.
+    async fn room_for(&self, address: &Address, account: Account) -> Result<(), Reply> {
+        let node = self.guest.node.clone();
+        if !blocking(move || quota::is_full(&node, &account)).await {
+            return Ok(());
+        }
+        Err(quota::refused(&self.guest.node, address).reply().clone())
     }
 
     /// The address behind a forward-path. `postmaster` without a domain is the one of our first domain (RFC 5321 §4.5.1).
@@ -136,6 +149,10 @@ impl SmtpHouse {
 impl House<proto::smtp::Server> for SmtpHouse {
     async fn answer(&mut self, ask: Ask) -> Answer {
         match ask {
+            Ask::Sasl(ask) => match self.guest.sasl(ask).await {
+                Some(answer) => Answer::Sasl(answer),
+                None => Answer::Refused(cannot_say()),
+            },
             Ask::LogIn(credentials) => self.log_in(credentials).await,
             Ask::ReversePath { .. } => Answer::Go,
             Ask::ForwardPath { recipient, .. } => match self.forward_path(&recipient.path).await {
@@ -166,6 +183,11 @@ impl House<proto::smtp::Server> for SmtpHouse {
         let Some(content) = &mut self.content else { return };
         content.take_in(&bytes).await;
     }
+}
+
+/// RFC 4954 §4: 454 keeps mail programs from asking the user for another password.
+fn cannot_say() -> Reply {
+    Reply::new(454, (4, 7, 0), "Temporary authentication failure")
 }
 
 /// Our own fault: nothing is lost, because nothing was promised.

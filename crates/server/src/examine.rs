@@ -1,0 +1,136 @@
+//! Tries what a configuration names outside of itself, for `tepui check`: password files are read, LDAP servers are
+//! connected to, bound and asked. Starts nothing and changes nothing.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use directory::ldap::{Step, Url, examine};
+use directory::passwd_file::PasswdFile;
+use serde::Serialize;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::config::{LdapSettings, Settings};
+use crate::sources;
+
+/// Servers that are tried at the same time.
+const AT_ONCE_MAX: usize = 8;
+
+/// One thing that was tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Examined {
+    /// A file or a server's URL.
+    pub what: String,
+    pub steps: Vec<ExaminedStep>,
+}
+
+/// One step, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExaminedStep {
+    pub step: &'static str,
+    pub good: bool,
+    pub said: String,
+    /// What to do about it, when it is not good.
+    pub advice: Option<String>,
+}
+
+impl Examined {
+    pub fn is_good(&self) -> bool {
+        self.steps.iter().all(|step| step.good)
+    }
+}
+
+impl ExaminedStep {
+    fn failed(step: &'static str, said: impl ToString, advice: &str) -> ExaminedStep {
+        ExaminedStep { step, good: false, said: said.to_string(), advice: Some(advice.to_owned()) }
+    }
+}
+
+impl From<Step> for ExaminedStep {
+    fn from(step: Step) -> ExaminedStep {
+        match step.result {
+            Ok(said) => ExaminedStep { step: step.name, good: true, said, advice: None },
+            Err(trouble) => {
+                ExaminedStep { step: step.name, good: false, said: trouble.what, advice: Some(trouble.advice) }
+            }
+        }
+    }
+}
+
+/// Tries everything, in the order of the file.
+pub async fn everything(settings: &Settings) -> Vec<Examined> {
+    let directory = &settings.directory;
+    let files = [&directory.password_file, &directory.master_users].into_iter().flatten();
+    let mut examined: Vec<Examined> = files.map(|file| password_file(file)).collect();
+    let turns = Arc::new(Semaphore::new(AT_ONCE_MAX));
+    let mut servers = JoinSet::new();
+    let all = settings.ldap.iter().flat_map(|ldap| ldap.servers.iter().map(move |url| (ldap.clone(), url.clone())));
+    for (place, (ldap, url)) in all.enumerate() {
+        let turns = Arc::clone(&turns);
+        servers.spawn(async move {
+            let _turn = turns.acquire().await;
+            (place, server(&ldap, &url).await)
+        });
+    }
+    let mut tried = servers.join_all().await;
+    tried.sort_by_key(|(place, _)| *place);
+    examined.extend(tried.into_iter().map(|(_, examined)| examined));
+    examined
+}
+
+fn password_file(file: &Path) -> Examined {
+    let what = file.display().to_string();
+    let step = match std::fs::read_to_string(file) {
+        Err(error) => ExaminedStep::failed("read", error, "make it, with `tepui user add`, and readable for this user"),
+        Ok(text) => match PasswdFile::parse(&what, &text) {
+            Err(error) => ExaminedStep::failed("read", error, "correct these lines"),
+            Ok(users) => {
+                let said = format!("{} accounts", users.entries().count());
+                ExaminedStep { step: "read", good: true, said, advice: None }
+            }
+        },
+    };
+    Examined { what, steps: vec![step] }
+}
+
+async fn server(ldap: &LdapSettings, url: &str) -> Examined {
+    let parts = sources::ldap_settings(ldap).map_err(|error| error.to_string());
+    let parsed = Url::parse(url).map_err(|error| error.to_string());
+    let steps = match parts.and_then(|parts| Ok((parts, parsed?))) {
+        Ok(((settings, description), url)) => {
+            examine(&url, &settings, &description).await.into_iter().map(ExaminedStep::from).collect()
+        }
+        Err(error) => vec![ExaminedStep::failed("settings", error, "correct this [[ldap]]")],
+    };
+    Examined { what: url.to_owned(), steps }
+}
+
+/// What is allowed and probably not meant.
+pub fn warnings(settings: &Settings) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for trusted in &settings.trusted {
+        for network in trusted.networks.iter().filter(|network| is_wide(network.is_ipv4(), network.bits())) {
+            warnings.push(format!(
+                "[[trusted]] {network} is wide: everybody in it may read every mailbox without a password"
+            ));
+        }
+        let named = |name: &Option<String>| name.as_ref().is_some_and(|name| trusted.listeners.contains(name));
+        for listener in settings.listeners.iter().filter(|listener| named(&listener.name)) {
+            let address = listener.address.ip().to_canonical();
+            let is_loopback_only = trusted.networks.iter().all(|network| network.is_loopback());
+            if !address.is_loopback() && !is_loopback_only {
+                warnings.push(format!(
+                    "[[trusted]] listener {} takes connections at {}: let a firewall keep out who is not meant",
+                    listener.name.as_deref().unwrap_or_default(),
+                    listener.address
+                ));
+            }
+        }
+    }
+    warnings
+}
+
+/// More than a company's own networks are likely to have.
+fn is_wide(is_ipv4: bool, bits: u32) -> bool {
+    if is_ipv4 { bits < 16 } else { bits < 48 }
+}
