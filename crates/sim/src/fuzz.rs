@@ -8,6 +8,7 @@ mod imap;
 mod pop3;
 mod smtp;
 
+use proto::sasl::{self, Channel, Credentials, Evidence, gssapi, scram};
 use proto::{Next, Session};
 
 pub use imap::imap;
@@ -99,6 +100,43 @@ pub(crate) fn converse<S: Session>(mut session: S, mut script: Script<'_>, house
         player.drive(&mut session, &mut script.moods, 0);
     }
     player.house.over();
+}
+
+/// Tells half of the sessions all that TLS can give.
+pub(crate) fn all_of_tls<S: Session>(mut session: S, bits: u8) -> S {
+    if bits & 1 != 0 {
+        let data = Some(b"data".to_vec());
+        session.secured(Channel { exporter: data.clone(), server_end_point: data, certified: Some("ana".into()) });
+    }
+    session
+}
+
+/// What the contract promises of credentials.
+pub(crate) fn judge_credentials(credentials: &Credentials) {
+    match &credentials.evidence {
+        Evidence::Password(secret) => assert!(!credentials.login.is_empty() && !secret.reveal().is_empty()),
+        Evidence::Token(token) => assert!(!token.reveal().is_empty()),
+        Evidence::Scram(outcome) => assert!(!credentials.login.is_empty() && outcome.is_err(), "nobody has the key"),
+        Evidence::Certificate => assert_eq!(credentials.login, "ana"),
+        Evidence::Ticket(outcome) => assert_eq!(outcome.is_ok(), credentials.login == "ana"),
+    }
+}
+
+/// Answers a mechanism: keys that nobody knows, and all that can become of a token.
+pub(crate) fn some_sasl(ask: &sasl::Ask) -> sasl::Answer {
+    match ask {
+        sasl::Ask::Keys(_) => sasl::Answer::Keys(some_keys()),
+        sasl::Ask::Token { token, .. } => sasl::Answer::Token(match token.len() % 3 {
+            0 => gssapi::Heard::Challenge(token.clone()),
+            1 => gssapi::Heard::Proved { login: "ana".into(), authorization: gssapi::choice(token).ok().flatten() },
+            _ => gssapi::Heard::Failed("no good ticket".into()),
+        }),
+    }
+}
+
+fn some_keys() -> scram::Keys {
+    let key = [7; scram::KEY_LENGTH];
+    scram::Keys { server_nonce: "s".into(), salt: vec![1], rounds: 4096, stored_key: key, server_key: key }
 }
 
 fn happen<S: Session>(session: &mut S, event: u8, watching: bool) {

@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mail::date::DateTime;
+use mail::digest::{Digest, Digests, Want};
 use mail::mime::Indexer;
 use mail::{Flags, Keywords, MailboxName, ModSeq, Row, Snapshot, Uid, UidValidity};
-use proto::imap::ask::{Answer, Ask, Fact, MailboxInfo, MailboxStatus, READ_MAX, Refusal};
+use proto::imap::ask::{Answer, Ask, MailboxInfo, MailboxStatus, MayChange, Quota, READ_MAX, Refusal};
 use proto::imap::{Limits, Profile, Server, TlsState};
 
-use super::{House, Moods, Script, converse};
+use proto::sasl::{Mechanism, Offers};
+
+use super::{House, Moods, Script, all_of_tls, converse, judge_credentials, some_sasl};
 
 /// What every message holds.
 const MESSAGE: &[u8] = b"From: Ana <ana@example.test>\r\nSubject: =?utf-8?q?=C3=B1?=\r\n\
@@ -33,17 +36,22 @@ pub fn imap(data: &[u8]) {
         greeting: "ready.".into(),
         id: vec![("name".into(), "Tepui".into())],
         create_special_use: true,
+        quota: true,
+        offers: Offers::new(&Mechanism::ALL),
         limits,
     };
     let tls = [TlsState::Off, TlsState::Offered, TlsState::Required, TlsState::On][usize::from(script.profile & 3)];
     let house = &mut Watch { next_uid: 4, rows: vec![1, 2, 3], ..Watch::default() };
-    converse(Server::new(Arc::new(profile), tls), script, house);
+    let session = all_of_tls(Server::new(Arc::new(profile), tls), script.profile);
+    converse(session, script, house);
 }
 
 /// A house with one mailbox that changes behind the session's back, and every name is its name.
 #[derive(Default)]
 struct Watch {
     logged_in: bool,
+    /// Something was asked that only who has logged in may ask.
+    used: bool,
     selected: bool,
     read_only: bool,
     opened: Option<Uid>,
@@ -94,10 +102,17 @@ impl House<Server> for Watch {
 
 impl Watch {
     /// What the contract forbids.
-    fn judge(&self, ask: &Ask) {
-        assert_eq!(self.logged_in, !matches!(ask, Ask::LogIn(_)), "{ask:?}");
+    fn judge(&mut self, ask: &Ask) {
         match ask {
-            Ask::Sync | Ask::Search(_) | Ask::Facts { .. } | Ask::Open { .. } | Ask::Copy { .. } => {
+            // A client may still turn back after the mechanism's last words.
+            Ask::LogIn(_) | Ask::Sasl(_) => assert!(!self.used, "{ask:?}"),
+            _ => {
+                assert!(self.logged_in, "{ask:?}");
+                self.used = true;
+            }
+        }
+        match ask {
+            Ask::Sync | Ask::Search(_) | Ask::Digests { .. } | Ask::Open { .. } | Ask::Copy { .. } => {
                 assert!(self.selected, "{ask:?}")
             }
             Ask::Store { .. } | Ask::Expunge { .. } | Ask::Move { .. } => {
@@ -115,14 +130,27 @@ impl Watch {
         let uid_validity = UidValidity::new(7).expect("not zero");
         let internal_date = DateTime::utc(1_795_220_135);
         match ask {
-            Ask::LogIn(_) => self.logged_in = true,
+            Ask::LogIn(credentials) => {
+                judge_credentials(credentials);
+                self.logged_in = true;
+            }
+            Ask::Sasl(ask) => return Answer::Sasl(some_sasl(ask)),
             Ask::Mailboxes => {
                 return Answer::Mailboxes { mailboxes: mailboxes(), subscriptions: vec![MailboxName::inbox()] };
             }
             Ask::Status { .. } => return self.status(uid_validity),
+            Ask::Quota { .. } => {
+                let some = |bit: u8| (mood & bit > 0).then_some((u64::from(mood), 100));
+                return Answer::Quota(Quota { storage: some(16), messages: some(32) });
+            }
             Ask::Select { read_only, .. } => {
                 (self.selected, self.read_only) = (true, *read_only || mood >= 128);
-                return Answer::Selected { snapshot: self.snapshot(), recent: Vec::new(), read_only: self.read_only };
+                return Answer::Selected {
+                    snapshot: self.snapshot(),
+                    recent: Vec::new(),
+                    read_only: self.read_only,
+                    may_change: MayChange::ALL,
+                };
             }
             Ask::Unselect => (self.selected, self.opened) = (false, None),
             Ask::Expunge { uids } => {
@@ -134,14 +162,17 @@ impl Watch {
                 return Answer::Copied { uid_validity, source: uids.clone(), target: uids.clone() };
             }
             Ask::Search(_) => return Answer::Found(self.uids()),
-            Ask::Facts { uids } => {
-                let fact = |uid: &Uid| Fact { uid: *uid, size: MESSAGE.len() as u64, internal_date };
-                return Answer::Facts(uids.iter().filter(|uid| self.rows.contains(&uid.number())).map(fact).collect());
+            Ask::Digests { uids, want } => {
+                // Of as many as the mood allows, so that sessions ask again.
+                let asked = uids.get(..1 + usize::from(mood % 3)).unwrap_or(uids);
+                let there = asked.iter().filter(|uid| self.rows.contains(&uid.number()));
+                let digests = there.map(|uid| digest(*uid, want, internal_date)).collect();
+                return Answer::Digests(Digests { digests, looked_at: asked.len() });
             }
-            Ask::Open { uid, structure } => {
+            Ask::Open { uid, length } => {
                 self.opened = Some(*uid);
-                let structure = structure.then(structure_of_message);
-                return Answer::Message { size: MESSAGE.len() as u64, internal_date, structure };
+                let start = MESSAGE.get(..*length).unwrap_or(MESSAGE).to_vec();
+                return Answer::Message { size: MESSAGE.len() as u64, internal_date, start };
             }
             Ask::Read { offset, length, .. } => {
                 let rest = usize::try_from(*offset).ok().and_then(|offset| MESSAGE.get(offset..)).unwrap_or_default();
@@ -195,6 +226,8 @@ impl Watch {
             uid_validity,
             unseen: 1,
             size: 99,
+            deleted: 1,
+            deleted_size: 9,
         })
     }
 }
@@ -211,8 +244,10 @@ fn mailboxes() -> Vec<MailboxInfo> {
     names.into_iter().map(info).collect()
 }
 
-fn structure_of_message() -> Arc<mail::mime::Part> {
+fn digest(uid: Uid, want: &Want, internal_date: DateTime) -> Digest {
     let mut indexer = Indexer::new();
     indexer.feed(MESSAGE);
-    Arc::new(indexer.finish())
+    let part = indexer.finish();
+    let header = part.fields.clone();
+    Digest { uid, size: MESSAGE.len() as u64, internal_date, header, structure: want.structure.then(|| Arc::new(part)) }
 }

@@ -3,7 +3,9 @@
 use mail::{Uid, UidValidity};
 use proto::pop3::{Answer, Ask, Drop, Limits, Profile, Refusal, Server, Tls};
 
-use super::{House, Moods, Script, converse};
+use proto::sasl::{Mechanism, Offers};
+
+use super::{House, Moods, Script, all_of_tls, converse, judge_credentials, some_sasl};
 
 /// One message; the other two are its beginning and nothing.
 const MESSAGE: &[u8] = b"Subject: dots\r\n\r\n.\r\n..\r\n.a\r\nno end\r";
@@ -15,9 +17,11 @@ pub fn pop3(data: &[u8]) {
         tls: [Tls::Off, Tls::Offered, Tls::On, Tls::Off][usize::from(script.profile & 3)],
         login_needs_tls: script.profile & 4 != 0,
         limits: Limits { line_length_max: 100, auth_line_length_max: 300, bad_commands_max: 50, ..Limits::default() },
+        offers: Offers::new(&Mechanism::ALL),
         ..Profile::default()
     };
-    converse(Server::new(profile), script, &mut Watch::default());
+    let session = all_of_tls(Server::new(profile), script.profile);
+    converse(session, script, &mut Watch::default());
 }
 
 #[derive(Default)]
@@ -36,8 +40,10 @@ impl House<Server> for Watch {
             );
         }
         match ask {
+            Ask::Sasl(ask) => Answer::Sasl(some_sasl(ask)),
             Ask::LogIn(credentials) => {
-                assert!(!self.logged_in && !credentials.login.is_empty() && !credentials.password.reveal().is_empty());
+                assert!(!self.logged_in);
+                judge_credentials(credentials);
                 Answer::Done
             }
             Ask::Open => {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use mail::Reply;
 use proto::smtp::{Answer, Ask, Auth, BareNewline, Dialect, Limits, Profile, Server, Tls};
 
-use super::{House, Moods, Script, converse};
+use proto::sasl::{Mechanism, Offers};
+
+use super::{House, Moods, Script, all_of_tls, converse, judge_credentials, some_sasl};
 
 const MESSAGE_SIZE_MAX: u64 = 500;
 const RECIPIENTS_MAX: usize = 3;
@@ -13,9 +15,10 @@ const RECIPIENTS_MAX: usize = 3;
 /// A conversation with an SMTP server.
 pub fn smtp(data: &[u8]) {
     let Some(script) = Script::read(data) else { return };
-    let profile = profile(script.profile);
+    let bits = script.profile;
+    let profile = profile(bits);
     let mut house = Watch { mend: profile.bare_newline == BareNewline::Mend, ..Watch::default() };
-    converse(Server::new(profile), script, &mut house);
+    converse(all_of_tls(Server::new(profile), bits), script, &mut house);
 }
 
 fn profile(bits: u8) -> Profile {
@@ -23,6 +26,7 @@ fn profile(bits: u8) -> Profile {
     Profile {
         tls: [Tls::Off, Tls::Offered, Tls::Required, Tls::On][usize::from(bits >> 2 & 3)],
         auth: [Auth::Off, Auth::Offered, Auth::Required, Auth::Offered][usize::from(bits >> 4 & 3)],
+        offers: Offers::new(&Mechanism::ALL),
         auth_needs_tls: bits & 64 != 0,
         bare_newline: if bits & 128 != 0 { BareNewline::Mend } else { BareNewline::Refuse },
         limits: Limits {
@@ -52,8 +56,10 @@ impl House<Server> for Watch {
     fn answer(&mut self, ask: &Ask, moods: &mut Moods<'_>) -> Answer {
         let refused = moods.next().is_multiple_of(4);
         match ask {
+            Ask::Sasl(_) if refused => refusal(),
+            Ask::Sasl(ask) => Answer::Sasl(some_sasl(ask)),
             Ask::LogIn(credentials) => {
-                assert!(!credentials.login.is_empty() && !credentials.password.reveal().is_empty());
+                judge_credentials(credentials);
                 if refused { refusal() } else { Answer::LoggedIn { account: credentials.login.clone() } }
             }
             Ask::ContentBegin(transaction) => {

@@ -1,11 +1,12 @@
 //! POP3 servers on stage.
 //!
-//! Settings: `tls=off|offered|on`, `login-in-clear`, `bad=N`, `failures=N`.
-//! Answers: `done`, `maildrop VALIDITY UID:SIZE …`, `bytes TEXT`, `refused auth|temporary|permanent|in-use|gone`.
+//! Settings: those of `logins`, `tls=off|offered|on`, `login-in-clear`, `bad=N`, `failures=N`.
+//! Answers: `done`, `keys …`, `maildrop VALIDITY UID:SIZE …`, `bytes TEXT`, `refused auth|temporary|permanent|in-use|gone`.
 
 use mail::{Uid, UidValidity};
 use proto::pop3::{Answer, Ask, Drop, Profile, Refusal, Server, Tls};
 
+use super::logins::{Logins, sasl_answer, show_credentials, show_sasl};
 use super::words::{number, settings};
 use crate::transcript::{Peer, Stage, unescape};
 
@@ -18,9 +19,10 @@ impl Stage for Pop3 {
     const PEER: Peer = Peer::Client;
 
     fn open(&self, line: &str) -> Result<Server, String> {
-        let mut profile = Profile::default();
+        let (mut profile, mut logins) = (Profile::default(), Logins::default());
         for (key, value) in settings(line) {
             match (key, value) {
+                _ if logins.set(&mut profile.offers, key, value)? => {}
                 ("tls", "off") => profile.tls = Tls::Off,
                 ("tls", "offered") => profile.tls = Tls::Offered,
                 ("tls", "on") => profile.tls = Tls::On,
@@ -30,17 +32,15 @@ impl Stage for Pop3 {
                 _ => return Err(format!("unknown setting {key}={value}")),
             }
         }
-        Ok(Server::new(profile))
+        let mut session = Server::new(profile);
+        logins.secure(&mut session);
+        Ok(session)
     }
 
     fn show(&self, ask: &Ask) -> String {
         match ask {
-            Ask::LogIn(credentials) => {
-                let on_behalf =
-                    credentials.authorization.as_ref().map(|name| format!(" as {name}")).unwrap_or_default();
-                let (mechanism, password) = (credentials.mechanism.name(), credentials.password.reveal());
-                format!("LogIn {mechanism} {} {password}{on_behalf}", credentials.login)
-            }
+            Ask::Sasl(ask) => show_sasl(ask),
+            Ask::LogIn(credentials) => show_credentials(credentials),
             Ask::Open => "Open".to_owned(),
             Ask::Read { uid, offset, length } => format!("Read {uid} {offset} {length}"),
             Ask::Quit { delete, seen } => format!("Quit delete={} seen={}", uids(delete), uids(seen)),
@@ -51,6 +51,7 @@ impl Stage for Pop3 {
         let (kind, rest) = answer.split_once(' ').unwrap_or((answer, ""));
         match kind {
             "done" => Some(Answer::Done),
+            "keys" | "token" => sasl_answer(kind, rest).map(Answer::Sasl),
             "bytes" => unescape(rest).ok().map(Answer::Bytes),
             "maildrop" => maildrop(rest),
             "refused" => refusal(rest).map(Answer::Refused),

@@ -1,11 +1,12 @@
 //! SMTP, submission and LMTP servers on stage.
 //!
-//! Settings: `smtp`, `submission` or `lmtp`; `tls=off|offered|required|on`, `auth=off|offered|required`, `auth-in-clear`,
+//! Settings: those of `logins`, `smtp`, `submission` or `lmtp`; `tls=off|offered|required|on`, `auth=off|offered|required`, `auth-in-clear`,
 //! `no-utf8`, `no-dsn`, `no-chunking`, `mend`, and the limits `recipients=`, `size=`, `line=`, `junk=`, `errors=`.
 
 use mail::envelope::Notify;
 use proto::smtp::{Answer, Ask, Auth, BareNewline, Dialect, ForwardRecipient, Profile, Server, Tls, Transaction};
 
+use super::logins::{Logins, sasl_answer, show_credentials, show_sasl};
 use super::words::{body, notify, number, reply, settings};
 use crate::transcript::{Peer, Stage};
 
@@ -19,8 +20,15 @@ impl Stage for Smtp {
 
     fn open(&self, line: &str) -> Result<Server, String> {
         let mut profile = Profile::new(Dialect::Smtp, "mx.example.test");
-        settings(line).try_for_each(|(key, value)| set(&mut profile, key, value))?;
-        Ok(Server::new(profile))
+        let mut logins = Logins::default();
+        for (key, value) in settings(line) {
+            if !logins.set(&mut profile.offers, key, value)? {
+                set(&mut profile, key, value)?;
+            }
+        }
+        let mut session = Server::new(profile);
+        logins.secure(&mut session);
+        Ok(session)
     }
 
     fn show(&self, ask: &Ask) -> String {
@@ -33,6 +41,7 @@ impl Stage for Smtp {
 
     fn otherwise(&self, ask: &Ask) -> Answer {
         match ask {
+            Ask::Sasl(_) => Answer::Go,
             Ask::LogIn(credentials) => Answer::LoggedIn { account: credentials.login.clone() },
             Ask::Verify(_) | Ask::ContentEnd { .. } => Answer::Replies(Vec::new()),
             Ask::ReversePath { .. } | Ask::ForwardPath { .. } | Ask::ContentBegin(_) | Ask::Abandoned => Answer::Go,
@@ -71,11 +80,8 @@ fn set(profile: &mut Profile, key: &str, value: &str) -> Result<(), String> {
 /// A question as transcripts write it.
 pub fn show(ask: &Ask) -> String {
     match ask {
-        Ask::LogIn(credentials) => {
-            let on_behalf = credentials.authorization.as_ref().map(|name| format!(" as {name}")).unwrap_or_default();
-            let (mechanism, password) = (credentials.mechanism.name(), credentials.password.reveal());
-            format!("LogIn {mechanism} {} {password}{on_behalf}", credentials.login)
-        }
+        Ask::Sasl(ask) => show_sasl(ask),
+        Ask::LogIn(credentials) => show_credentials(credentials),
         Ask::ReversePath { path, size, body: encoding, smtputf8, submitter, quirks } => {
             let mut words = vec![format!("ReversePath <{path}>")];
             words.extend(size.map(|size| format!("size={size}")));
@@ -128,7 +134,7 @@ fn show_transaction(transaction: &Transaction) -> String {
     words.join(" ")
 }
 
-/// `go`, `logged in NAME`, `refused REPLY`, `reply REPLY`, `replies REPLY | REPLY`.
+/// `go`, `keys …`, `logged in NAME`, `refused REPLY`, `reply REPLY`, `replies REPLY | REPLY`.
 pub fn parse(answer: &str) -> Option<Answer> {
     if answer == "go" {
         return Some(Answer::Go);
@@ -139,6 +145,7 @@ pub fn parse(answer: &str) -> Option<Answer> {
     let (kind, rest) = answer.split_once(' ').unwrap_or((answer, ""));
     match kind {
         "refused" => reply(rest).map(Answer::Refused),
+        "keys" | "token" => sasl_answer(kind, rest).map(Answer::Sasl),
         "reply" => reply(rest).map(Answer::Reply),
         "replies" => rest.split('|').map(reply).collect::<Option<Vec<_>>>().map(Answer::Replies),
         _ => None,
