@@ -5,13 +5,19 @@
 mod address;
 mod admin_client;
 mod auth;
+mod backup;
 mod check;
 mod demo;
 mod directory_asked;
+mod mailbox;
 mod password;
+mod progress;
 mod queue;
+mod quota;
 mod serve;
+mod typed;
 mod user;
+mod user_mail;
 
 use std::process::ExitCode;
 
@@ -36,6 +42,9 @@ enum Command {
     Serve(serve::Serve),
     Check(check::Check),
     Queue(queue::Queue),
+    Mailbox(mailbox::MailboxCommand),
+    Backup(backup::Backup),
+    Quota(quota::Quota),
     Password(password::Password),
     User(user::User),
     Auth(auth::Auth),
@@ -49,6 +58,9 @@ impl Tepui {
             Command::Serve(command) => command.run(),
             Command::Check(command) => command.run(),
             Command::Queue(command) => command.run(),
+            Command::Mailbox(command) => command.run(),
+            Command::Backup(command) => command.run(),
+            Command::Quota(command) => command.run(),
             Command::Password(command) => command.run(),
             Command::User(command) => command.run(),
             Command::Auth(command) => command.run(),

@@ -1,18 +1,21 @@
 //! `tepui password`: a line for the password file.
 
-use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Args;
 use directory::password::{NewHash, make};
 use mail::Address;
-use proto::sasl::Secret;
+
+use super::typed;
 
 /// Make a line for the password file; the password is read from standard input
 #[derive(Debug, Args)]
 pub struct Password {
     /// The account's address
     address: String,
+    /// How it is kept: ARGON2ID, SCRAM-SHA-256, SHA512-CRYPT or BLF-CRYPT
+    #[arg(long, value_name = "SCHEME", default_value = "ARGON2ID", value_parser = typed::scheme)]
+    scheme: NewHash,
 }
 
 impl Password {
@@ -24,19 +27,11 @@ impl Password {
                 return ExitCode::from(super::MISUSED);
             }
         };
-        if io::stdin().is_terminal() {
-            eprint!("Password (it will be shown): ");
-            let _ = io::stderr().flush();
-        }
-        let mut line = String::new();
-        if let Err(error) = io::stdin().lock().read_line(&mut line) {
-            return super::fail(format_args!("cannot read the password: {error}"));
-        }
-        let password = line.trim_end_matches(['\r', '\n']);
-        if password.is_empty() {
-            return super::fail("the password is empty");
-        }
-        match make(NewHash::default(), &Secret::new(password)) {
+        let password = match typed::new_password() {
+            Ok(password) => password,
+            Err(error) => return super::fail(format_args!("the password: {error}")),
+        };
+        match make(self.scheme, &password) {
             Ok(hash) => {
                 println!("{}:{hash}", address.key());
                 ExitCode::SUCCESS

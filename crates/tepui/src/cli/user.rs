@@ -1,6 +1,9 @@
-//! `tepui user`: what the directory knows of an account.
+//! `tepui user`: what the directory knows of accounts, and the accounts of password files.
 
-use std::path::PathBuf;
+mod edit;
+mod list;
+
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -9,8 +12,10 @@ use directory::chain::Lookup;
 use server::config::show_size;
 
 use super::directory_asked::ask;
+use edit::{Line, NewPassword};
+use list::List;
 
-/// See what the directory knows of accounts
+/// See accounts; add, change and remove those of the password file
 #[derive(Debug, Args)]
 pub struct User {
     /// The node's configuration file
@@ -24,21 +29,64 @@ pub struct User {
 enum Action {
     /// Show an account: its home, its quota, and every other field
     Show { name: String },
+    /// List all accounts of all sources
+    List(List),
+    /// Add an account to the password file
+    Add {
+        #[command(flatten)]
+        line: Line,
+        #[command(flatten)]
+        password: NewPassword,
+    },
+    /// Change the password of an account in the password file
+    Password {
+        #[command(flatten)]
+        line: Line,
+        #[command(flatten)]
+        password: NewPassword,
+    },
+    /// Remove an account from the password file; its mail stays
+    Remove {
+        #[command(flatten)]
+        line: Line,
+    },
 }
 
 impl User {
     pub fn run(self) -> ExitCode {
-        let Action::Show { name } = self.action;
-        let asked = name.clone();
-        match ask(&self.config, |directory, _| async move { directory.account(&asked).await }) {
-            Ok(Lookup::Account(account)) => {
-                print!("{}", page(&account));
+        let config = &self.config;
+        let edited = match &self.action {
+            Action::Show { name } => return show(config, name),
+            Action::List(List { json }) => {
+                match ask(config, |directory, _| async move { list::list(&directory, *json).await }) {
+                    Ok(listed) => listed.map(|()| String::new()),
+                    Err(error) => Err(error),
+                }
+            }
+            Action::Add { line, password } => edit::add_account(config, line, password),
+            Action::Password { line, password } => edit::change_password(config, line, password),
+            Action::Remove { line } => edit::remove_account(config, line),
+        };
+        match edited {
+            Ok(said) => {
+                print!("{said}");
                 ExitCode::SUCCESS
             }
-            Ok(Lookup::Unknown) => super::fail(format_args!("{name}: no such account")),
-            Ok(Lookup::Unavailable(why)) => super::fail(format_args!("{name}: no directory answers: {why}")),
             Err(error) => super::fail(error),
         }
+    }
+}
+
+fn show(config: &Path, name: &str) -> ExitCode {
+    let asked = name.to_owned();
+    match ask(config, |directory, _| async move { directory.account(&asked).await }) {
+        Ok(Lookup::Account(account)) => {
+            print!("{}", page(&account));
+            ExitCode::SUCCESS
+        }
+        Ok(Lookup::Unknown) => super::fail(format_args!("{name}: no such account")),
+        Ok(Lookup::Unavailable(why)) => super::fail(format_args!("{name}: no answer from the directory: {why}")),
+        Err(error) => super::fail(error),
     }
 }
 

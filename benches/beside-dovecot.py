@@ -1,0 +1,232 @@
+#!/usr/bin/env python3
+"""The same work given to Tepui and to Dovecot, one after the other, on the same machine and disk.
+
+    cargo build --release --workspace && benches/beside-dovecot.py [logins] [deliveries] [imap] [idle]
+
+TEPUI_BENCH_MESSAGES and TEPUI_BENCH_SESSIONS change how large a mailbox is and how many idle sessions there are.
+
+Prints Markdown. `tepui-bench` is the client; both servers share the machine with it. Run it on a quiet machine, and compare only
+what one run printed. Not part of ./test: figures are no tests. Needs root and Debian's Dovecot and slapd.
+"""
+
+import sys
+
+sys.dont_write_bytecode = True
+
+import contextlib
+import json
+import os
+import resource
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "tests/clients"), str(ROOT / "benches")]
+
+import harness
+import messages
+import peer_dovecot
+import slapd
+from peer_dovecot import Dovecot
+
+BENCH = Path(os.environ.get("TEPUI_BENCH", harness.BINARY.with_name("tepui-bench")))
+# Seconds that one command of the load generator may take.
+PATIENCE = 1200
+PEOPLE = 5
+LOGIN_SECONDS = 6
+MAIL_USERS = 50
+DELIVERED_SIZE = 10_000
+# Connections: messages in all.
+DELIVERIES = {1: 500, 10: 2000, 50: 4000}
+MAILBOX_MESSAGES = 20_000
+MESSAGE_SIZE = 4_000
+IDLE_SESSIONS = 1_000
+
+
+def bench(*arguments):
+    """Runs the load generator; gives its rows."""
+    done = subprocess.run([BENCH, *map(str, arguments)], capture_output=True, text=True, timeout=PATIENCE)
+    if done.returncode != 0:
+        raise RuntimeError(f"tepui-bench {arguments}: {done.stderr}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+class Node(harness.Node):
+    @property
+    def pid(self):
+        return self.process.pid
+
+
+def new_node(directory=None, cache=True, **options):
+    listeners = {"imap": ("imap", "off"), "lmtp": ("lmtp", "off")}
+    limits = {"connections_per_address": 60_000, "connections": 60_000, "message_size": "25M"}
+    node = Node(level="warn", limits=limits, listeners=listeners, directory=directory, roles=["mailbox"],
+                        domains=("example.test", "domain01.dom"), **options)
+    if not cache:
+        text = node.configuration.read_text()
+        node.configuration.write_text(text.replace("[directory]", '[directory]\nremember = "0s"\nremember_unknown = "0s"'))
+    node.ready = None
+    node.start()
+    harness.eventually(lambda: not harness.is_free(node.port("imap")), "tepui listens")
+    return node
+
+
+def print_logins():
+    print("\nLogins by IMAP (connect, LOGIN, LOGOUT) with users in slapd (search, then bind). `default`: a process for each login, as\n"
+          "Dovecot comes; `fast`: its high-performance mode. Per core: logins for each second of processor time of the server's processes.\n")
+    print("| clients | remembered | server | logins /s | p99 | per core | Tepui's ratio |\n| ---: | --- | --- | ---: | ---: | ---: | ---: |")
+    for remembered in (False, True):
+        for clients in (1, 16):
+            log_in_to_each(remembered, clients)
+
+
+def log_in_to_each(remembered, clients):
+    """One after the other: nobody's idle processes stand in another one's way."""
+    server = slapd.Slapd()
+    cache = "100M" if remembered else "0"
+    begin = {"Dovecot, default": lambda: Dovecot(slapd=server, cache=cache, mode="default"),
+             "Dovecot, fast": lambda: Dovecot(slapd=server, cache=cache), "Tepui": lambda: new_node(server, cache=remembered)}
+    rows = {}
+    for name, start in begin.items():
+        peer = start()
+        login = [f"127.0.0.1:{peer.port('imap')}", "--pid", peer.pid, "--user", "usuario0{}", "--users", PEOPLE,
+                 "--password", slapd.USER_PASSWORD, "--connections", clients]
+        bench("logins", *login, "--seconds", 1)
+        rows[name] = bench("logins", *login, "--seconds", LOGIN_SECONDS)[0]
+        peer.stop()
+    server.end()
+    for name, row in rows.items():
+        ratio = rows["Tepui"]["per_second"] / row["per_second"]
+        print(f"| {clients} | {'yes' if remembered else 'no'} | {name} | {row['per_second']:,.0f} | {row['p99']:.1f} ms | "
+              f"{row['per_second'] / max(row['server_cores'], 0.01):,.0f} | {'' if name == 'Tepui' else f'{ratio:.1f}'} |", flush=True)
+
+
+def show(name, dovecot, tepui):
+    ratio = tepui["per_second"] / dovecot["per_second"]
+    print(f"| {name} | {dovecot['per_second']:,.0f} | {tepui['per_second']:,.0f} | {ratio:.1f} | "
+          f"{dovecot['p99']:.1f} ms | {tepui['p99']:.1f} ms |", flush=True)
+
+
+def mail_users(count):
+    return [f"user{number}@example.test" for number in range(1, count + 1)]
+
+
+def print_deliveries():
+    print(f"\nDeliveries by LMTP, {DELIVERED_SIZE:,} octets, each synced before its 250 (Dovecot: `mail_fsync = always`):\n")
+    print("| connections, recipients | Dovecot /s | Tepui /s | ratio | Dovecot p99 | Tepui p99 |\n| --- | ---: | ---: | ---: | ---: | ---: |")
+    names = mail_users(MAIL_USERS)
+    dovecot, node = Dovecot(users=names), new_node(users=names)
+    pattern = ["--user", "user{}@example.test", "--users", MAIL_USERS, "--size", DELIVERED_SIZE]
+    for recipients in (1, 10):
+        for connections, messages in DELIVERIES.items():
+            rows = []
+            for port, pid in ((dovecot.port("lmtp"), dovecot.pid), (node.port("lmtp"), node.pid)):
+                load = ["--connections", connections, "--recipients", recipients]
+                bench("deliver", f"127.0.0.1:{port}", *pattern, *load, "--messages", 4 * connections)
+                rows += bench("deliver", f"127.0.0.1:{port}", "--pid", pid, *pattern, *load, "--messages", messages // recipients)
+            show(f"{connections}, {recipients}", *rows)
+    node.stop()
+    dovecot.stop()
+
+
+def fill(maildir, count, owner=None):
+    """A Maildir as Dovecot leaves it, without any metadata."""
+    for name in ("cur", "new", "tmp"):
+        (maildir / name).mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        text = messages.of_size(f"bench{number}", MESSAGE_SIZE).replace(b"\r\n", b"\n")
+        wide = len(text) + text.count(b"\n")
+        name = f"{1_700_000_000 + number}.M{number % 1_000_000}P1.bench,S={len(text)},W={wide}:2,{'S' if number % 3 else ''}"
+        (maildir / "cur" / name).write_bytes(text)
+    if owner is not None:
+        for folder in [maildir.parent, maildir, *(maildir / name for name in ("cur", "new", "tmp"))]:
+            os.chown(folder, owner, owner)
+        for file in (maildir / "cur").iterdir():
+            os.chown(file, owner, owner)
+
+
+def print_imap():
+    count = int(os.environ.get("TEPUI_BENCH_MESSAGES", MAILBOX_MESSAGES))
+    part = min(count, 10_000)
+    print(f"\nIMAP on a mailbox of {count:,} messages of {MESSAGE_SIZE:,} octets, milliseconds; `cold` is the first time ever:\n")
+    print("| command | Dovecot | Tepui | ratio |\n| --- | ---: | ---: | ---: |", flush=True)
+    name = mail_users(1)[0]
+    dovecot, node = Dovecot(users=[name]), new_node(users=[name])
+    fill(dovecot.folder / "mail/user1/maildir", count, owner=peer_dovecot.MAIL_USER)
+    fill(node.folder / "mail/example.test/user1/maildir", count)
+    select, everything = "SELECT INBOX", "FETCH 1:* (FLAGS UID RFC822.SIZE)"
+    sessions = [
+        ("cold", [select, everything, "FETCH 1:* ENVELOPE", "FETCH 1:* BODYSTRUCTURE"]),
+        ("warm", [select, "CLOSE", select, everything, "FETCH 1:* ENVELOPE", "FETCH 1:* BODYSTRUCTURE", f"FETCH 1:{part} BODY.PEEK[]",
+                  "SEARCH SUBJECT nothing-has-this", "-CREATE Copies", f"STORE 1:{part} +FLAGS.SILENT (\\Flagged)", f"COPY 1:{part} Copies",
+                  f"STORE 1:{part} +FLAGS.SILENT (\\Deleted)", "EXPUNGE"]),
+    ]
+    for state, commands in sessions:
+        rows = []
+        for port in (dovecot.port("imap"), node.port("imap")):
+            rows.append(bench("imap", f"127.0.0.1:{port}", "--user", name, "--password", harness.PASSWORD, "--", *commands))
+        for of_dovecot, of_tepui in zip(*rows):
+            print(f"| {of_tepui['work']}, {state} | {of_dovecot['p50']:,.1f} | {of_tepui['p50']:,.1f} | {of_dovecot['p50'] / of_tepui['p50']:.1f} |", flush=True)
+    node.stop()
+    dovecot.stop()
+
+
+def print_idle():
+    sessions = int(os.environ.get("TEPUI_BENCH_SESSIONS", IDLE_SESSIONS))
+    print(f"\nMemory of {sessions:,} idle IMAP sessions (logged in, INBOX selected, IDLE), KiB each:\n")
+    print("| | Dovecot | Tepui |\n| --- | ---: | ---: |")
+    names = mail_users(min(sessions, 100))
+    dovecot, node = Dovecot(users=names, cache="100M"), new_node(users=names)
+    each = []
+    for port, pid in ((dovecot.port("imap"), dovecot.pid), (node.port("imap"), node.pid)):
+        idle = ["--user", "user{}@example.test", "--users", len(names), "--password", harness.PASSWORD]
+        with held(port, idle, len(names)):
+            before = memory_of(pid)
+            with held(port, idle, sessions):
+                each.append((memory_of(pid) - before) / sessions / 1024)
+    print(f"| each | {each[0]:,.1f} | {each[1]:,.1f} |", flush=True)
+    node.stop()
+    dovecot.stop()
+
+
+@contextlib.contextmanager
+def held(port, options, sessions):
+    command = [BENCH, "idle", f"127.0.0.1:{port}", *options, "--sessions", sessions]
+    with subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        if not process.stdout.readline():
+            raise RuntimeError("the idle sessions could not be opened")
+        yield
+        process.stdin.close()
+
+
+def memory_of(pid):
+    """Octets that a process and all below it hold, shared pages divided among those who share them (PSS)."""
+    total, wanted = 0, [pid]
+    while wanted:
+        parent = wanted.pop()
+        try:
+            rollup = Path(f"/proc/{parent}/smaps_rollup").read_text()
+            for task in Path(f"/proc/{parent}/task").iterdir():
+                wanted += [int(child) for child in (task / "children").read_text().split()]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        total += next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")) * 1024
+    return total
+
+
+PARTS = {"logins": print_logins, "deliveries": print_deliveries, "imap": print_imap, "idle": print_idle}
+
+
+def main(wanted):
+    unknown = [name for name in wanted if name not in PARTS]
+    if unknown:
+        sys.exit(f"there is no part {unknown[0]!r}; there are: {' '.join(PARTS)}")
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    for name, part in PARTS.items():
+        if not wanted or name in wanted:
+            part()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,70 @@
+//! Opens a user's mail as a node does, without a node: any number of processes may work on a tree at once.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use directory::chain::Lookup;
+use server::Mailboxes;
+use server::config::Settings;
+use store::Account;
+
+use super::directory_asked::ask;
+
+/// One user's mail, open.
+#[derive(Debug)]
+pub struct UserMail {
+    /// The account's name as the directory has it.
+    pub user: String,
+    pub home: PathBuf,
+    pub account: Arc<Account>,
+}
+
+/// Asks the directory of the configuration for the home, and opens what lies there.
+///
+/// # Errors
+/// In words for the operator.
+pub fn open(config: &Path, user: &str) -> Result<UserMail, String> {
+    let mail = find(config, user)?;
+    // Whoever only looks makes no home.
+    let home = &mail.account.home;
+    if !home.exists() {
+        return Err(format!("{user}: there is no mail yet: {} is not there", home.display()));
+    }
+    mail.open()
+}
+
+/// The same, and makes what is missing.
+///
+/// # Errors
+/// In words for the operator.
+pub fn open_or_make(config: &Path, user: &str) -> Result<UserMail, String> {
+    find(config, user)?.open()
+}
+
+/// Where one user's mail is.
+struct Place {
+    account: directory::Account,
+    settings: Settings,
+}
+
+fn find(config: &Path, user: &str) -> Result<Place, String> {
+    let asked = user.to_owned();
+    let (lookup, settings) =
+        ask(config, |directory, settings| async move { (directory.account(&asked).await, settings) })?;
+    let account = match lookup {
+        Lookup::Account(account) => account,
+        Lookup::Unknown => return Err(format!("{user}: no such account")),
+        Lookup::Unavailable(why) => return Err(format!("{user}: no directory answers: {why}")),
+    };
+    Ok(Place { account, settings })
+}
+
+impl Place {
+    fn open(self) -> Result<UserMail, String> {
+        let Place { account, settings } = self;
+        let directory::Account { name: user, home, .. } = account.clone();
+        let mailboxes = Mailboxes::open(&settings).map_err(|error| error.to_string())?;
+        let account = mailboxes.account(&account).map_err(|error| format!("{user}: {error}"))?;
+        Ok(UserMail { account, user, home })
+    }
+}
