@@ -249,19 +249,21 @@ HERE = "here"
 class Node(Process):
     """`tepui serve` with a configuration of its own: both roles, all listeners, a hundred users.
 
-    `listeners` replaces rows of LISTENERS; with one role, only its listeners are there. `hop` is the port of the mailbox
+    `listeners` replaces rows of LISTENERS, which are also the listeners' names; `lockout` and `trusted` are tables; with one role, only its listeners are there. `hop` is the port of the mailbox
     layer, when that is another node; HERE is no hop at all: the queue delivers into this node's own mailboxes. `directory`
-    is an LDAP server that is asked beside the password file.
+    is an LDAP server that is asked beside the password file. `tables` adds rows: `{"[tls]": {"client_ca": …}}`.
     """
 
     def __init__(self, routes=(), limits=None, queue=None, users=(), level="debug", listeners=None, roles=("outgoing", "mailbox"), hop=None,
-                 directory=None, domains=("example.test",)):
+                 directory=None, domains=("example.test",), lockout=None, trusted=None,
+                 tables=None):
         folder = temporary_folder()
         super().__init__(folder, ["serve", "--config", folder / "tepui.toml"], " started ")
         self.base = free_base()
         self.routes, self.queue_settings, self.level = list(routes), queue or {}, level
         self.roles, self.hop = list(roles), hop
-        self.directory, self.domains = directory, list(domains)
+        self.directory, self.domains, self.tables = directory, list(domains), tables or {}
+        self.lockout, self.trusted = lockout or {}, trusted
         self.listeners = {name: row for name, row in (LISTENERS | (listeners or {})).items() if self.plays(row[0])}
         self.limits = {"login_failure_delay": "50ms", "drain_time": "10s"} | (limits or {})
         for name in ("certificate.pem", "key.pem"):
@@ -278,14 +280,19 @@ class Node(Process):
     def write_configuration(self):
         text = table("[node]", {"name": "mail.example.test", "roles": self.roles, "state": "state"})
         for name, (protocol, tls) in self.listeners.items():
-            text += table("[[listener]]", {"protocol": protocol, "address": f"127.0.0.1:{self.port(name)}", "tls": tls})
+            text += table("[[listener]]", {"protocol": protocol, "address": f"127.0.0.1:{self.port(name)}", "tls": tls, "name": name})
         text += table("[domains]", {"local": self.domains})
         own = [] if self.hop == HERE else [("example.test", self.hop or self.port("smtp"))]
         for domain, port in [*own, *self.routes]:
             text += table("[[route]]", {"domain": domain, "to": f"[127.0.0.1]:{port}"})
-        text += table("[directory]", {"password_file": "users"}) + table("[mailboxes]", {"home": "mail/%d/%n", "poll": "1s"})
-        text += self.directory.table(self.folder, operation_timeout="3s", answer_timeout="1s") if self.directory else ""
-        text += table("[queue]", self.queue_settings) + table("[tls]", {"certificate": "certificate.pem", "key": "key.pem"})
+        more = self.tables.get
+        text += table("[directory]", {"password_file": "users"} | more("[directory]", {})) + table("[mailboxes]", {"home": "mail/%d/%n", "poll": "1s"})
+        text += self.directory.table(self.folder) if self.directory else ""
+        text += table("[lockout]", self.lockout) + (table("[[trusted]]", self.trusted) if self.trusted else "")
+        text += table("[queue]", self.queue_settings) + table("[tls]", {"certificate": "certificate.pem", "key": "key.pem"} | more("[tls]", {}))
+        for name in ("[oauth]", "[gssapi]"):
+            text += table(name, self.tables[name]) if name in self.tables else ""
+        text += table("[quota]", more("[quota]", {})) + "".join(table("[[quota_warning]]", row) for row in more("[[quota_warning]]", []))
         text += table("[limits]", self.limits) + table("[log]", {"level": self.level})
         self.configuration.write_text(text)
 
@@ -354,6 +361,13 @@ class Node(Process):
         if check and result.returncode != 0:
             raise AssertionError(f"queue {arguments}: {result.stderr}")
         return result
+
+    def auth_failures(self, *arguments):
+        """What `tepui auth failures` says."""
+        result = tepui("auth", "failures", *arguments, "--config", self.configuration)
+        if result.returncode != 0:
+            raise AssertionError(f"auth failures {arguments}: {result.stderr}")
+        return result.stdout
 
     def queued(self):
         """The queue's entries."""

@@ -1,5 +1,6 @@
 """A real slapd with the platform's directory: Active Directory's attributes, the users and groups of the original."""
 
+import copy
 import os
 import shutil
 import signal
@@ -24,8 +25,9 @@ GROUP = "(|(&(objectClass=group)(mail=%s)(mail=*@domain01.dom))(&(objectClass=gr
 class Slapd:
     """Started on loopback, on a port and in a folder of its own."""
 
-    def __init__(self):
-        self.folder = harness.temporary_folder()
+    def __init__(self, more=""):
+        """`more` are entries beside the platform's, in LDIF."""
+        self.folder, self.options = harness.temporary_folder(), {}
         self.port = harness.free_port()
         (self.folder / "db").mkdir()
         configuration = self.folder / "slapd.conf"
@@ -33,7 +35,9 @@ class Slapd:
         for mark, value in {"@DATA@": DATA, "@FOLDER@": self.folder, "@TLS@": ""}.items():
             text = text.replace(mark, str(value))
         configuration.write_text(text)
-        subprocess.run([tool("slapadd"), "-q", "-f", configuration, "-l", DATA / "directory.ldif"], check=True, timeout=60)
+        entries = self.folder / "all.ldif"
+        entries.write_text((DATA / "directory.ldif").read_text() + "\n\n" + more)
+        subprocess.run([tool("slapadd"), "-q", "-f", configuration, "-l", entries], check=True, timeout=60)
         self.url = f"ldap://127.0.0.1:{self.port}"
         command = [tool("slapd"), "-d", "0", "-h", self.url + "/", "-f", configuration]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -57,6 +61,12 @@ class Slapd:
         self.process.kill()
         self.process.wait()
 
+    def described(self, **options):
+        """The same directory, for a node that describes it in another way."""
+        other = copy.copy(self)
+        other.options = options
+        return other
+
     def table(self, folder, **more):
         """The `[[ldap]]` that describes it."""
         password = folder / "ldap.password"
@@ -65,12 +75,13 @@ class Slapd:
             "servers": [self.url], "base": BASE, "bind_dn": BIND_DN, "bind_password_file": str(password),
             "login_filter": PERSON, "recipient_filter": RECIPIENT, "group_filter": GROUP,
             "attributes": f"sAMAccountName=home={folder}/mail/%1M$/%2.1M$/%$,=quota_rule=*:bytes=%{{ldap:info}}",
+            "operation_timeout": "3s", "answer_timeout": "1s",
         }
-        return harness.table("[[ldap]]", options | more)
+        return harness.table("[[ldap]]", options | self.options | more)
 
 
-def tool(name):
-    """The server's programs lie where an ordinary user's path does not lead."""
+def tool(name, packages="slapd ldap-utils"):
+    """A server's programs lie where an ordinary user's path does not lead."""
     found = shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
-    assert found, f"{name} is missing: install the Debian packages slapd and ldap-utils"
+    assert found, f"{name} is missing: install the Debian packages {packages}"
     return found

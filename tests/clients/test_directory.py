@@ -2,10 +2,12 @@
 
 import hashlib
 import imaplib
+import json
 import smtplib
 
 import harness
 import messages
+import slapd
 from harness import Case, eventually
 from slapd import USER_PASSWORD, Slapd
 
@@ -25,7 +27,9 @@ class Directory(Case):
 
     def subjects(self, login):
         client = self.imap(login)
-        client.select("INBOX", readonly=True)
+        _, (count,) = client.select("INBOX", readonly=True)
+        if count == b"0":
+            return []
         _, data = client.fetch("1:*", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
         client.logout()
         return [item[1].decode().removeprefix("Subject: ").strip() for item in data if isinstance(item, tuple)]
@@ -100,6 +104,79 @@ class Directory(Case):
             self.assertIn(part, said)
         code, said, _ = self.asked("address", "explain", "nosuch@domain01.dom")
         self.assertEqual((code, "unknown" in said), (1, True))
+
+
+    def test_a_login_is_explained_step_by_step(self):
+        code, said, _ = self.asked("auth", "test", "usuario01", "--explain", password="wrong")
+        self.assertEqual(code, 1)
+        for part in ["the password file is asked", "login_filter: (|(&(sAMAccountName=usuario01)", f"below {slapd.BASE}", "found cn=Usuario Uno",
+                     "bound as cn=Usuario Uno", "result 49", "which means: wrong password"]:
+            self.assertIn(part.lower(), said.lower())
+        self.assertIn("found nobody", self.asked("auth", "test", "nosuch", "--explain", password="x")[1])
+        self.assertIn("the account is disabled; nothing is bound", self.asked("auth", "test", "usuario07", "--explain", password="x")[1])
+        self.assertIn("result 0", self.asked("auth", "test", "usuario01", "--explain", password=USER_PASSWORD)[1])
+
+    def test_all_accounts_are_listed_with_their_source(self):
+        code, said, errors = self.asked("user", "list", "--json")
+        self.assertEqual(code, 0, errors)
+        rows = {row["name"]: row for row in map(json.loads, said.splitlines())}
+        self.assertEqual(rows["usuario01"]["source"], self.slapd.url)
+        self.assertEqual(rows["usuario01"]["storage"], 1 << 30)
+        self.assertIn("disabled", rows["usuario07"]["closed"])
+        self.assertEqual(rows["user001@example.test"]["source"], "password file")
+
+    def test_check_tries_the_servers_and_says_what_to_do(self):
+        good = self.server.configuration.read_text()
+        file = self.server.folder / "checked.toml"
+
+        def check(*changes, options=()):
+            text = good
+            for old, new in changes:
+                self.assertIn(old, text)
+                text = text.replace(old, new)
+            file.write_text(text)
+            result = harness.tepui("check", "--config", file, *options)
+            return result.returncode, result.stdout
+
+        code, said = check()
+        self.assertEqual(code, 0, said)
+        for part in ["120 accounts", "resolve", "without TLS", f"as {slapd.BIND_DN}", "group_filter", "was answered in"]:
+            self.assertIn(part, said)
+        (self.server.folder / "wrong.password").write_text("wrong")
+        for change, part in [
+            ((self.slapd.url, f"ldap://127.0.0.1:{harness.free_port()}"), "nothing listens there"),
+            ((self.slapd.url, "ldap://nosuch.invalid"), "correct the name in `servers`"),
+            (("ldap.password", "wrong.password"), "correct `bind_dn` or what is in `bind_password_file`"),
+            ((f'base = "{slapd.BASE}"', 'base = "dc=nosuch"'), "dc=nosuch"),
+            ((self.slapd.url, f"ldap://127.0.0.1:{self.server.port('imap')}"), "FAILED"),
+            (('"users"', '"nosuch"'), "tepui user add"),
+        ]:
+            code, said = check(change)
+            self.assertEqual(code, 1, said)
+            self.assertIn(part, said)
+        code, said = check((self.slapd.url, "ldap://nosuch.invalid"), options=["--offline"])
+        self.assertEqual(code, 0, said)
+        code, said = check((self.slapd.url, "ldap://nosuch.invalid"), options=["--json"])
+        told = json.loads(said)
+        self.assertEqual((code, told["good"], told["examined"][1]["steps"][0]["step"]), (1, False, "resolve"))
+
+    def test_check_warns_of_wide_trusted_networks(self):
+        file = self.server.folder / "wide.toml"
+        trusted = harness.table("[[trusted]]", {"networks": ["0.0.0.0/0"], "listeners": ["imap"]})
+        file.write_text(self.server.configuration.read_text() + trusted)
+        result = harness.tepui("check", "--offline", "--config", file)
+        self.assertEqual(result.returncode, 0)
+        self.assertIn("0.0.0.0/0 is wide", result.stdout)
+
+    def test_a_trusted_network_opens_no_account_that_is_closed(self):
+        # As recorded of the original, port 144 lets in 127.0.0.1 with any password; there, disabled accounts too.
+        server = self.node(directory=self.slapd, domains=["domain01.dom", "domain02.dom"], hop=harness.HERE,
+                           trusted={"networks": ["127.0.0.1"], "listeners": ["imaps"]})
+        connect = lambda: imaplib.IMAP4_SSL("127.0.0.1", server.port("imaps"), ssl_context=server.tls(), timeout=harness.WAIT_PATIENCE)
+        connect().login("usuario01", "bad")
+        for login in ["usuario07", "nosuch"]:
+            with self.assertRaises(imaplib.IMAP4.error):
+                connect().login(login, "bad")
 
 
 class Down(Case):
