@@ -117,6 +117,50 @@ class DovecotNode(Process):
         return self.ports["LMTP"]
 
 
+class UniqueIds(Case):
+    """POP3 clients that leave mail on the server know it by its unique-ids: both servers tell the same ones."""
+
+    ACCOUNT = ACCOUNTS[0]
+    FORMATS = ["%08Xu%08Xv", "%f", "%g", "%XUv.%05u", "%-4.2f%u", "%Mf", "100%%%Rv-%u"]
+
+    def test_both_servers_tell_the_same_unique_ids(self):
+        folder = harness.temporary_folder()
+        folder.chmod(0o777)
+        for number, format in enumerate(self.FORMATS):
+            with self.subTest(format):
+                tree = folder / str(number)
+                tree.mkdir()
+                tree.chmod(0o777)
+                told = self.told(DovecotNode(tree), f"pop3_uidl_format = {format}\npop3_save_uidl = no\n", tree)
+                self.assertEqual(self.told(TepuiNode("one", tree), f'pop3_uidl_format = "{format}"', tree), told)
+                # What Dovecot saves comes before any format.
+                saved = self.told(DovecotNode(tree), f"pop3_uidl_format = {format}\npop3_save_uidl = yes\n", tree)
+                self.assertEqual(saved, told)
+                self.assertEqual(self.told(TepuiNode("one", tree), 'pop3_uidl_format = "%v-%u"', tree), told)
+
+    def told(self, server, settings, tree):
+        if isinstance(server, DovecotNode):
+            configuration = server.folder / "dovecot.conf"
+            configuration.write_text(configuration.read_text() + settings)
+            subprocess.run(["chown", "-R", "nobody:nogroup", tree], check=True)
+        else:
+            configuration = server.configuration
+            configuration.write_text(configuration.read_text().replace("[mailboxes]", f"[mailboxes]\n{settings}"))
+        server.start()
+        try:
+            if not any(tree.rglob("dovecot-uidlist")):
+                with smtplib.LMTP("127.0.0.1", server.lmtp_port()) as client:
+                    for number in range(3):
+                        client.sendmail("a@example.test", [self.ACCOUNT], f"Subject: {number}\r\n\r\n{BODY.format(number)}")
+            client = server.open_pop3(self.ACCOUNT)
+            told = client.uidl()[1]
+            client.quit()
+        finally:
+            server.kill()
+        self.assertEqual(len(told), 3)
+        return told
+
+
 class Ledger:
     """What was acknowledged. Every message is known by its subject."""
 

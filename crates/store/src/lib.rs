@@ -44,7 +44,7 @@ pub use inventory::{Inventory, Stored};
 pub use journal::Vanished;
 pub use listing::Listed;
 pub use location::{BadLocation, Location};
-pub use mailbox::{Access, Copied, Facts, FlagChange, How, Mailbox, Watch};
+pub use mailbox::{Access, Copied, Facts, FlagChange, How, Listing, Mailbox, Watch};
 pub use message::Message;
 pub use quota::{
     Amount, Crossing, Direction, QuotaFile, QuotaSettings, QuotaState, Resource, Threshold, begin_quota_life,

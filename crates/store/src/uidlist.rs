@@ -43,6 +43,13 @@ pub(crate) struct Entry<'a> {
     pub(crate) base: &'a [u8],
 }
 
+impl<'a> Entry<'a> {
+    /// The value of a field: `W` size with CR LF, `P` saved unique-id of POP3, `G` GUID, `O` order of POP3.
+    pub(crate) fn field(&self, key: u8) -> Option<&'a [u8]> {
+        self.fields.split(|&byte| byte == b' ').find_map(|field| field.strip_prefix(&[key]))
+    }
+}
+
 /// What a file says.
 #[derive(Debug)]
 pub(crate) struct Parsed<'a> {
@@ -227,6 +234,15 @@ mod tests {
         let parsed = Uidlist::parse(content).unwrap();
         assert!(parsed.appendable);
         assert_eq!(parsed.list.encode(), content);
+    }
+
+    #[test]
+    fn fields_are_found_by_their_letter() {
+        let content = b"3 V7 N9\n1 W165 PUID17-P2 O3 :one,S=1\n2 P :two\n3 :three Pno\n";
+        let list = Uidlist::parse(content).unwrap().list;
+        let fields = |key| list.entries.iter().map(|entry| entry.field(key)).collect::<Vec<_>>();
+        assert_eq!(fields(b'P'), [Some(&b"UID17-P2"[..]), Some(b""), None]);
+        assert_eq!(fields(b'O'), [Some(&b"3"[..]), None, None]);
     }
 
     #[test]

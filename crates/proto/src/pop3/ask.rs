@@ -1,7 +1,8 @@
 //! What a POP3 session asks the house, and what the house answers.
 
-use mail::{Uid, UidValidity};
+use mail::Uid;
 
+use super::unique_id::UniqueIds;
 use crate::sasl::{self, Credentials};
 
 /// The most octets that one `Read` asks for.
@@ -27,7 +28,7 @@ pub enum Ask {
 pub enum Answer {
     Done,
     Sasl(sasl::Answer),
-    Maildrop { drops: Vec<Drop>, uid_validity: UidValidity },
+    Maildrop { drops: Vec<Drop>, unique_ids: UniqueIds },
     Bytes(Vec<u8>),
     Refused(Refusal),
 }

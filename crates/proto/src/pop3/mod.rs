@@ -2,14 +2,16 @@
 //! codes that tell a wrong password from a broken system (RFC 3206).
 //!
 //! `profile`: how a server is set up. `command`: what a client may say. `response`: every text we say. `server`: the
-//! machine. POP3 does not know where messages lie: it asks (`ask`).
+//! machine. `unique_id`: what UIDL tells. POP3 does not know where messages lie: it asks (`ask`).
 
 pub mod ask;
 pub mod command;
 pub mod profile;
 pub mod response;
 pub mod server;
+pub mod unique_id;
 
 pub use ask::{Answer, Ask, Drop, Refusal};
 pub use profile::{Limits, Profile, Tls};
 pub use server::Server;
+pub use unique_id::{UniqueIdFormat, UniqueIds};

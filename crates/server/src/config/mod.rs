@@ -22,7 +22,7 @@ pub use ldap::{BadOption, LdapSettings};
 pub use settings::{
     ClientCertificates, DirectorySettings, GssapiSettings, Limits, Listener, LogFormat, LogSettings, MailboxSettings,
     NextHop, OauthCheck, OauthSettings, Protocol, QueueSettings, QuotaSettings, Role, Route, RouteTls, Settings,
-    TlsFiles, TlsMode, TrustedSettings, Warning, WhenFull,
+    TlsFiles, TlsMode, TrustedSettings, UniqueIdSettings, Warning, WhenFull,
 };
 pub use units::{parse_duration, show_duration, show_size};
 

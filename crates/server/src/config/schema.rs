@@ -456,6 +456,18 @@ pub const TABLES: &[Table] = &[
                 "Where an account's mail lies, as Dovecot's `mail_location`: `maildir:` and the Maildir, then `LAYOUT=fs`, `INBOX=`, `CONTROL=`, `INDEX=` and `UTF-8` as needed, with `:` between them. `~` and `%h` are the home; `%u`, `%n` and `%d` are as in `home`.",
             ),
             with(
+                "pop3_uidl_format",
+                Kind::Text,
+                "\"%08Xu%08Xv\"",
+                "How POP3 makes its unique-ids (UIDL), as Dovecot's setting of this name: `%u` UID, `%v` UIDVALIDITY, `%f` the file's name, `%g` GUID, each with Dovecot's widths and the modifiers `L`, `U`, `X`, `R`, `M` and `T`. A unique-id that Dovecot saved with a message comes first. A change makes clients that leave their mail on the server fetch it again.",
+            ),
+            with(
+                "pop3_uidl_duplicates",
+                Kind::Choice(&["allow", "rename"]),
+                "\"allow\"",
+                "Several messages of one unique-id: `allow` tells it for each of them, `rename` puts `-2`, `-3` and so on behind it.",
+            ),
+            with(
                 "poll",
                 Kind::Duration,
                 "\"5s\"",

@@ -8,6 +8,7 @@ use std::time::Duration;
 use directory::lockout::Rules;
 use directory::passwd_file::Network;
 use mail::{Domain, Quota};
+use proto::pop3::UniqueIdFormat;
 use proto::sasl::Mechanism;
 
 use super::ldap::LdapSettings;
@@ -113,10 +114,18 @@ pub struct MailboxSettings {
     /// With `%u`, `%n` and `%d` in it.
     pub home: PathBuf,
     pub location: store::Location,
+    pub unique_ids: UniqueIdSettings,
     pub poll: Duration,
     pub lock_wait: Duration,
     pub index: PathBuf,
     pub index_size: u64,
+}
+
+/// What POP3's UIDL tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UniqueIdSettings {
+    pub format: Arc<UniqueIdFormat>,
+    pub rename_duplicates: bool,
 }
 
 /// What becomes of a message for somebody who has no room.

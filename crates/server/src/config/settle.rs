@@ -7,6 +7,8 @@ use directory::ldap::HomeRoots;
 use directory::lockout::Rules;
 use directory::passwd_file::Network;
 use mail::Domain;
+use proto::pop3::UniqueIdFormat;
+use proto::pop3::unique_id::BadFormat;
 use proto::sasl::Mechanism;
 
 use super::Mistake;
@@ -15,7 +17,7 @@ use super::quota;
 use super::settings::{
     ClientCertificates, DirectorySettings, GssapiSettings, Limits, Listener, LogFormat, LogSettings, MailboxSettings,
     OauthCheck, OauthSettings, PROTOCOLS, Protocol, QueueSettings, Role, Route, RouteTls, Settings, TlsFiles, TlsMode,
-    TrustedSettings,
+    TrustedSettings, UniqueIdSettings,
 };
 use super::written::{Written, WrittenTable};
 use crate::certificate::UserField;
@@ -359,9 +361,16 @@ impl<'a> Settler<'a> {
                 self.mistake(table.place("location"), error.to_string(), "write it as Dovecot's mail_location");
                 store::Location::default()
             });
+        let format = table.text("pop3_uidl_format").unwrap_or_default().parse().unwrap_or_else(|error: BadFormat| {
+            let help = "write it as Dovecot's pop3_uidl_format";
+            self.mistake(table.place("pop3_uidl_format"), error.to_string(), help);
+            UniqueIdFormat::default()
+        });
+        let rename_duplicates = table.text("pop3_uidl_duplicates") == Some("rename");
         MailboxSettings {
             home,
             location,
+            unique_ids: UniqueIdSettings { format: format.into(), rename_duplicates },
             poll: table.duration("poll"),
             lock_wait: table.duration("lock_wait"),
             index: self.folder.join(index),

@@ -100,6 +100,15 @@ fn the_empty_file_and_junk_are_told_without_a_panic() {
 }
 
 #[test]
+fn a_format_of_unique_ids_that_dovecot_would_not_take_is_a_mistake() {
+    let with = |format: &str| GOOD.replace("[mailboxes]", &format!("[mailboxes]\npop3_uidl_format = \"{format}\""));
+    assert!(mistakes_of(&with("%f")).is_empty());
+    let found = mistakes_of(&with("%m"));
+    assert_eq!(found, ["`%m` is of mboxes only; for a Maildir Dovecot knows none either"]);
+    assert_eq!(mistakes_of(&with("constant")), ["has no variable in it: all messages would have one unique-id"]);
+}
+
+#[test]
 fn the_reference_page_is_made_from_the_schema() {
     let page = include_str!("../../../../docs/reference/configuration.md");
     assert!(page == reference::markdown(), "run `cargo run -- check --reference > docs/reference/configuration.md`");

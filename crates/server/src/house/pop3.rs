@@ -6,11 +6,13 @@ use directory::chain::LogIn;
 use mail::digest::{Fields, Want};
 use mail::flags::{FlagChange, How};
 use mail::{Flags, MailboxName, Uid};
+use proto::pop3::UniqueIds;
 use proto::pop3::ask::{Answer, Ask, Drop, Refusal};
 use store::{Access, Mailbox, Right, Rights, Viewer};
 
 use super::imap::room::read_exactly;
 use super::{Guest, blocking};
+use crate::config::UniqueIdSettings;
 use crate::driver::House;
 
 /// The house of one POP3 session.
@@ -51,6 +53,8 @@ impl Pop3House {
 
     async fn open(&mut self) -> Answer {
         let Some((account, viewer)) = self.account.clone() else { return Answer::Refused(Refusal::Permanent) };
+        let live = self.guest.node.live();
+        let UniqueIdSettings { format, rename_duplicates } = live.settings.mailboxes.unique_ids.clone();
         let opened = blocking(move || {
             let rights = account.rights(&MailboxName::inbox(), &viewer)?;
             if !rights.has(Right::Read) {
@@ -67,13 +71,18 @@ impl Pop3House {
                 drops.extend(found.digests.iter().map(|digest| Drop { uid: digest.uid, size: digest.size }));
                 rest = rest.get(found.looked_at.max(1)..).unwrap_or_default();
             }
-            Ok(Some((mailbox, rights, drops, snapshot.uid_validity)))
+            let mut unique_ids = UniqueIds::new(format, snapshot.uid_validity);
+            name_by_list(&mailbox, &mut unique_ids)?;
+            if rename_duplicates {
+                unique_ids.rename_duplicates(drops.iter().map(|drop| drop.uid));
+            }
+            Ok(Some((mailbox, rights, drops, unique_ids)))
         });
         match opened.await {
             Ok(None) => Answer::Refused(Refusal::Permanent),
-            Ok(Some((mailbox, rights, drops, uid_validity))) => {
+            Ok(Some((mailbox, rights, drops, unique_ids))) => {
                 self.maildrop = Some(Box::new(Maildrop { mailbox, rights, message: None }));
-                Answer::Maildrop { drops, uid_validity }
+                Answer::Maildrop { drops, unique_ids }
             }
             Err(error) => self.refuse(&error),
         }
@@ -106,6 +115,20 @@ impl Pop3House {
         }
         Answer::Refused(refusal)
     }
+}
+
+/// What another server saved for the clients comes first; then what the format makes of names.
+fn name_by_list(mailbox: &Mailbox, unique_ids: &mut UniqueIds) -> store::Result<()> {
+    let wants_names = unique_ids.wants_names();
+    if !wants_names && !mailbox.has_saved_unique_ids()? {
+        return Ok(());
+    }
+    mailbox.each_listed(|listing| {
+        let told = listing.unique_id.is_some_and(|saved| unique_ids.give(listing.uid, saved));
+        if !told && wants_names {
+            unique_ids.make(listing.uid, listing.base, listing.guid);
+        }
+    })
 }
 
 impl Maildrop {

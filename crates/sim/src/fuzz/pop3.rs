@@ -1,7 +1,7 @@
 //! The POP3 server among clients that send anything.
 
 use mail::{Uid, UidValidity};
-use proto::pop3::{Answer, Ask, Drop, Limits, Profile, Refusal, Server, Tls};
+use proto::pop3::{Answer, Ask, Drop, Limits, Profile, Refusal, Server, Tls, UniqueIdFormat, UniqueIds};
 
 use proto::sasl::{Mechanism, Offers};
 
@@ -48,7 +48,9 @@ impl House<Server> for Watch {
             }
             Ask::Open => {
                 self.logged_in = true;
-                Answer::Maildrop { drops: drops(), uid_validity: UidValidity::new(7).expect("not zero") }
+                let format = UniqueIdFormat::default().into();
+                let unique_ids = UniqueIds::new(format, UidValidity::new(7).expect("not zero"));
+                Answer::Maildrop { drops: drops(), unique_ids }
             }
             Ask::Read { uid, offset, length } => {
                 assert!(self.logged_in && *length > 0);

@@ -1,10 +1,10 @@
 //! POP3 servers on stage.
 //!
 //! Settings: those of `logins`, `tls=off|offered|on`, `login-in-clear`, `bad=N`, `failures=N`.
-//! Answers: `done`, `keys …`, `maildrop VALIDITY UID:SIZE …`, `bytes TEXT`, `refused auth|temporary|permanent|in-use|gone`.
+//! Answers: `done`, `keys …`, `maildrop VALIDITY UID:SIZE[:UNIQUE-ID] …`, `bytes TEXT`, `refused auth|temporary|permanent|in-use|gone`.
 
 use mail::{Uid, UidValidity};
-use proto::pop3::{Answer, Ask, Drop, Profile, Refusal, Server, Tls};
+use proto::pop3::{Answer, Ask, Drop, Profile, Refusal, Server, Tls, UniqueIdFormat, UniqueIds};
 
 use super::logins::{Logins, sasl_answer, show_credentials, show_sasl};
 use super::words::{number, settings};
@@ -71,11 +71,18 @@ fn uids(uids: &[Uid]) -> String {
 fn maildrop(text: &str) -> Option<Answer> {
     let mut words = text.split_ascii_whitespace();
     let uid_validity = UidValidity::new(words.next()?.parse().ok()?)?;
+    let mut unique_ids = UniqueIds::new(UniqueIdFormat::default().into(), uid_validity);
     let drop = |word: &str| {
-        let (uid, size) = word.split_once(':')?;
-        Some(Drop { uid: Uid::new(uid.parse().ok()?)?, size: size.parse().ok()? })
+        let mut parts = word.splitn(3, ':');
+        let uid = Uid::new(parts.next()?.parse().ok()?)?;
+        let size = parts.next()?.parse().ok()?;
+        if let Some(saved) = parts.next() {
+            unique_ids.give(uid, saved).then_some(())?;
+        }
+        Some(Drop { uid, size })
     };
-    Some(Answer::Maildrop { drops: words.map(drop).collect::<Option<_>>()?, uid_validity })
+    let drops = words.map(drop).collect::<Option<_>>()?;
+    Some(Answer::Maildrop { drops, unique_ids })
 }
 
 fn refusal(word: &str) -> Option<Refusal> {

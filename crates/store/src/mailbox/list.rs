@@ -10,8 +10,23 @@ use super::view::{Found, Work};
 use crate::file_name::{self, Base};
 use crate::folder::UIDLIST;
 use crate::names::Names;
-use crate::uidlist::{Head, Parsed, Uidlist};
+use crate::uidlist::{Entry, Head, Parsed, Uidlist};
 use crate::{Error, Result, uid_validity};
+
+/// Fields of a line of the list.
+const UNIQUE_ID: u8 = b'P';
+const GUID: u8 = b'G';
+
+/// What the list of UIDs says of a message. Octets that are not UTF-8 are replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listing<'a> {
+    pub uid: Uid,
+    /// Of its file's name, without the flags.
+    pub base: &'a str,
+    pub guid: &'a str,
+    /// What POP3 clients know it by, where that was saved.
+    pub unique_id: Option<&'a str>,
+}
 
 impl Mailbox {
     pub(super) fn read_list(&self, work: &mut Work) -> Result<()> {
@@ -23,9 +38,36 @@ impl Mailbox {
         }
         work.list_appendable = parsed.as_ref().is_some_and(|parsed| parsed.appendable);
         work.names = parsed.as_ref().map(|parsed| names(&parsed.list)).unwrap_or_default();
+        let saved = |entry: &Entry<'_>| entry.field(UNIQUE_ID).is_some();
+        work.list_saves_unique_ids = parsed.as_ref().is_some_and(|parsed| parsed.list.entries.iter().any(saved));
         work.list = parsed.map(|parsed| parsed.list.head);
         if let Some(validity) = validity {
             self.identity.get_or_init(|| validity);
+        }
+        Ok(())
+    }
+
+    /// Whether some message of this mailbox has a unique-id that another server saved for POP3.
+    pub fn has_saved_unique_ids(&self) -> Result<bool> {
+        self.with_work(|work| Ok(work.list_saves_unique_ids))
+    }
+
+    /// Reads, for POP3, what the list says of each message that is there or was there not long ago.
+    pub fn each_listed(&self, mut each: impl FnMut(&Listing<'_>)) -> Result<()> {
+        let content = self.folder.read(UIDLIST)?.unwrap_or_default();
+        let Some(Parsed { list, .. }) = Uidlist::parse(&content) else { return Err(Error::NoSuchMailbox) };
+        for entry in &list.entries {
+            let text = |octets: &'_ [u8]| String::from_utf8_lossy(octets).into_owned();
+            let base = text(entry.base);
+            let guid = entry.field(GUID).filter(|guid| !guid.is_empty()).map(text);
+            // Dovecot leaves out a unique-id that is the base of the file's name.
+            let saved = entry.field(UNIQUE_ID).map(|saved| if saved.is_empty() { base.clone() } else { text(saved) });
+            each(&Listing {
+                uid: entry.uid,
+                base: &base,
+                guid: guid.as_deref().unwrap_or(&base),
+                unique_id: saved.as_deref(),
+            });
         }
         Ok(())
     }

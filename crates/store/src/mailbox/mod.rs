@@ -26,6 +26,7 @@ use mail::date::DateTime;
 pub use mail::flags::{FlagChange, How};
 use mail::{Keywords, MailboxName, ModSeq, Rows, Snapshot, Uid, UidValidity};
 
+pub use self::list::Listing;
 use self::view::Work;
 pub use self::watch::Watch;
 use self::watch::Watchers;

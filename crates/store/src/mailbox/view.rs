@@ -22,6 +22,7 @@ pub(super) struct Work {
     pub(super) list: Option<Head>,
     pub(super) list_stamp: Option<Stamp>,
     pub(super) list_appendable: bool,
+    pub(super) list_saves_unique_ids: bool,
     pub(super) table: KeywordTable,
     pub(super) table_stamp: Option<Stamp>,
     pub(super) new: Scanned,

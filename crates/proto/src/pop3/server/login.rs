@@ -136,8 +136,8 @@ impl Server {
 
     pub(super) fn open_answered(&mut self, answer: Answer) {
         match answer {
-            Answer::Maildrop { drops, uid_validity } => {
-                self.maildrop = Some(Box::new(Maildrop::new(drops, uid_validity)));
+            Answer::Maildrop { drops, unique_ids } => {
+                self.maildrop = Some(Box::new(Maildrop::new(drops, unique_ids)));
                 self.login_failures = 0;
                 self.channel = None;
                 self.say(&response::ok("Logged in."));

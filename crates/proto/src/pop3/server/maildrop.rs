@@ -4,18 +4,19 @@
 
 use std::fmt::Write;
 
-use mail::{Uid, UidValidity};
+use mail::Uid;
 
 use super::{Pending, Phase, Server, refusal_in};
 use crate::pop3::ask::{Answer, Ask, Drop, Refusal};
 use crate::pop3::response;
+use crate::pop3::unique_id::UniqueIds;
 use crate::session::Next;
 
 /// The messages and what the client has done to them.
 #[derive(Debug)]
 pub(super) struct Maildrop {
     rows: Vec<Row>,
-    uid_validity: UidValidity,
+    unique_ids: UniqueIds,
 }
 
 #[derive(Debug)]
@@ -55,9 +56,9 @@ impl Absent {
 }
 
 impl Maildrop {
-    pub(super) fn new(drops: Vec<Drop>, uid_validity: UidValidity) -> Maildrop {
+    pub(super) fn new(drops: Vec<Drop>, unique_ids: UniqueIds) -> Maildrop {
         let rows = drops.into_iter().map(|drop| Row { drop, deleted: false, seen: false }).collect();
-        Maildrop { rows, uid_validity }
+        Maildrop { rows, unique_ids }
     }
 
     fn row(&mut self, number: u32) -> Result<&mut Row, Absent> {
@@ -77,17 +78,11 @@ impl Maildrop {
         self.rows.iter().filter(|row| wanted(row)).map(|row| row.drop.uid).collect()
     }
 
-    /// RFC 1939 §7: a unique-id is 1 to 70 printable characters and stays for ever. UID and UIDVALIDITY in hexadecimal digits,
-    /// as Dovecot makes them, so that clients do not fetch everything again after a change of server.
-    fn unique_id(&self, row: &Row) -> String {
-        format!("{:08x}{:08x}", row.drop.uid.number(), self.uid_validity.number())
-    }
-
     fn line(&self, kind: List, index: usize) -> Option<String> {
         let row = self.rows.get(index).filter(|row| !row.deleted)?;
         Some(match kind {
             List::Sizes => format!("{} {}", index + 1, row.drop.size),
-            List::Uids => format!("{} {}", index + 1, self.unique_id(row)),
+            List::Uids => format!("{} {}", index + 1, self.unique_ids.of(row.drop.uid)),
         })
     }
 }
