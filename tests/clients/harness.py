@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 import unittest
+import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -278,7 +279,7 @@ class Node(Process):
         return protocol == "admin" or ("outgoing" if protocol == "submission" else "mailbox") in self.roles
 
     def write_configuration(self):
-        text = table("[node]", {"name": "mail.example.test", "roles": self.roles, "state": "state"})
+        text = table("[node]", {"name": "mail.example.test", "roles": self.roles, "state": "state"} | self.tables.get("[node]", {}))
         for name, (protocol, tls) in self.listeners.items():
             text += table("[[listener]]", {"protocol": protocol, "address": f"127.0.0.1:{self.port(name)}", "tls": tls, "name": name})
         text += table("[domains]", {"local": self.domains})
@@ -286,11 +287,11 @@ class Node(Process):
         for domain, port in [*own, *self.routes]:
             text += table("[[route]]", {"domain": domain, "to": f"[127.0.0.1]:{port}"})
         more = self.tables.get
-        text += table("[directory]", {"password_file": "users"} | more("[directory]", {})) + table("[mailboxes]", {"home": "mail/%d/%n", "poll": "1s"})
+        text += table("[directory]", {"password_file": "users"} | more("[directory]", {})) + table("[mailboxes]", {"home": "mail/%d/%n", "poll": "1s"} | more("[mailboxes]", {}))
         text += self.directory.table(self.folder) if self.directory else ""
         text += table("[lockout]", self.lockout) + (table("[[trusted]]", self.trusted) if self.trusted else "")
         text += table("[queue]", self.queue_settings) + table("[tls]", {"certificate": "certificate.pem", "key": "key.pem"} | more("[tls]", {}))
-        for name in ("[oauth]", "[gssapi]"):
+        for name in ("[oauth]", "[gssapi]", "[hints]"):
             text += table(name, self.tables[name]) if name in self.tables else ""
         text += table("[quota]", more("[quota]", {})) + "".join(table("[[quota_warning]]", row) for row in more("[[quota_warning]]", []))
         text += table("[limits]", self.limits) + table("[log]", {"level": self.level})
@@ -361,6 +362,13 @@ class Node(Process):
         if check and result.returncode != 0:
             raise AssertionError(f"queue {arguments}: {result.stderr}")
         return result
+
+    def status(self):
+        """What the admin listener says of the node."""
+        token = (self.folder / "state/admin.token").read_text().strip()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port('admin')}/status", headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(request, timeout=WAIT_PATIENCE) as answer:
+            return json.load(answer)
 
     def auth_failures(self, *arguments):
         """What `tepui auth failures` says."""

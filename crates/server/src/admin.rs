@@ -20,6 +20,7 @@ use mail::QueueId;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
+use crate::hints::HintCounts;
 use crate::node::Node;
 
 /// The token's file, below the state folder.
@@ -112,6 +113,8 @@ pub struct Status {
     pub uptime: u64,
     pub connections: usize,
     pub queued: usize,
+    /// What became of hints since the start, where there is a `[hints]`.
+    pub hints: Option<HintCounts>,
 }
 
 async fn status(State(node): State<Arc<Node>>) -> Json<Status> {
@@ -122,6 +125,7 @@ async fn status(State(node): State<Arc<Node>>) -> Json<Status> {
         uptime,
         connections: node.connections.count(),
         queued: node.outgoing.len(),
+        hints: node.hints.as_ref().map(|hints| hints.counts.shown()),
     })
 }
 

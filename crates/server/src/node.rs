@@ -6,17 +6,17 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
-use directory::chain::Directory;
+use directory::chain::{Directory, NoRandomNumbers};
 use directory::passwd_file::MadeUp;
 use disk::{Disk, RealDisk};
 use proto::sasl::Offers;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use store::Store;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -24,6 +24,7 @@ use crate::config::{Listener, Protocol, Settings};
 use crate::connections::Connections;
 use crate::deliver::Outgoing;
 use crate::gssapi::{self, NoCredentials};
+use crate::hints::{self, Hints};
 use crate::ids::Ids;
 use crate::logins::Logins;
 use crate::secret::{self, SecretError};
@@ -44,6 +45,7 @@ pub struct Node {
     pub(crate) ids: Ids,
     quota_life: String,
     pub(crate) logins: Logins,
+    pub(crate) hints: Option<Arc<Hints>>,
     pub started: SystemTime,
 }
 
@@ -74,6 +76,10 @@ pub enum StartError {
     Gssapi(#[from] NoCredentials),
     #[error("[directory] `secret_file`: {0}")]
     Secret(#[from] SecretError),
+    #[error("[hints] `secret_file`: {0}")]
+    HintSecret(SecretError),
+    #[error("[hints] `listen`: {address}: {source}")]
+    HintSocket { address: SocketAddr, source: io::Error },
     #[error("queue: {0}")]
     Queue(#[from] queue::Error),
     #[error("disk: {0}")]
@@ -179,17 +185,24 @@ pub struct Running {
 pub async fn start(settings: Settings) -> Result<Running, StartError> {
     raise_open_files();
     let sockets = bind_all(&settings.listeners, |_| false).await?;
+    let hint_socket = bind_hints(&settings).await?;
     let disk: Arc<dyn Disk> = Arc::new(RealDisk::new()?);
     let seen = changed_files::look(&*disk, &settings);
     let live = Live::load(settings, &*disk)?;
     let (node, admin_token) = crate::house::blocking(move || open(live, disk)).await?;
     let (stopping, stop) = watch::channel(false);
-    let background = vec![
+    let mut background = vec![
         tokio::spawn(deliver::run(node.clone(), stop)),
         tokio::spawn(sweep_index(node.clone())),
         tokio::spawn(changed_files::run(node.clone(), seen)),
         tokio::spawn(quota::tend(node.clone())),
     ];
+    if let Some(((hints, socket), settings)) =
+        node.hints.clone().zip(hint_socket).zip(node.live().settings.hints.clone())
+    {
+        tracing::info!(address = %settings.listen, "listening for hints");
+        background.push(tokio::spawn(hints::run(hints, socket, settings)));
+    }
     let running = Running { node, stopping, listeners: Mutex::default(), background, admin_token };
     running.serve(sockets);
     Ok(running)
@@ -216,8 +229,12 @@ fn open(live: Live, disk: Arc<dyn Disk>) -> Result<(Arc<Node>, String), StartErr
     let outgoing = Outgoing::open(disk.clone(), settings)?;
     let life = store::begin_quota_life(&*disk, &quota::life_file(&settings.state), &settings.name)?;
     let mailboxes = store::Settings { quota: quota::settings_of(settings, life.clone()), ..store_settings(settings) };
+    let store = Arc::new(Store::new(disk.clone(), mailboxes));
+    let hints =
+        settings.hints.as_ref().map(|settings| open_hints(&*disk, &settings.secret_file, &store)).transpose()?;
     let node = Node {
-        store: Arc::new(Store::new(disk.clone(), mailboxes)),
+        store,
+        hints,
         quota_life: life,
         ids: Ids::new(&settings.name),
         logins: Logins::new().map_err(SourceError::from)?,
@@ -229,6 +246,22 @@ fn open(live: Live, disk: Arc<dyn Disk>) -> Result<(Arc<Node>, String), StartErr
         started: SystemTime::now(),
     };
     Ok((Arc::new(node), admin_token))
+}
+
+/// The hint channel, which hears of every change in the store from now on.
+fn open_hints(disk: &dyn Disk, secret_file: &Path, store: &Store) -> Result<Arc<Hints>, StartError> {
+    let secret = secret::shared(disk, secret_file).map_err(StartError::HintSecret)?;
+    let hints = Hints::new(&secret).ok_or(StartError::HintSecret(NoRandomNumbers.into()))?;
+    let hints = Arc::new(hints);
+    let teller = Arc::clone(&hints);
+    store.on_change(move |home, name| teller.tell(home, name));
+    Ok(hints)
+}
+
+async fn bind_hints(settings: &Settings) -> Result<Option<UdpSocket>, StartError> {
+    let Some(address) = settings.hints.as_ref().map(|hints| hints.listen) else { return Ok(None) };
+    let socket = UdpSocket::bind(address).await.map_err(|source| StartError::HintSocket { address, source })?;
+    Ok(Some(socket))
 }
 
 /// How the mailboxes of a configuration are kept, apart from what only a node has.
@@ -306,6 +339,7 @@ impl Running {
             ("state", old.settings.state == settings.state),
             ("roles", old.settings.roles == settings.roles),
             ("[queue]", old.settings.queue == settings.queue),
+            ("[hints]", old.settings.hints == settings.hints),
             ("[quota]", old.settings.quota == settings.quota),
             ("disk_threads", old.settings.limits.disk_threads == settings.limits.disk_threads),
         ];

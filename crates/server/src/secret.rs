@@ -1,4 +1,6 @@
-//! The secret of which SCRAM's answers for names that nobody has are made: one for all nodes, so that such a name looks the
+//! Secrets that all nodes have in common, each in a file of its own.
+//!
+//! That of `[hints]` proves that a hint comes from a node of ours. The other is the one of which SCRAM's answers for names that nobody has are made: one for all nodes, so that such a name looks the
 //! same on each of them, after restarts and after edits of the password file, as a name that somebody has does.
 //!
 //! It lies in a file of its own, because nothing else is the same on all nodes, secret, and never changed: password files are
@@ -40,6 +42,14 @@ pub enum SecretError {
 /// # Errors
 /// The file cannot be read or made, or holds no secret.
 pub fn made_up(disk: &dyn Disk, file: &Path) -> Result<MadeUp, SecretError> {
+    Ok(MadeUp::of(&shared(disk, file)?))
+}
+
+/// The secret in this file, which is made when it is not there, like [`made_up`].
+///
+/// # Errors
+/// As there.
+pub fn shared(disk: &dyn Disk, file: &Path) -> Result<Vec<u8>, SecretError> {
     let secret = match disk.read(file) {
         Ok(secret) => secret,
         Err(Error::NotFound { .. }) => first(disk, file)?,
@@ -49,7 +59,7 @@ pub fn made_up(disk: &dyn Disk, file: &Path) -> Result<MadeUp, SecretError> {
     if !(LENGTH_MIN..=LENGTH_MAX).contains(&secret.len()) {
         return Err(SecretError::Length { file: file.display().to_string() });
     }
-    Ok(MadeUp::of(secret))
+    Ok(secret.to_owned())
 }
 
 /// A new secret, or that of another node which was faster.
@@ -59,7 +69,7 @@ fn first(disk: &dyn Disk, file: &Path) -> Result<Vec<u8>, SecretError> {
     let secret = random.iter().fold(String::new(), |text, octet| format!("{text}{octet:02x}"));
     match disk::place(disk, file, format!("{secret}\n").as_bytes()) {
         Ok(()) => {
-            tracing::info!(file = %file.display(), "made the secret of SCRAM's made-up answers: all nodes need the same");
+            tracing::info!(file = %file.display(), "made a secret: all nodes need the same");
             Ok(secret.into_bytes())
         }
         Err(Error::Exists { .. }) => Ok(disk.read(file)?),

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use disk::Disk;
 use mail::{Flags, MailboxName, ModSeq, Uid, UidValidity};
 
+use crate::changes::{Changes, Outlet};
 use crate::folder::{self, Folder};
 use crate::index::{Index, MailboxIndex};
 use crate::location::{MailboxPlaces, Places};
@@ -26,6 +27,7 @@ pub struct Store {
     accounts: Arc<Mutex<WeakMap<PathBuf, Account>>>,
     ledgers: Arc<Ledgers>,
     index: Option<Arc<Index>>,
+    changes: Arc<Changes>,
 }
 
 impl Store {
@@ -33,7 +35,8 @@ impl Store {
         let ledgers = Arc::new(Ledgers::new(&*disk, &settings));
         let folder = settings.index.clone();
         let index = folder.map(|folder| Index::new(Arc::clone(&disk), folder, settings.index_size));
-        Store { disk, settings: Arc::new(settings), accounts: Arc::default(), ledgers, index }
+        let (accounts, changes) = (Arc::default(), Arc::default());
+        Store { disk, settings: Arc::new(settings), accounts, ledgers, index, changes }
     }
 
     pub(crate) fn disk(&self) -> &dyn Disk {
@@ -50,6 +53,12 @@ impl Store {
 
     pub(crate) fn ledgers(&self) -> &Ledgers {
         &self.ledgers
+    }
+
+    /// `tell` hears of every change that this process makes durable: the home of the account, and the mailbox. It must not
+    /// wait. To be called once.
+    pub fn on_change(&self, tell: impl Fn(&Path, &MailboxName) + Send + Sync + 'static) {
+        self.changes.listen(Box::new(tell));
     }
 
     /// Keeps what this node remembers of mailboxes within its size. To be called now and then; costs nothing when little
@@ -79,6 +88,7 @@ impl Store {
             places,
             mailboxes: Mutex::default(),
             index: self.index.clone(),
+            outlet: Outlet::new(home, &self.changes),
         });
         account.make_root()?;
         let mut accounts = accounts();
@@ -101,6 +111,7 @@ pub struct Account {
     _ledgers: Arc<Ledgers>,
     mailboxes: Mutex<WeakMap<MailboxName, Mailbox>>,
     index: Option<Arc<Index>>,
+    outlet: Outlet,
 }
 
 /// What STATUS asks for (RFC 3501 §6.3.10, RFC 8438).
@@ -183,12 +194,13 @@ impl Account {
         Deliveries::read(&self.made(name)?)
     }
 
-    /// Tells who has a mailbox open in this process that there may be something new.
-    pub(crate) fn wake(&self, name: &MailboxName) {
+    /// Tells who has a mailbox open, in this process and elsewhere, that there is something new.
+    pub(crate) fn tell(&self, name: &MailboxName) {
         let open = self.mailboxes().find(name);
         if let Some(mailbox) = open {
             mailbox.wake();
         }
+        self.outlet.tell(name);
     }
 
     /// Sessions that have these mailboxes open hear that they are gone.
@@ -276,7 +288,8 @@ impl Account {
         }
         let folder = self.made(name)?;
         let (index, files) = (self.index_of(&folder), self.places.account_files().to_owned());
-        let mailbox = Mailbox::new(name.clone(), folder, files, index).ok_or(Error::NoSuchMailbox)?;
+        let mailbox =
+            Mailbox::new(name.clone(), folder, files, index, self.outlet.clone()).ok_or(Error::NoSuchMailbox)?;
         let mut mailboxes = self.mailboxes();
         if let Some(faster) = mailboxes.find(name).filter(usable) {
             return Ok(faster);

@@ -168,7 +168,7 @@ impl Draft {
             if self.folder.is_still_there()? { Ok(()) } else { Err(Error::NoSuchMailbox) }
         })?;
         self.remember(&base);
-        self.account.wake(&self.mailbox);
+        self.account.tell(&self.mailbox);
         Ok(())
     }
 

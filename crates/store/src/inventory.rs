@@ -169,6 +169,7 @@ impl Account {
         lock.release()?;
         self.ledger.count_again();
         self.retire(|known| known == name);
+        self.tell(name);
         Ok(count)
     }
 }

@@ -8,6 +8,7 @@
 
 mod account;
 mod acl;
+mod changes;
 mod crlf;
 mod draft;
 mod error;
@@ -54,3 +55,4 @@ pub use repair::{Repaired, reindex, repair};
 pub use search::TEXT_SEARCH_MAX;
 pub use settings::{AutoMailbox, Settings, SpecialUse};
 pub use verify::{Finding, Harm, verify};
+pub use weak_map::WeakMap;

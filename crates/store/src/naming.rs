@@ -34,7 +34,9 @@ impl Account {
         folder.complete(true)?;
         self.inherit_acl(name, &folder)?;
         self.change_special_uses(|uses| uses.set(name, special_use))?;
-        self.open(name).map(|_| ())
+        self.open(name)?;
+        self.tell(name);
+        Ok(())
     }
 
     /// Makes what tells that a mailbox is there: of several nodes at once one succeeds.
@@ -77,6 +79,7 @@ impl Account {
             index.forget();
         }
         self.disk.sync_dir(folder.path.parent().unwrap_or(&self.places.mail))?;
+        self.tell(name);
         self.change_special_uses(|uses| uses.set(name, None))?;
         self.tell_acls_if_told()?;
         // The mailbox is gone already; what cannot be swept now is swept by the next delete, ours or Dovecot's.
@@ -153,6 +156,7 @@ impl Account {
         }
         drop(locks);
         self.retire(|known| known == from || known.is_below(from));
+        moves.iter().flat_map(|(old, new)| [old, new]).for_each(|name| self.tell(name));
         moves.iter().for_each(|(old, _)| self.sweep_control(old, self.places.is_split()));
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 const SWEEP_MIN: usize = 64;
 
 #[derive(Debug)]
-pub(crate) struct WeakMap<K, V> {
+pub struct WeakMap<K, V> {
     entries: HashMap<K, Weak<V>>,
     sweep_at: usize,
 }
@@ -20,14 +20,14 @@ impl<K, V> Default for WeakMap<K, V> {
 }
 
 impl<K: Eq + Hash, V> WeakMap<K, V> {
-    pub(crate) fn find<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<Arc<V>>
+    pub fn find<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<Arc<V>>
     where
         K: std::borrow::Borrow<Q>,
     {
         self.entries.get(key)?.upgrade()
     }
 
-    pub(crate) fn insert(&mut self, key: K, value: &Arc<V>) {
+    pub fn insert(&mut self, key: K, value: &Arc<V>) {
         if self.entries.len() >= self.sweep_at {
             self.entries.retain(|_, value| value.strong_count() > 0);
             self.sweep_at = (2 * self.entries.len()).max(SWEEP_MIN);

@@ -4,6 +4,7 @@
 //! `settings` of it, what the code uses, typed and checked as a whole; `report` shows mistakes with file, line and
 //! column; `reference` prints `docs/reference/configuration.md` from the rows.
 
+mod hints;
 mod ldap;
 mod nearest;
 mod quota;
@@ -20,9 +21,9 @@ use std::path::Path;
 pub use crate::certificate::UserField;
 pub use ldap::{BadOption, LdapSettings};
 pub use settings::{
-    ClientCertificates, DirectorySettings, GssapiSettings, Limits, Listener, LogFormat, LogSettings, MailboxSettings,
-    NextHop, OauthCheck, OauthSettings, Protocol, QueueSettings, QuotaSettings, Role, Route, RouteTls, Settings,
-    TlsFiles, TlsMode, TrustedSettings, UniqueIdSettings, Warning, WhenFull,
+    ClientCertificates, DirectorySettings, GssapiSettings, HintSettings, Limits, Listener, LogFormat, LogSettings,
+    MailboxSettings, NextHop, OauthCheck, OauthSettings, Protocol, QueueSettings, QuotaSettings, Role, Route, RouteTls,
+    Settings, TlsFiles, TlsMode, TrustedSettings, UniqueIdSettings, Warning, WhenFull,
 };
 pub use units::{parse_duration, show_duration, show_size};
 

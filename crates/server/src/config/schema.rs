@@ -470,8 +470,8 @@ pub const TABLES: &[Table] = &[
             with(
                 "poll",
                 Kind::Duration,
-                "\"5s\"",
-                "How often a session that waits (IDLE) looks whether another node changed its mailbox.",
+                "\"10s\"",
+                "How long a change that another node or another program made may stay unseen by a session that waits (IDLE): a mailbox is looked at again after so long, once for all its sessions. With `[hints]` Tepui's own changes are seen at once.",
             ),
             with(
                 "lock_wait",
@@ -489,6 +489,24 @@ pub const TABLES: &[Table] = &[
                 Kind::Size,
                 "\"2G\"",
                 "How large that folder may grow. The accounts that were not used for the longest time are forgotten first.",
+            ),
+        ],
+    },
+    Table {
+        name: "hints",
+        repeats: false,
+        sentence: "Where the nodes that serve the same mailboxes tell each other of changes, so that sessions that wait see them at once. Without this table, and for each hint that gets lost, after `poll` of `[mailboxes]`. All nodes must call the homes of accounts the same.",
+        rows: &[
+            must("listen", Kind::Text, "This node's own IP address and UDP port, as `\"192.0.2.1:2424\"`."),
+            must(
+                "peers",
+                Kind::Texts,
+                "The same of all nodes, as [\"192.0.2.1:2424\", \"192.0.2.2:2424\"]; this node may be among them.",
+            ),
+            must(
+                "secret_file",
+                Kind::Path,
+                "What proves that a hint comes from a node: a file with the same 16 to 4096 octets on all of them, readable for this user only. Made when it is not there and its folder is, so on shared storage the first node makes it.",
             ),
         ],
     },

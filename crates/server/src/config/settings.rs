@@ -128,6 +128,15 @@ pub struct UniqueIdSettings {
     pub rename_duplicates: bool,
 }
 
+/// Where nodes tell each other of changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HintSettings {
+    pub listen: SocketAddr,
+    /// This node may be among them.
+    pub peers: Vec<SocketAddr>,
+    pub secret_file: PathBuf,
+}
+
 /// What becomes of a message for somebody who has no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhenFull {
@@ -290,6 +299,8 @@ pub struct Settings {
     /// `None`: failed logins are not counted.
     pub lockout: Option<Rules>,
     pub mailboxes: MailboxSettings,
+    /// `None`: nodes hear of each other's changes by looking again.
+    pub hints: Option<HintSettings>,
     pub quota: QuotaSettings,
     pub queue: QueueSettings,
     pub tls: Option<TlsFiles>,

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use directory::ldap::HomeRoots;
 use directory::lockout::Rules;
@@ -13,14 +14,17 @@ use proto::sasl::Mechanism;
 
 use super::Mistake;
 use super::ldap::{self, LdapSettings};
-use super::quota;
 use super::settings::{
     ClientCertificates, DirectorySettings, GssapiSettings, Limits, Listener, LogFormat, LogSettings, MailboxSettings,
     OauthCheck, OauthSettings, PROTOCOLS, Protocol, QueueSettings, Role, Route, RouteTls, Settings, TlsFiles, TlsMode,
     TrustedSettings, UniqueIdSettings,
 };
 use super::written::{Written, WrittenTable};
+use super::{hints, quota};
 use crate::certificate::UserField;
+
+/// The shortest `poll`.
+const POLL_MIN: Duration = Duration::from_millis(100);
 
 /// Makes settings of what is written. Whatever is wrong is added to the mistakes, and then the result must not be used.
 pub fn settle(written: &Written, folder: &Path, mistakes: &mut Vec<Mistake>) -> Settings {
@@ -40,6 +44,7 @@ pub fn settle(written: &Written, folder: &Path, mistakes: &mut Vec<Mistake>) -> 
         trusted: settler.trusted(),
         lockout: settler.lockout(),
         mailboxes: settler.mailboxes(),
+        hints: hints::settle(written, folder, settler.mistakes),
         quota: quota::settle(written, folder, settler.mistakes),
         queue: settler.queue(),
         tls: settler.tls(),
@@ -367,11 +372,16 @@ impl<'a> Settler<'a> {
             UniqueIdFormat::default()
         });
         let rename_duplicates = table.text("pop3_uidl_duplicates") == Some("rename");
+        let poll = table.duration("poll");
+        if poll < POLL_MIN {
+            let help = "a shorter one would do nothing but look";
+            self.mistake(table.place("poll"), "expected at least \"100ms\"", help);
+        }
         MailboxSettings {
             home,
             location,
             unique_ids: UniqueIdSettings { format: format.into(), rename_duplicates },
-            poll: table.duration("poll"),
+            poll,
             lock_wait: table.duration("lock_wait"),
             index: self.folder.join(index),
             index_size: table.size("index_size"),

@@ -181,3 +181,22 @@ fn the_files_for_deployment_are_good() {
         parse(Path::new(name), text).unwrap_or_else(|bad| panic!("{bad}"));
     }
 }
+
+#[test]
+fn nodes_that_cannot_hear_each_other_are_a_mistake() {
+    let hints = |listen: &str, peers: &str| {
+        format!("{GOOD}\n[hints]\nlisten = \"{listen}\"\npeers = {peers}\nsecret_file = \"hints.secret\"\n")
+    };
+    let good = parse(Path::new("/etc/tepui/tepui.toml"), &hints("192.0.2.1:24", "[\"192.0.2.2:24\"]")).unwrap();
+    let settings = good.hints.unwrap();
+    assert_eq!(settings.peers, ["192.0.2.2:24".parse().unwrap()]);
+    assert_eq!(settings.secret_file, Path::new("/etc/tepui/hints.secret"));
+    let place = "expected an IP address and a port";
+    assert_eq!(mistakes_of(&hints("node1:24", "[\"192.0.2.2\", \"192.0.2.2:0\"]")), [place; 3]);
+    assert_eq!(mistakes_of(&hints("[::1]:24", "[\"192.0.2.2:24\"]")), ["hints cannot get there from `listen`"]);
+    let peers = format!("[{}]", "\"192.0.2.2:24\",".repeat(65));
+    assert_eq!(mistakes_of(&hints("192.0.2.1:24", &peers)), ["more than 64 peers"]);
+    assert_eq!(mistakes_of(&format!("{GOOD}\n[hints]\n")).len(), 3);
+    let busy = GOOD.replace("[mailboxes]", "[mailboxes]\npoll = \"99ms\"");
+    assert_eq!(mistakes_of(&busy), ["expected at least \"100ms\""]);
+}

@@ -9,6 +9,7 @@ mod digests;
 mod expunge;
 mod flags;
 mod list;
+mod look;
 mod open;
 mod record;
 mod remember;
@@ -17,9 +18,10 @@ mod sync;
 mod view;
 mod watch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::SystemTime;
 
 use disk::Dotlock;
 use mail::date::DateTime;
@@ -30,6 +32,7 @@ pub use self::list::Listing;
 use self::view::Work;
 pub use self::watch::Watch;
 use self::watch::Watchers;
+use crate::changes::Outlet;
 use crate::folder::Folder;
 use crate::index::MailboxIndex;
 use crate::journal::{Vanished, Vanishings};
@@ -53,6 +56,9 @@ pub struct Mailbox {
     /// What makes this mailbox itself: another value on disk is another mailbox of the same name.
     identity: OnceLock<UidValidity>,
     gone: AtomicBool,
+    outlet: Outlet,
+    /// When somebody last looked, by this node's clock.
+    looked: Mutex<Option<SystemTime>>,
     work: Mutex<Work>,
     shown: Mutex<Shown>,
     watchers: Watchers,
@@ -97,6 +103,7 @@ impl Mailbox {
         folder: Folder,
         root: PathBuf,
         index: Option<Arc<MailboxIndex>>,
+        outlet: Outlet,
     ) -> Option<Mailbox> {
         let snapshot = Snapshot {
             uid_validity: UidValidity::new(1)?,
@@ -112,6 +119,8 @@ impl Mailbox {
             index,
             identity: OnceLock::new(),
             gone: AtomicBool::new(false),
+            outlet,
+            looked: Mutex::default(),
             work: Mutex::default(),
             shown: Mutex::new(Shown { snapshot: Arc::new(snapshot), vanished: None, recent: Vec::new() }),
             watchers: Watchers::default(),
@@ -122,6 +131,11 @@ impl Mailbox {
         &self.name
     }
 
+    /// The home of the account that it belongs to, as the caller named it.
+    pub fn home(&self) -> &Path {
+        self.outlet.home()
+    }
+
     /// The state last seen. Asks no disk.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.shown().snapshot)
@@ -130,6 +144,7 @@ impl Mailbox {
     /// Looks at the disk, gives UIDs to new messages, and tells the state. Costs five looks when nothing changed.
     /// [`Error::NoSuchMailbox`] once it was deleted, renamed or made anew.
     pub fn sync(&self, access: Access) -> Result<Arc<Snapshot>> {
+        self.note_look();
         self.with_work(|work| self.refresh(work, access))?;
         Ok(self.snapshot())
     }
@@ -175,8 +190,13 @@ impl Mailbox {
 
     /// Works on the mailbox alone in this process, then shows what changed and wakes the watchers.
     fn with_work<T>(&self, f: impl FnOnce(&mut Work) -> Result<T>) -> Result<T> {
+        self.work_on(f).0
+    }
+
+    /// The same, and whether anything changed.
+    fn work_on<T>(&self, f: impl FnOnce(&mut Work) -> Result<T>) -> (Result<T>, bool) {
         if self.is_gone() {
-            return Err(Error::NoSuchMailbox);
+            return (Err(Error::NoSuchMailbox), false);
         }
         let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = f(&mut work);
@@ -188,12 +208,12 @@ impl Mailbox {
         if changed {
             self.wake();
         }
-        answer
+        (answer, changed)
     }
 
-    /// The same, alone among all nodes, and with everything on disk seen.
+    /// Works on the mailbox alone among all nodes, with everything on disk seen, and tells of what changed.
     fn with_lock<T>(&self, f: impl FnOnce(&mut Work, &mut Dotlock<'_>) -> Result<T>) -> Result<T> {
-        self.with_work(|work| {
+        let (answer, changed) = self.work_on(|work| {
             let mut lock = self.folder.lock()?;
             self.settle(work, &lock, Access::Look)?;
             let answer = f(work, &mut lock);
@@ -203,7 +223,11 @@ impl Mailbox {
                 work.distrust();
             }
             answer
-        })
+        });
+        if changed {
+            self.outlet.tell(&self.name);
+        }
+        answer
     }
 
     /// Puts the state into a new snapshot if anything changed.

@@ -293,6 +293,15 @@ impl Work {
         self.cur = Scanned::default();
     }
 
+    /// The same for those folders alone that another may have changed since without looking different.
+    pub(super) fn distrust_young(&mut self) {
+        for scanned in [&mut self.new, &mut self.cur] {
+            if !scanned.is_settled() {
+                *scanned = Scanned::default();
+            }
+        }
+    }
+
     pub(super) fn mark_recent(&mut self, uid: Uid) {
         self.recent.push(uid);
         self.changed = true;

@@ -3,9 +3,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use disk::MemoryDisk;
+use disk::{MemoryDisk, Op, Pace};
 use mail::date::DateTime;
 use mail::{Flags, Keyword, MailboxName, Uid};
 use store::{Access, Account, Error, FlagChange, Harm, How, Mailbox, Result, Settings, Store, verify};
@@ -70,6 +71,34 @@ pub fn append(
 
 pub fn add(flags: Flags, keywords: &[&str]) -> FlagChange {
     FlagChange { how: How::Add, flags, keywords: keywords.iter().map(|name| keyword(name)).collect() }
+}
+
+/// How many calls were made on a disk, those that only look as well.
+#[derive(Debug, Default)]
+pub struct Calls(AtomicUsize);
+
+impl Pace for Calls {
+    fn turn(&self, _: Op, _: &Path) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn sleep(&self, _: Duration) {}
+
+    fn chance(&self) -> u64 {
+        0
+    }
+}
+
+impl Calls {
+    /// A disk whose calls are counted, on the same storage.
+    pub fn on(disk: &MemoryDisk) -> (MemoryDisk, Arc<Calls>) {
+        let calls = Arc::new(Calls::default());
+        (disk.paced(Arc::clone(&calls) as Arc<dyn Pace>), calls)
+    }
+
+    pub fn since(&self, earlier: usize) -> usize {
+        self.0.load(Ordering::Relaxed) - earlier
+    }
 }
 
 /// UID, subject, flags as IMAP names them.

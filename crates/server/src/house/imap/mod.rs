@@ -5,6 +5,7 @@
 mod permission;
 pub mod room;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use directory::chain::LogIn;
@@ -86,8 +87,14 @@ impl House<proto::imap::Server> for ImapHouse {
         };
         self.flush_content().await;
         let session = self.guest.session.clone();
+        let selects = matches!(ask, Ask::Select { .. });
         // A session asks for mailboxes only after its login, so there is a room.
-        self.in_room(move |room| room.answer(ask, &session)).await.unwrap_or(Answer::Refused(Refusal::ServerBug))
+        let answer = self.in_room(move |room| room.answer(ask, &session)).await;
+        // Before the session waits it looks once more: no change falls in between.
+        if selects && let Some(mailbox) = self.room.as_ref().and_then(|room| room.selected()) {
+            self.guest.node.hints.as_ref().inspect(|hints| hints.expect(mailbox));
+        }
+        answer.unwrap_or(Answer::Refused(Refusal::ServerBug))
     }
 
     async fn content(&mut self, bytes: Vec<u8>) {
@@ -99,10 +106,17 @@ impl House<proto::imap::Server> for ImapHouse {
 
     async fn changed(&mut self) {
         let Some(room) = &self.room else { return std::future::pending().await };
-        // Hints come at once from this process; what other nodes did is found by looking again.
-        tokio::select! {
-            () = room.hint() => {}
-            () = tokio::time::sleep(self.poll) => {}
+        let Some(mailbox) = room.selected() else { return std::future::pending().await };
+        // What this process does or sees wakes its sessions at once; what others did is found by looking again, in turn
+        // with all who wait for the same mailbox.
+        loop {
+            tokio::select! {
+                () = room.hint() => return,
+                () = tokio::time::sleep(mailbox.rests_for(self.poll)) => {}
+            }
+            let (mailbox, poll) = (Arc::clone(mailbox), self.poll);
+            // When it fails all are woken, and each session hears it in its own look.
+            let _ = blocking(move || mailbox.look_again(poll)).await;
         }
     }
 }

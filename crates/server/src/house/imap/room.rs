@@ -43,7 +43,12 @@ impl Room {
         Room { account, viewer, selected: None, message: None, append: None, hint: Arc::default() }
     }
 
-    /// Ends when somebody in this process changed the selected mailbox.
+    /// The mailbox that is selected.
+    pub fn selected(&self) -> Option<&Arc<Mailbox>> {
+        self.selected.as_ref().map(|selected| &selected.mailbox)
+    }
+
+    /// Ends when somebody in this process changed the selected mailbox, or saw it changed.
     pub async fn hint(&self) {
         self.hint.notified().await;
     }
