@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import harness
 from harness import eventually
@@ -109,7 +110,7 @@ class Dovecot:
 
     def __init__(self, users=(), slapd=None, cache="0", fsync="always", nfs="no", mode="fast"):
         program = shutil.which("dovecot", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
-        if not program:
+        if not program or not all(Path("/usr/lib/dovecot", part).exists() for part in ("imap", "lmtp", "pop3")):
             sys.exit("Dovecot is missing: apt-get install dovecot-core dovecot-imapd dovecot-lmtpd dovecot-pop3d dovecot-ldap")
         if os.geteuid() != 0:
             sys.exit("Dovecot is started as root only")

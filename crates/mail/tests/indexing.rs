@@ -146,7 +146,7 @@ proptest! {
             let raw = raw_body(theirs);
             let trimmed = raw.strip_suffix(b"\r\n").unwrap_or(&raw);
             prop_assert!(body == raw || body == trimmed, "{:?} {:?}", body.escape_ascii(), raw.escape_ascii());
-            if ours.media.encoding == b"7bit" {
+            if *ours.media.encoding == *b"7bit" {
                 prop_assert_eq!(decode_transfer(&ours.media.encoding, body), body);
             }
         }

@@ -101,18 +101,8 @@ impl Outbox {
     }
 
     /// A number in decimal.
-    pub fn number(&mut self, mut number: u64) {
-        let mut digits = [0; 20];
-        let mut start = digits.len();
-        for digit in digits.iter_mut().rev() {
-            *digit = b'0' + (number % 10) as u8;
-            number /= 10;
-            start -= 1;
-            if number == 0 {
-                break;
-            }
-        }
-        self.push(digits.get(start..).unwrap_or_default());
+    pub fn number(&mut self, number: u64) {
+        self.push(itoa::Buffer::new().format(number).as_bytes());
     }
 
     pub fn is_empty(&self) -> bool {

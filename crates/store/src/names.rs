@@ -6,14 +6,14 @@
 //! is. Blocks of `BLOCK` messages are decoded from their beginning, to find one.
 //! Pure; knows no files.
 
-use std::io::Write;
-
 use mail::Uid;
 
 use crate::file_name::Base;
 use crate::varint::{Octets, number, signed};
 
 const BLOCK: usize = 64;
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// More hosts than this, and the rest is kept as it is.
 const TEMPLATES_MAX: usize = 250;
@@ -108,17 +108,12 @@ impl Names {
     }
 
     pub(crate) fn base(&self, uid: Uid) -> Option<Base> {
-        let block = self.blocks.partition_point(|block| block.first <= uid).checked_sub(1)?;
-        let (mut octets, mut before) = (Octets(&self.blocks.get(block)?.octets), Neighbour::default());
-        while !octets.0.is_empty() {
-            let (known, coded) = self.read(&mut octets, &mut before)?;
-            if known >= uid {
-                let mut base = Vec::new();
-                coded.render(&mut base);
-                return (known == uid).then(|| base.into());
-            }
-        }
-        None
+        self.walk().base(uid).map(Into::into)
+    }
+
+    /// For many of them.
+    pub(crate) fn walk(&self) -> Walk<'_> {
+        Walk { names: self, block: usize::MAX, rest: Octets(&[]), before: Neighbour::default(), at: None, base: Vec::new() }
     }
 
     pub(crate) fn uid_of(&self, base: &[u8]) -> Option<Uid> {
@@ -195,6 +190,48 @@ impl Names {
     }
 }
 
+/// Bases looked up one after the other. Ascending ones cost least: a block is decoded on from where it was left.
+pub(crate) struct Walk<'a> {
+    names: &'a Names,
+    /// Where `rest` is in; none is the highest there can be.
+    block: usize,
+    rest: Octets<'a>,
+    before: Neighbour,
+    /// What was decoded last.
+    at: Option<(Uid, Coded<'a>)>,
+    base: Vec<u8>,
+}
+
+impl<'a> Walk<'a> {
+    pub(crate) fn base(&mut self, uid: Uid) -> Option<&[u8]> {
+        self.go_to(uid)?;
+        while self.at.as_ref().is_none_or(|(at, _)| *at < uid) {
+            if self.rest.0.is_empty() {
+                return None;
+            }
+            self.at = Some(self.names.read(&mut self.rest, &mut self.before)?);
+        }
+        let (_, coded) = self.at.as_ref().filter(|(at, _)| *at == uid)?;
+        self.base.clear();
+        coded.render(&mut self.base);
+        Some(&self.base)
+    }
+
+    /// To the block that may hold the UID, unless it is the one we are in and not behind us.
+    fn go_to(&mut self, uid: Uid) -> Option<()> {
+        let blocks = &self.names.blocks;
+        let begins_by = |block: usize| blocks.get(block).is_some_and(|block| block.first <= uid);
+        let is_here = begins_by(self.block) && !begins_by(self.block.saturating_add(1));
+        if is_here && self.at.as_ref().is_none_or(|(at, _)| *at <= uid) {
+            return Some(());
+        }
+        self.block = blocks.partition_point(|block| block.first <= uid).checked_sub(1)?;
+        self.rest = Octets(&blocks.get(self.block)?.octets);
+        (self.before, self.at) = (Neighbour::default(), None);
+        Some(())
+    }
+}
+
 /// A base before it is written out.
 enum Coded<'a> {
     Parts(&'a Template, Numbers),
@@ -253,21 +290,29 @@ impl Numbers {
     }
 
     fn render(&self, template: &Template, out: &mut Vec<u8>) {
-        // Writing into memory cannot fail.
-        let _ = write!(out, "{}.M{}P{}", self.seconds, self.micros, self.process);
+        decimal(b"", self.seconds, out);
+        decimal(b".M", self.micros, out);
+        decimal(b"P", self.process, out);
         if template.count {
-            let _ = write!(out, "Q{}", self.count);
+            decimal(b"Q", self.count, out);
         }
         if template.mark {
-            let _ = write!(out, "D{:016x}", self.mark);
+            out.push(b'D');
+            let digit = |at: u32| HEX.get((self.mark >> (4 * at) & 15) as usize).copied().unwrap_or_default();
+            out.extend((0..16).rev().map(digit));
         }
         out.push(b'.');
         out.extend_from_slice(&template.host);
-        let _ = write!(out, ",S={}", self.size);
+        decimal(b",S=", self.size, out);
         if template.crlf {
-            let _ = write!(out, ",W={}", self.crlf);
+            decimal(b",W=", self.crlf, out);
         }
     }
+}
+
+fn decimal(before: &[u8], number: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(before);
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 /// Cuts a base into its parts, if it has them. What was not as `render` writes it is found by comparing.
@@ -338,8 +383,18 @@ mod tests {
             assert_eq!(names.base(uid(at as u32 * 3 + 1)).as_deref(), Some(base.as_slice()));
             assert_eq!(names.base(uid(at as u32 * 3 + 2)), None);
         }
+        // Forwards with gaps, back, and the same again.
+        let mut walk = names.walk();
+        for at in (0..500).step_by(7).chain((0..500).rev().step_by(11)).chain([3, 3]) {
+            let known = uid(at as u32 * 3 + 1);
+            assert_eq!(walk.base(known), Some(bases[at].as_slice()));
+            assert_eq!(walk.base(uid(at as u32 * 3 + 3)), None);
+        }
+        assert_eq!(walk.base(uid(5000)), Some(&b"last"[..]));
+        assert_eq!(walk.base(uid(6000)), None);
         assert_eq!((names.uid_of(b"last"), names.uid_of(b"nobody")), (Some(uid(5000)), None));
         assert_eq!(Names::default().base(uid(1)), None);
+        assert_eq!((Names::default().walk().base(uid(1)), names.walk().base(uid(1)).is_some()), (None, true));
         let mut all = Vec::new();
         names.each(|_, base| all.push(base.to_vec()));
         assert_eq!(all[..500], bases);

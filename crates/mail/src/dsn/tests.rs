@@ -117,7 +117,7 @@ fn an_address_with_utf8_makes_the_report_a_global_one() {
     let root = indexed(&message);
     let status = root.section(&[2]).unwrap();
     assert!(status.media.is("message", "global-delivery-status"));
-    assert_eq!(root.media.encoding, b"8bit");
+    assert_eq!(*root.media.encoding, *b"8bit");
     assert!(String::from_utf8_lossy(body(&message, status)).contains("Final-Recipient: utf-8; ñandú@example.test\r\n"));
 }
 
@@ -128,9 +128,9 @@ fn a_returned_message_with_8_bit_octets_is_declared_so() {
     let message =
         with_report(ReportKind::Failed, "a@example.test", "b@example.test", &reply, original, |report| report.write());
     let root = indexed(&message);
-    assert_eq!(root.media.encoding, b"8bit");
-    assert_eq!(root.section(&[3]).unwrap().media.encoding, b"8bit");
-    assert_eq!(root.section(&[1]).unwrap().media.encoding, b"7BIT");
+    assert_eq!(*root.media.encoding, *b"8bit");
+    assert_eq!(*root.section(&[3]).unwrap().media.encoding, *b"8bit");
+    assert_eq!(*root.section(&[1]).unwrap().media.encoding, *b"7BIT");
 }
 
 #[test]

@@ -9,6 +9,8 @@
 //! Of a field that comes twice the first counts. Unquoted values may hold what needs quotes (`boundary=----=_1`), because
 //! they do in the wild. Continuations and charsets of parameters (RFC 2231) are left to the reader: `name*0*` stays so.
 
+use smallvec::SmallVec;
+
 use crate::header::lexer::Lexer;
 use crate::header::{fields, unfold};
 
@@ -17,26 +19,29 @@ pub const PARAMS_MAX: usize = 200;
 /// The most languages kept of one Content-Language field.
 pub const LANGUAGES_MAX: usize = 100;
 
+/// A token. Nearly all (`text`, `us-ascii`, `quoted-printable`) are held in place: structures are made by the thousand when
+/// a mailbox is listed.
+pub type Word = SmallVec<[u8; 16]>;
 /// Names and values, without quotes, in their order.
-pub type Params = Vec<(Vec<u8>, Vec<u8>)>;
+pub type Params = Vec<(Word, Word)>;
 /// `inline` or `attachment`, and its parameters.
-pub type Disposition = (Vec<u8>, Params);
+pub type Disposition = (Word, Params);
 
 /// The content fields of a part, as written unless said otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Media {
     /// The type, `text`. With `subtype` the default if there is no valid Content-Type.
-    pub kind: Vec<u8>,
-    pub subtype: Vec<u8>,
+    pub kind: Word,
+    pub subtype: Word,
     /// With `charset=us-ascii` added to a text that names none (RFC 2046 §4.1.2).
     pub params: Params,
     pub id: Option<Vec<u8>>,
     pub description: Option<Vec<u8>>,
     /// The transfer encoding, `7BIT` if none is named.
-    pub encoding: Vec<u8>,
+    pub encoding: Word,
     pub md5: Option<Vec<u8>>,
     pub location: Option<Vec<u8>>,
-    pub language: Vec<Vec<u8>>,
+    pub language: Vec<Word>,
     pub disposition: Option<Disposition>,
 }
 
@@ -61,7 +66,7 @@ impl Media {
         }
         media.set_type(content_type, in_digest);
         if media.encoding.is_empty() {
-            media.encoding = b"7BIT".to_vec();
+            media.encoding = Word::from_slice(b"7BIT");
         }
         media
     }
@@ -89,12 +94,12 @@ impl Media {
 
     fn bare() -> Media {
         Media {
-            kind: Vec::new(),
-            subtype: Vec::new(),
+            kind: Word::new(),
+            subtype: Word::new(),
             params: Params::new(),
             id: None,
             description: None,
-            encoding: Vec::new(),
+            encoding: Word::new(),
             md5: None,
             location: None,
             language: Vec::new(),
@@ -105,10 +110,10 @@ impl Media {
     fn set_type(&mut self, field: Option<&[u8]>, in_digest: bool) {
         let written = field.and_then(content_type);
         let default = if in_digest && field.is_none() { ("message", "rfc822") } else { ("text", "plain") };
-        let default = || (default.0.as_bytes().to_vec(), default.1.as_bytes().to_vec(), Params::new());
+        let default = || (Word::from_slice(default.0.as_bytes()), Word::from_slice(default.1.as_bytes()), Params::new());
         (self.kind, self.subtype, self.params) = written.unwrap_or_else(default);
         if self.kind.eq_ignore_ascii_case(b"text") && self.param("charset").is_none() {
-            self.params.push((b"charset".to_vec(), b"us-ascii".to_vec()));
+            self.params.push((Word::from_slice(b"charset"), Word::from_slice(b"us-ascii")));
         }
     }
 }
@@ -119,14 +124,14 @@ fn keep_text(text: &mut Option<Vec<u8>>, value: &[u8]) {
     }
 }
 
-fn content_type(value: &[u8]) -> Option<(Vec<u8>, Vec<u8>, Params)> {
+fn content_type(value: &[u8]) -> Option<(Word, Word, Params)> {
     let mut lexer = Lexer::new(value);
     lexer.skip_cfws();
-    let kind = lexer.take_while(is_token).to_vec();
+    let kind: Word = lexer.take_while(is_token).into();
     lexer.skip_cfws();
     let slash = lexer.eat(b'/');
     lexer.skip_cfws();
-    let subtype = lexer.take_while(is_token).to_vec();
+    let subtype: Word = lexer.take_while(is_token).into();
     let valid = slash && !kind.is_empty() && !subtype.is_empty();
     valid.then(|| (kind, subtype, params(&mut lexer)))
 }
@@ -134,7 +139,7 @@ fn content_type(value: &[u8]) -> Option<(Vec<u8>, Vec<u8>, Params)> {
 fn disposition(value: &[u8]) -> Option<Disposition> {
     let mut lexer = Lexer::new(value);
     lexer.skip_cfws();
-    let kind = lexer.take_while(is_token).to_vec();
+    let kind: Word = lexer.take_while(is_token).into();
     (!kind.is_empty()).then(|| (kind, params(&mut lexer)))
 }
 
@@ -152,26 +157,26 @@ fn params(lexer: &mut Lexer<'_>) -> Params {
     params
 }
 
-fn param(lexer: &mut Lexer<'_>) -> Option<(Vec<u8>, Vec<u8>)> {
+fn param(lexer: &mut Lexer<'_>) -> Option<(Word, Word)> {
     lexer.skip_cfws();
-    let name = lexer.take_while(is_token).to_vec();
+    let name: Word = lexer.take_while(is_token).into();
     lexer.skip_cfws();
     if name.is_empty() || !lexer.eat(b'=') {
         return None;
     }
     lexer.skip_cfws();
-    let value = if lexer.eat(b'"') { lexer.quoted() } else { lexer.take_while(is_unquoted).to_vec() };
+    let value = if lexer.eat(b'"') { lexer.quoted().into() } else { lexer.take_while(is_unquoted).into() };
     Some((name, value))
 }
 
-fn token(value: &[u8]) -> Vec<u8> {
+fn token(value: &[u8]) -> Word {
     let mut lexer = Lexer::new(value);
     lexer.skip_cfws();
-    lexer.take_while(is_token).to_vec()
+    lexer.take_while(is_token).into()
 }
 
 // RFC 3282 §2: Content-Language = language-tag *("," language-tag)
-fn languages(value: &[u8]) -> Vec<Vec<u8>> {
+fn languages(value: &[u8]) -> Vec<Word> {
     let tags = value.split(|&byte| byte == b',').map(token);
     tags.filter(|tag| !tag.is_empty()).take(LANGUAGES_MAX).collect()
 }
@@ -209,7 +214,7 @@ mod tests {
         assert_eq!(pairs(&media.params), ["name*0*=utf-8''a%20", "NAME*1=d;f", "foo=b\"a", "b=----=_1"]);
         let (kind, params) = media.disposition.unwrap();
         assert_eq!((kind.as_slice(), pairs(&params)), (&b"Attachment"[..], vec!["filename==?utf-8?q?x?=".to_owned()]));
-        assert_eq!((media.encoding.as_slice(), media.language), (&b"BASE64"[..], vec![b"de".to_vec(), b"en".to_vec()]));
+        assert_eq!((media.encoding.as_slice(), media.language), (&b"BASE64"[..], vec![Word::from_slice(b"de"), Word::from_slice(b"en")]));
         assert_eq!((media.id, media.md5), (Some(b"<a@b>".to_vec()), Some(b"Q2hl".to_vec())));
         assert_eq!((media.description, media.location), (Some(b"a  b".to_vec()), Some(b"http://x/  y".to_vec())));
     }

@@ -13,7 +13,7 @@ use std::ops::Range;
 pub use indexer::{
     BOUNDARY_LENGTH_MAX, DEPTH_MAX, HEADER_ALWAYS_KEPT_MAX, HEADER_KEPT_MAX, HEADERS_KEPT_MAX, Indexer, PARTS_MAX,
 };
-pub use media::{Disposition, LANGUAGES_MAX, Media, PARAMS_MAX, Params};
+pub use media::{Disposition, LANGUAGES_MAX, Media, PARAMS_MAX, Params, Word};
 pub use transfer::{decode_base64, decode_q, decode_quoted_printable, decode_transfer};
 
 /// A message, or a part of one. Offsets count octets of the indexed message, from its first.

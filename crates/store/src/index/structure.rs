@@ -9,7 +9,7 @@
 //! `fields` holds the remembered fields of the message within a message/rfc822, and nothing for other parts: all that is
 //! ever asked of those is in `media`. Pure.
 
-use mail::mime::{Children, DEPTH_MAX, Media, Params, Part};
+use mail::mime::{Children, DEPTH_MAX, Media, Params, Part, Word};
 
 use super::fields::remembered;
 use super::octets::{Reader, Writer};
@@ -93,18 +93,18 @@ fn write_media(media: &Media, out: &mut Writer) {
 fn read_media(from: &mut Reader<'_>) -> Option<Media> {
     let owned = |octets: Option<&[u8]>| octets.map(<[u8]>::to_vec);
     Some(Media {
-        kind: from.octets()?.to_vec(),
-        subtype: from.octets()?.to_vec(),
+        kind: from.octets()?.into(),
+        subtype: from.octets()?.into(),
         params: read_params(from)?,
         id: owned(from.maybe()?),
         description: owned(from.maybe()?),
-        encoding: from.octets()?.to_vec(),
+        encoding: from.octets()?.into(),
         md5: owned(from.maybe()?),
         location: owned(from.maybe()?),
-        language: (0..from.count()?).map(|_| owned(from.octets())).collect::<Option<_>>()?,
+        language: (0..from.count()?).map(|_| from.octets().map(Word::from)).collect::<Option<_>>()?,
         disposition: match from.maybe()? {
             None => None,
-            Some(kind) => Some((kind.to_vec(), read_params(from)?)),
+            Some(kind) => Some((kind.into(), read_params(from)?)),
         },
     })
 }
@@ -118,5 +118,5 @@ fn write_params(params: &Params, out: &mut Writer) {
 }
 
 fn read_params(from: &mut Reader<'_>) -> Option<Params> {
-    (0..from.count()?).map(|_| Some((from.octets()?.to_vec(), from.octets()?.to_vec()))).collect()
+    (0..from.count()?).map(|_| Some((from.octets()?.into(), from.octets()?.into()))).collect()
 }

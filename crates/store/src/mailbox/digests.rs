@@ -97,7 +97,7 @@ impl Mailbox {
     }
 
     fn keys(&self, uids: &[Uid]) -> Result<Vec<Option<Key>>> {
-        self.with_work(|work| Ok(uids.iter().map(|uid| work.base(*uid).map(|base| Key::of(&base))).collect()))
+        self.with_work(|work| Ok(work.map_bases(uids, Key::of)))
     }
 
     fn recall(&self, keys: &[Option<Key>], want: &Want) -> Vec<Option<Remembered>> {

@@ -154,8 +154,17 @@ impl Work {
         if self.is_there(uid) { self.names.base(uid) } else { None }
     }
 
+    /// The bases of many, each as long as it is looked at; `None` for a message that is not there.
+    pub(super) fn map_bases<T>(&self, uids: &[Uid], f: impl Fn(&[u8]) -> T) -> Vec<Option<T>> {
+        let mut walk = self.names.walk();
+        uids.iter().map(|uid| if self.is_there(*uid) { walk.base(*uid).map(&f) } else { None }).collect()
+    }
+
     pub(super) fn is_there(&self, uid: Uid) -> bool {
-        self.tail(uid).is_some()
+        match self.odd.get(&uid) {
+            Some(tail) => tail.is_some(),
+            None => self.row(uid).is_some(),
+        }
     }
 
     fn tail(&self, uid: Uid) -> Option<Tail> {
@@ -267,8 +276,9 @@ impl Work {
 
     /// Adds what a scan of `new/` alone found. False when that cannot explain everything, so `cur/` must be looked at.
     pub(super) fn join_new(&mut self, mut scan: Scan) -> bool {
-        let left = |uid: Uid| self.names.base(uid).is_none_or(|base| scan.files.remove(&base).is_none());
-        if self.in_new().into_iter().any(left) || !scan.twins.is_empty() {
+        let mut walk = self.names.walk();
+        let mut left = |uid: Uid| walk.base(uid).is_none_or(|base| scan.files.remove(base).is_none());
+        if self.in_new().into_iter().any(&mut left) || !scan.twins.is_empty() {
             return false;
         }
         // Listed, and yet not known to be here: it came back, or is in both folders.

@@ -2,7 +2,7 @@
 //! words included; the parts' own nesting is bounded by `mail::mime::DEPTH_MAX`.
 
 use mail::header::{self, MailAddress};
-use mail::mime::{Children, Media, Part};
+use mail::mime::{Children, Media, Part, Word};
 
 use crate::Outbox;
 use crate::imap::response::{nstring, string};
@@ -93,7 +93,8 @@ fn single(part: &Part, extensible: bool, out: &mut Outbox) {
     out.push(b" ");
     string(&media.encoding, out);
     let octets = part.body.end.saturating_sub(part.body.start);
-    out.push(format!(" {octets}").as_bytes());
+    out.push(b" ");
+    out.number(octets);
     if let Children::Message(inner) = &part.children {
         out.push(b" ");
         envelope(&inner.fields, out);
@@ -101,7 +102,8 @@ fn single(part: &Part, extensible: bool, out: &mut Outbox) {
         body(inner, extensible, out);
     }
     if matches!(part.children, Children::Message(_)) || kind.eq_ignore_ascii_case(b"text") {
-        out.push(format!(" {}", part.lines).as_bytes());
+        out.push(b" ");
+        out.number(part.lines);
     }
     if extensible {
         out.push(b" ");
@@ -128,7 +130,7 @@ fn disposition_language_location(media: &Media, out: &mut Outbox) {
 }
 
 // body-fld-lang = nstring / "(" string *(SP string) ")"
-fn languages(list: &[Vec<u8>], out: &mut Outbox) {
+fn languages(list: &[Word], out: &mut Outbox) {
     if list.is_empty() {
         return out.push(b"NIL");
     }
@@ -140,7 +142,7 @@ fn languages(list: &[Vec<u8>], out: &mut Outbox) {
 }
 
 // body-fld-param = "(" string SP string *(SP string SP string) ")" / nil
-fn params(list: &[(Vec<u8>, Vec<u8>)], out: &mut Outbox) {
+fn params(list: &[(Word, Word)], out: &mut Outbox) {
     if list.is_empty() {
         return out.push(b"NIL");
     }
