@@ -194,6 +194,7 @@ pub async fn start(settings: Settings) -> Result<Running, StartError> {
     let mut background = vec![
         tokio::spawn(deliver::run(node.clone(), stop)),
         tokio::spawn(sweep_index(node.clone())),
+        tokio::spawn(let_go_of_unused(node.clone())),
         tokio::spawn(changed_files::run(node.clone(), seen)),
         tokio::spawn(quota::tend(node.clone())),
     ];
@@ -302,6 +303,17 @@ async fn sweep_index(node: Arc<Node>) {
         if let Err(error) = crate::house::blocking(move || store.sweep_index()).await {
             tracing::warn!(%error, "cannot sweep the index");
         }
+    }
+}
+
+/// Mailboxes that nobody has open leave memory after this time, or twice as long.
+const UNUSED_KEPT: Duration = Duration::from_secs(30);
+
+async fn let_go_of_unused(node: Arc<Node>) {
+    loop {
+        tokio::time::sleep(UNUSED_KEPT).await;
+        let store = node.store();
+        crate::house::blocking(move || store.let_go_of_unused()).await;
     }
 }
 

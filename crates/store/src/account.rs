@@ -3,7 +3,7 @@
 //! Knows where mailboxes lie, not what is in them.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use disk::Disk;
 use mail::{Flags, MailboxName, ModSeq, Uid, UidValidity};
@@ -11,6 +11,7 @@ use mail::{Flags, MailboxName, ModSeq, Uid, UidValidity};
 use crate::changes::{Changes, Outlet};
 use crate::folder::{self, Folder};
 use crate::index::{Index, MailboxIndex};
+use crate::lately::Lately;
 use crate::location::{MailboxPlaces, Places};
 use crate::quota::{Ledger, Ledgers};
 use crate::subscriptions::Subscriptions;
@@ -28,6 +29,7 @@ pub struct Store {
     ledgers: Arc<Ledgers>,
     index: Option<Arc<Index>>,
     changes: Arc<Changes>,
+    lately: Arc<Lately>,
 }
 
 impl Store {
@@ -35,8 +37,8 @@ impl Store {
         let ledgers = Arc::new(Ledgers::new(&*disk, &settings));
         let folder = settings.index.clone();
         let index = folder.map(|folder| Index::new(Arc::clone(&disk), folder, settings.index_size));
-        let (accounts, changes) = (Arc::default(), Arc::default());
-        Store { disk, settings: Arc::new(settings), accounts, ledgers, index, changes }
+        let (accounts, changes, lately) = (Arc::default(), Arc::default(), Arc::default());
+        Store { disk, settings: Arc::new(settings), accounts, ledgers, index, changes, lately }
     }
 
     pub(crate) fn disk(&self) -> &dyn Disk {
@@ -67,6 +69,11 @@ impl Store {
         Ok(self.index.as_ref().map_or(Ok(()), |index| index.sweep())?)
     }
 
+    /// Lets go of mailboxes that nobody has opened since the call before. To be called every half minute or so.
+    pub fn let_go_of_unused(&self) {
+        self.lately.turn();
+    }
+
     /// The account below this home directory, where the location needs no name. What is missing is made.
     pub fn account(&self, home: &Path) -> Result<Arc<Account>> {
         self.account_of(home, "")
@@ -89,6 +96,7 @@ impl Store {
             mailboxes: Mutex::default(),
             index: self.index.clone(),
             outlet: Outlet::new(home, &self.changes),
+            lately: Arc::downgrade(&self.lately),
         });
         account.make_root()?;
         let mut accounts = accounts();
@@ -112,6 +120,8 @@ pub struct Account {
     mailboxes: Mutex<WeakMap<MailboxName, Mailbox>>,
     index: Option<Arc<Index>>,
     outlet: Outlet,
+    /// Weak, for it may hold this account.
+    lately: Weak<Lately>,
 }
 
 /// What STATUS asks for (RFC 3501 §6.3.10, RFC 8438).
@@ -133,18 +143,21 @@ pub struct Status {
 impl Account {
     /// The mailbox, shared with everybody in this process who has it open. An auto mailbox is made.
     pub fn open(self: &Arc<Self>, name: &MailboxName) -> Result<Arc<Mailbox>> {
-        let mailbox = self.shared(name)?;
+        let mut mailbox = self.shared(name)?;
         match mailbox.sync(Access::Look) {
-            Ok(_) => Ok(mailbox),
+            Ok(_) => {}
             // It was made anew under the same name since somebody here opened it.
             Err(Error::NoSuchMailbox) => {
                 self.retire(|known| known == name);
-                let mailbox = self.shared(name)?;
+                mailbox = self.shared(name)?;
                 mailbox.sync(Access::Look)?;
-                Ok(mailbox)
             }
-            Err(error) => Err(error),
+            Err(error) => return Err(error),
         }
+        if let Some(lately) = self.lately.upgrade() {
+            lately.keep(self, &mailbox);
+        }
+        Ok(mailbox)
     }
 
     /// Whether a mailbox is on disk; an auto mailbox may still have to be made.

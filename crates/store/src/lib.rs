@@ -18,6 +18,7 @@ mod index;
 mod inventory;
 mod journal;
 mod keywords;
+mod lately;
 mod layout;
 mod listing;
 mod location;

@@ -113,7 +113,14 @@ impl Names {
 
     /// For many of them.
     pub(crate) fn walk(&self) -> Walk<'_> {
-        Walk { names: self, block: usize::MAX, rest: Octets(&[]), before: Neighbour::default(), at: None, base: Vec::new() }
+        Walk {
+            names: self,
+            block: usize::MAX,
+            rest: Octets(&[]),
+            before: Neighbour::default(),
+            at: None,
+            base: Vec::new(),
+        }
     }
 
     pub(crate) fn uid_of(&self, base: &[u8]) -> Option<Uid> {
@@ -173,20 +180,25 @@ impl Names {
 
     /// The number of the base's template and its numbers; `None` for a base that must be kept as it is.
     fn code(&mut self, base: &[u8]) -> Option<(usize, Numbers)> {
-        let (template, numbers) = parse(base)?;
-        let mut rendered = Vec::with_capacity(base.len());
-        numbers.render(&template, &mut rendered);
-        if rendered != base {
-            return None;
-        }
-        let known = self.templates.iter().position(|known| *known == template);
+        let (shape, numbers) = Shape::of(base)?;
+        let known = self.templates.iter().position(|template| template.has(&shape));
         let known = known.or_else(|| {
             (self.templates.len() < TEMPLATES_MAX).then(|| {
-                self.templates.push(template);
+                self.templates.push(Template::new(&shape));
                 self.templates.len() - 1
             })
         });
         Some((known?, numbers))
+    }
+}
+
+impl Template {
+    fn new(shape: &Shape<'_>) -> Template {
+        Template { count: shape.count, mark: shape.mark, crlf: shape.crlf, host: shape.host.into() }
+    }
+
+    fn has(&self, shape: &Shape<'_>) -> bool {
+        (self.count, self.mark, self.crlf) == (shape.count, shape.mark, shape.crlf) && *self.host == *shape.host
     }
 }
 
@@ -315,28 +327,68 @@ fn decimal(before: &[u8], number: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// Cuts a base into its parts, if it has them. What was not as `render` writes it is found by comparing.
-fn parse(base: &[u8]) -> Option<(Template, Numbers)> {
-    let base = std::str::from_utf8(base).ok()?;
-    let (unique, sizes) = base.split_once(",S=")?;
-    let (seconds, rest) = unique.split_once(".M")?;
-    let (micros, rest) = rest.split_once('P')?;
-    let (numbers, host) = rest.split_once('.')?;
-    let (numbers, mark) = numbers.split_once('D').map_or((numbers, None), |(numbers, mark)| (numbers, Some(mark)));
-    let (process, count) = numbers.split_once('Q').map_or((numbers, None), |(process, count)| (process, Some(count)));
-    let (size, crlf) = sizes.split_once(",W=").map_or((sizes, None), |(size, crlf)| (size, Some(crlf)));
-    let template =
-        Template { count: count.is_some(), mark: mark.is_some(), crlf: crlf.is_some(), host: host.as_bytes().into() };
-    let numbers = Numbers {
-        seconds: seconds.parse().ok()?,
-        micros: micros.parse().ok()?,
-        process: process.parse().ok()?,
-        count: count.map_or(Some(0), |count| count.parse().ok())?,
-        mark: mark.map_or(Some(0), |mark| u64::from_str_radix(mark, 16).ok())?,
-        size: size.parse().ok()?,
-        crlf: crlf.map_or(Some(0), |crlf| crlf.parse().ok())?,
-    };
-    Some((template, numbers))
+/// A base cut into its parts, without its numbers.
+struct Shape<'a> {
+    count: bool,
+    mark: bool,
+    crlf: bool,
+    host: &'a [u8],
+}
+
+impl<'a> Shape<'a> {
+    /// `None` for a base that `render` would not write again octet for octet.
+    fn of(base: &'a [u8]) -> Option<(Shape<'a>, Numbers)> {
+        let mut rest = base;
+        let mut numbers = Numbers { seconds: take_decimal(&mut rest)?, ..Numbers::default() };
+        rest = rest.strip_prefix(b".M")?;
+        numbers.micros = take_decimal(&mut rest)?;
+        rest = rest.strip_prefix(b"P")?;
+        numbers.process = take_decimal(&mut rest)?;
+        let count = take(&mut rest, b"Q");
+        if count {
+            numbers.count = take_decimal(&mut rest)?;
+        }
+        let mark = take(&mut rest, b"D");
+        if mark {
+            numbers.mark = take_mark(&mut rest)?;
+        }
+        rest = rest.strip_prefix(b".")?;
+        let comma = memchr::memchr(b',', rest)?;
+        let host = rest.get(..comma)?;
+        rest = rest.get(comma..)?.strip_prefix(b",S=")?;
+        numbers.size = take_decimal(&mut rest)?;
+        let crlf = take(&mut rest, b",W=");
+        if crlf {
+            numbers.crlf = take_decimal(&mut rest)?;
+        }
+        rest.is_empty().then_some((Shape { count, mark, crlf, host }, numbers))
+    }
+}
+
+fn take(rest: &mut &[u8], prefix: &[u8]) -> bool {
+    let after = rest.strip_prefix(prefix);
+    *rest = after.unwrap_or(rest);
+    after.is_some()
+}
+
+/// A number as `decimal` writes it: no zero before others.
+fn take_decimal(rest: &mut &[u8]) -> Option<u64> {
+    let (digits, after) = rest.split_at(rest.iter().take_while(|octet| octet.is_ascii_digit()).count());
+    if digits.is_empty() || (digits.len() > 1 && digits.starts_with(b"0")) {
+        return None;
+    }
+    *rest = after;
+    digits.iter().try_fold(0_u64, |number, digit| number.checked_mul(10)?.checked_add((digit - b'0').into()))
+}
+
+/// Sixteen digits as `render` writes them.
+fn take_mark(rest: &mut &[u8]) -> Option<u64> {
+    let (digits, after) = rest.split_at_checked(16)?;
+    *rest = after;
+    digits.iter().try_fold(0_u64, |number, octet| {
+        let digit = HEX.iter().position(|digit| digit == octet)?;
+        Some(number << 4 | digit as u64)
+    })
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@
 use std::collections::HashSet;
 
 use mail::{Uid, UidValidity};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// A mailbox's list of UIDs, as its content has it. `entries` ascend by UID.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,16 +120,20 @@ impl<'a> Uidlist<'a> {
     fn settle(&mut self) -> usize {
         let lines = self.entries.len();
         // Stable: of two lines with one UID the first in the file keeps it; the other's message gets a new one.
-        self.entries.sort_by_key(|entry| entry.uid);
-        self.entries.dedup_by_key(|entry| entry.uid);
+        if !self.entries.is_sorted_by(|one, next| one.uid < next.uid) {
+            self.entries.sort_by_key(|entry| entry.uid);
+            self.entries.dedup_by_key(|entry| entry.uid);
+        }
         if let Some(last) = self.entries.last() {
             let after = last.uid.next().map_or(0, Uid::number);
             let next = &mut self.head.next;
             *next = if *next == 0 || after == 0 { 0 } else { after.max(*next) };
         }
         // A message listed twice keeps its lower UID, which was told first.
-        let mut seen = HashSet::with_capacity(self.entries.len());
-        self.entries.retain(|entry| seen.insert(entry.base));
+        if may_repeat(&self.entries) {
+            let mut seen = HashSet::with_capacity(self.entries.len());
+            self.entries.retain(|entry| seen.insert(entry.base));
+        }
         lines - self.entries.len()
     }
 
@@ -174,6 +179,13 @@ impl<'a> Uidlist<'a> {
     }
 }
 
+/// Whether two may have the same base. Sorting their hashes costs a third of a set of the bases.
+fn may_repeat(entries: &[Entry<'_>]) -> bool {
+    let mut hashes: Vec<u64> = entries.iter().map(|entry| xxh3_64(entry.base)).collect();
+    hashes.sort_unstable();
+    hashes.array_windows().any(|[one, next]| one == next)
+}
+
 fn header<'a>(line: &str) -> Option<(Uidlist<'a>, u32)> {
     let mut words = line.split(' ');
     let version = words.next()?.parse().ok()?;
@@ -204,19 +216,33 @@ fn is_guid(value: &str) -> bool {
     value.len() == 32 && value.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
+// Lists have a line for each message, so no step here may cost more than a look at its octets.
 fn entry(line: &[u8], version: u32) -> Option<Entry<'_>> {
-    let (uid, rest) = line.split_at_checked(memchr::memchr(b' ', line)?)?;
-    let digits = uid.iter().all(u8::is_ascii_digit);
-    let uid = digits.then(|| Uid::new(std::str::from_utf8(uid).ok()?.parse().ok()?))??;
+    let (digits, rest) = line.split_at_checked(memchr::memchr(b' ', line)?)?;
+    let uid = uid(digits)?;
     let (fields, name) = match version {
-        3 => rest.split_at_checked(memchr::memmem::find(rest, b" :")? + 1)?,
+        3 => rest.split_at_checked(before_name(rest)?)?,
         _ => rest.split_at_checked(1).map(|(_, name)| (&rest[..0], name))?,
     };
     let name = if version == 3 { name.get(1..)? } else { name };
-    let base = name.split(|&byte| byte == b':').next()?;
+    let base = name.get(..memchr::memchr(b':', name).unwrap_or(name.len()))?;
     // A slash would lead out of the mailbox; a zero octet is what a crash leaves in a torn line.
-    let fits = !base.is_empty() && !base.iter().any(|byte| matches!(byte, b'/' | 0)) && base != b"." && base != b"..";
+    let fits = !base.is_empty() && memchr::memchr2(b'/', 0, base).is_none() && base != b"." && base != b"..";
     fits.then(|| Entry { uid, fields: fields.get(1..).unwrap_or_default(), base })
+}
+
+fn uid(digits: &[u8]) -> Option<Uid> {
+    let mut number = 0_u32;
+    for digit in digits {
+        let digit = digit.is_ascii_digit().then(|| u32::from(digit - b'0'))?;
+        number = number.checked_mul(10)?.checked_add(digit)?;
+    }
+    Uid::new(number)
+}
+
+/// Where the colon of the first ` :` is.
+fn before_name(rest: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b':', rest).find(|at| at.checked_sub(1).and_then(|before| rest.get(before)) == Some(&b' '))
 }
 
 #[cfg(test)]

@@ -15,9 +15,13 @@ const INBOX: &str = "/home/ana/maildir";
 const INDEX: &str = "/var/index";
 
 /// A process of this node that has just started.
-fn node(disk: &MemoryDisk) -> Arc<Account> {
+fn node_of(disk: &MemoryDisk) -> Store {
     let settings = Settings { hostname: "test".to_owned(), index: Some(INDEX.into()), ..Settings::default() };
-    Store::new(Arc::new(disk.clone()), settings).account(Path::new(HOME)).unwrap()
+    Store::new(Arc::new(disk.clone()), settings)
+}
+
+fn node(disk: &MemoryDisk) -> Arc<Account> {
+    node_of(disk).account(Path::new(HOME)).unwrap()
 }
 
 /// An INBOX of two messages in `cur/`, one with a suffix of another program, scanned for good.
@@ -130,4 +134,45 @@ fn a_disk_without_room_for_the_memory_fails_nothing() {
     disk.remove(&remembered(&disk)).unwrap();
     disk.fail_next(Op::CreateDir, Fault::NoSpace);
     assert_eq!(restart(&disk).0.len(), 3);
+}
+
+#[test]
+fn who_comes_back_soon_reads_nothing_again() {
+    let disk = settled();
+    let store = node_of(&disk);
+    // Whether the list of UIDs was read: opening fails where it cannot be.
+    let reads = || {
+        disk.fail_next(Op::Read, Fault::Broken);
+        let account = store.account(Path::new(HOME)).unwrap();
+        let failed = account.open(&inbox()).is_err();
+        if !failed {
+            // Takes the fault away, which nobody met.
+            assert!(disk.read(&Path::new(INBOX).join("dovecot-uidlist")).is_err());
+        }
+        account.open(&inbox()).unwrap();
+        failed
+    };
+    assert_eq!((reads(), reads()), (true, false));
+    // What was opened since the last turn stays over one more.
+    store.let_go_of_unused();
+    assert!(!reads());
+    store.let_go_of_unused();
+    store.let_go_of_unused();
+    assert!(reads());
+}
+
+#[test]
+fn a_mailbox_that_is_kept_and_made_anew_elsewhere_is_another() {
+    let disk = settled();
+    let (here, there) = (node_of(&disk), node_of(&disk));
+    let work = || name("Work");
+    let account = here.account(Path::new(HOME)).unwrap();
+    account.create(&work(), None).unwrap();
+    append(&account, &work(), "old", Flags::NONE, &[]).unwrap();
+    let before = account.open(&work()).unwrap().snapshot().uid_validity;
+    let other = there.account(Path::new(HOME)).unwrap();
+    other.delete(&work()).unwrap();
+    other.create(&work(), None).unwrap();
+    let anew = account.open(&work()).unwrap().snapshot();
+    assert!(anew.rows.is_empty() && anew.uid_validity != before);
 }

@@ -110,7 +110,8 @@ impl Media {
     fn set_type(&mut self, field: Option<&[u8]>, in_digest: bool) {
         let written = field.and_then(content_type);
         let default = if in_digest && field.is_none() { ("message", "rfc822") } else { ("text", "plain") };
-        let default = || (Word::from_slice(default.0.as_bytes()), Word::from_slice(default.1.as_bytes()), Params::new());
+        let default =
+            || (Word::from_slice(default.0.as_bytes()), Word::from_slice(default.1.as_bytes()), Params::new());
         (self.kind, self.subtype, self.params) = written.unwrap_or_else(default);
         if self.kind.eq_ignore_ascii_case(b"text") && self.param("charset").is_none() {
             self.params.push((Word::from_slice(b"charset"), Word::from_slice(b"us-ascii")));
@@ -214,7 +215,10 @@ mod tests {
         assert_eq!(pairs(&media.params), ["name*0*=utf-8''a%20", "NAME*1=d;f", "foo=b\"a", "b=----=_1"]);
         let (kind, params) = media.disposition.unwrap();
         assert_eq!((kind.as_slice(), pairs(&params)), (&b"Attachment"[..], vec!["filename==?utf-8?q?x?=".to_owned()]));
-        assert_eq!((media.encoding.as_slice(), media.language), (&b"BASE64"[..], vec![Word::from_slice(b"de"), Word::from_slice(b"en")]));
+        assert_eq!(
+            (media.encoding.as_slice(), media.language),
+            (&b"BASE64"[..], vec![Word::from_slice(b"de"), Word::from_slice(b"en")])
+        );
         assert_eq!((media.id, media.md5), (Some(b"<a@b>".to_vec()), Some(b"Q2hl".to_vec())));
         assert_eq!((media.description, media.location), (Some(b"a  b".to_vec()), Some(b"http://x/  y".to_vec())));
     }
