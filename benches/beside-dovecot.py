@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """The same work given to Tepui and to Dovecot, one after the other, on the same machine and disk.
 
-    cargo build --release --workspace && benches/beside-dovecot.py [logins] [deliveries] [imap] [idle]
+    cargo build --release --workspace && benches/beside-dovecot.py [logins] [deliveries] [chain] [imap] [idle]
 
 TEPUI_BENCH_MESSAGES and TEPUI_BENCH_SESSIONS change how large a mailbox is and how many idle sessions there are.
 
 Prints Markdown. `tepui-bench` is the client; both servers share the machine with it. Run it on a quiet machine, and compare only
-what one run printed. Not part of ./test: figures are no tests. Needs root and Debian's Dovecot and slapd.
+what one run printed. Not part of ./test: figures are no tests. Needs root and Debian's Dovecot, Postfix and slapd.
 """
 
 import sys
@@ -18,6 +18,7 @@ import json
 import os
 import resource
 import subprocess
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,6 +27,7 @@ sys.path[:0] = [str(ROOT / "tests/clients"), str(ROOT / "benches")]
 import harness
 import messages
 import peer_dovecot
+import peer_postfix
 import slapd
 from peer_dovecot import Dovecot
 
@@ -38,6 +40,8 @@ MAIL_USERS = 50
 DELIVERED_SIZE = 10_000
 # Connections: messages in all.
 DELIVERIES = {1: 500, 10: 2000, 50: 4000}
+CHAIN_CONNECTIONS = 20
+CHAIN_MESSAGES = 4000
 MAILBOX_MESSAGES = 20_000
 MESSAGE_SIZE = 4_000
 IDLE_SESSIONS = 1_000
@@ -58,7 +62,7 @@ class Node(harness.Node):
 
 
 def new_node(directory=None, cache=True, **options):
-    listeners = {"imap": ("imap", "off"), "lmtp": ("lmtp", "off")}
+    listeners = {"imap": ("imap", "off"), "lmtp": ("lmtp", "off"), "smtp": ("smtp", "off")}
     limits = {"connections_per_address": 60_000, "connections": 60_000, "message_size": "25M"}
     node = Node(level="warn", limits=limits, listeners=listeners, directory=directory, roles=["mailbox"],
                         domains=("example.test", "domain01.dom"), **options)
@@ -127,6 +131,44 @@ def print_deliveries():
             show(f"{connections}, {recipients}", *rows)
     node.stop()
     dovecot.stop()
+
+
+def print_chain():
+    print(f"\nSMTP in, queue, mailbox, everything synced: {CHAIN_MESSAGES:,} messages of {DELIVERED_SIZE:,} octets over {CHAIN_CONNECTIONS} connections. Beside: Postfix,\n"
+          "which hands them to Dovecot by LMTP.\n")
+    print("| server | accepted /s | in the mailbox /s |\n| --- | ---: | ---: |")
+    names = mail_users(MAIL_USERS)
+    dovecot = Dovecot(users=names)
+    postfix = peer_postfix.Postfix(dovecot.port("lmtp"))
+    beside = chain(postfix.port, dovecot.folder / "mail", "Postfix, Dovecot")
+    postfix.stop()
+    dovecot.stop()
+    node = new_node(users=names)
+    ours = chain(node.port("smtp"), node.folder / "mail/example.test", "Tepui")
+    node.stop()
+    print(f"| ratio | {ours[0] / beside[0]:.1f} | {ours[1] / beside[1]:.1f} |", flush=True)
+
+
+def chain(port, homes, name):
+    load = ["--smtp", "--user", "user{}@example.test", "--users", MAIL_USERS, "--size", DELIVERED_SIZE, "--connections", CHAIN_CONNECTIONS]
+    send(port, load, 4 * CHAIN_CONNECTIONS, homes)
+    start = time.monotonic()
+    (accepted,) = send(port, load, CHAIN_MESSAGES, homes)
+    arrived = CHAIN_MESSAGES / (time.monotonic() - start)
+    print(f"| {name} | {accepted['per_second']:,.0f} | {arrived:,.0f} |", flush=True)
+    return accepted["per_second"], arrived
+
+
+def send(port, load, count, homes):
+    """Ends when all of it lies in the mailboxes."""
+    before = delivered(homes)
+    rows = bench("deliver", f"127.0.0.1:{port}", *load, "--messages", count)
+    harness.eventually(lambda: delivered(homes) >= before + count, f"{count} messages arrive", PATIENCE)
+    return rows
+
+
+def delivered(homes):
+    return sum(len(os.listdir(new)) for new in homes.glob("*/maildir/new"))
 
 
 def fill(maildir, count, owner=None):
@@ -214,7 +256,7 @@ def memory_of(pid):
     return total
 
 
-PARTS = {"logins": print_logins, "deliveries": print_deliveries, "imap": print_imap, "idle": print_idle}
+PARTS = {"logins": print_logins, "deliveries": print_deliveries, "chain": print_chain, "imap": print_imap, "idle": print_idle}
 
 
 def main(wanted):
