@@ -3,6 +3,7 @@
 import json
 import mailbox as maildirs
 import shutil
+import tarfile
 
 import harness
 import messages
@@ -93,13 +94,20 @@ class MailboxCommand(Case):
         self.assertIn("read anew", self.command("reindex", self.ana.address).stdout)
         self.assertEqual(self.state("INBOX"), before)
 
+    def messages_of(self, kind, target):
+        """How many another program finds."""
+        if kind == "tar":
+            with tarfile.open(target) as archive:
+                return sum(entry.name.startswith("cur/") and entry.isfile() for entry in archive)
+        return len(maildirs.mbox(target) if kind == "mbox" else maildirs.Maildir(target))
+
     def test_a_mailbox_goes_out_and_comes_in_again_once(self):
         address, folder = self.ana.address, self.server.folder
         _, before = self.state("INBOX")
-        for kind, target in [("mbox", folder / "out.mbox"), ("maildir", folder / "out")]:
+        for kind, target in [("mbox", folder / "out.mbox"), ("maildir", folder / "out"), ("tar", folder / "out.tar")]:
             told = self.command("export", address, "INBOX", str(target), "--format", kind).stdout
             self.assertIn("2 messages", told)
-            self.assertEqual(len(maildirs.mbox(target) if kind == "mbox" else maildirs.Maildir(target)), 2)
+            self.assertEqual(self.messages_of(kind, target), 2)
             came = self.command("import", address, f"In-{kind}", str(target), "--format", kind, "--create").stdout
             self.assertIn("2 messages taken in, 0 were there already", came)
             again = self.command("import", address, f"In-{kind}", str(target), "--format", kind).stdout

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use archive::exchange::{Imported, export_maildir, export_mbox, import_maildir, import_mbox};
+use archive::exchange::{Imported, export_maildir, export_mbox, export_tar, import_maildir, import_mbox, import_tar};
 use disk::RealDisk;
 use mail::date::DateTime;
 use mail::{Flags, Keyword, MailboxName};
@@ -45,11 +45,14 @@ fn a_mailbox_comes_back_whole_and_a_second_import_adds_nothing() {
     let (mbox, maildir) = (dir.path().join("out.mbox"), dir.path().join("out"));
     assert_eq!(export_mbox(&account, &inbox, &mut File::create(&mbox).unwrap(), || {}).unwrap(), 3);
     assert_eq!(export_maildir(&account, &inbox, &maildir, || {}).unwrap(), 3);
-    for name in ["Box", "Folder"] {
+    let tar = dir.path().join("out.tar");
+    assert_eq!(export_tar(&account, &inbox, &mut File::create(&tar).unwrap(), || {}).unwrap(), 3);
+    for name in ["Box", "Folder", "Archive"] {
         let target = MailboxName::parse(name).unwrap();
         account.create(&target, None).unwrap();
         let import = || match name {
             "Box" => import_mbox(&account, &target, File::open(&mbox).unwrap(), || {}).unwrap(),
+            "Archive" => import_tar(&account, &target, File::open(&tar).unwrap(), || {}).unwrap(),
             _ => import_maildir(&account, &target, &maildir, || {}).unwrap(),
         };
         assert_eq!(import(), Imported { new: 3, known: 0 });
@@ -62,4 +65,66 @@ fn a_mailbox_comes_back_whole_and_a_second_import_adds_nothing() {
         mailbox.expunge(&[mailbox.snapshot().rows.iter().nth(1).unwrap().uid]).unwrap();
         assert_eq!(import(), Imported { new: 1, known: 2 });
     }
+}
+
+/// The system's own `tar` reads what we wrote, and writes what we read.
+#[test]
+fn tar_archives_are_those_of_everybody() {
+    let dir = tempfile::tempdir().unwrap();
+    let account = account(&dir.path().join("home"));
+    fill(&account);
+    let inbox = MailboxName::inbox();
+    let (written, unpacked, packed) = (dir.path().join("a.tar"), dir.path().join("a"), dir.path().join("b.tar"));
+    export_tar(&account, &inbox, &mut File::create(&written).unwrap(), || {}).unwrap();
+    std::fs::create_dir(&unpacked).unwrap();
+    let tar = |arguments: &[&std::ffi::OsStr]| {
+        assert!(std::process::Command::new("tar").args(arguments).status().unwrap().success());
+    };
+    tar(&["xf".as_ref(), written.as_ref(), "-C".as_ref(), unpacked.as_ref()]);
+    // A mailbox below it, of which nothing comes in, and a link that leads out.
+    let below = unpacked.join(".Sent/cur");
+    std::fs::create_dir_all(&below).unwrap();
+    std::fs::write(below.join("1.M1P1.x:2,S"), "Subject: below\n\n").unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", unpacked.join("cur/2.M1P1.x:2,S")).unwrap();
+    tar(&["cf".as_ref(), packed.as_ref(), "-C".as_ref(), dir.path().as_ref(), "a".as_ref()]);
+    let target = MailboxName::parse("Target").unwrap();
+    account.create(&target, None).unwrap();
+    let import = || import_tar(&account, &target, File::open(&packed).unwrap(), || {});
+    assert_eq!(import().unwrap(), Imported { new: 3, known: 0 });
+    let (mut found, mut expected) = (story(&account, &target), story(&account, &inbox));
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+    assert_eq!(import().unwrap(), Imported { new: 0, known: 3 });
+}
+
+#[test]
+fn an_archive_that_is_cut_or_none_brings_nothing_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let account = account(&dir.path().join("home"));
+    fill(&account);
+    let mut whole = Vec::new();
+    export_tar(&account, &MailboxName::inbox(), &mut whole, || {}).unwrap();
+    let target = MailboxName::parse("Target").unwrap();
+    account.create(&target, None).unwrap();
+    let file = dir.path().join("cut.tar");
+    let count = || account.open(&target).unwrap().snapshot().rows.len();
+    let mut refused = 0;
+    // The end is two empty blocks, which not every program writes.
+    for length in (0..whole.len() - 1024).step_by(100) {
+        std::fs::write(&file, &whole[..length]).unwrap();
+        let before = count();
+        match import_tar(&account, &target, File::open(&file).unwrap(), || {}) {
+            // It was cut between two messages: those before are whole.
+            Ok(done) => assert_eq!(count(), before + done.new, "cut at {length}"),
+            Err(_) => {
+                refused += 1;
+                assert_eq!(count(), before, "cut at {length}");
+            }
+        }
+    }
+    assert!(refused > 30, "{refused}");
+    assert_eq!(story(&account, &target).len(), 3);
+    std::fs::write(&file, b"no archive at all").unwrap();
+    assert!(import_tar(&account, &target, File::open(&file).unwrap(), || {}).is_err());
 }

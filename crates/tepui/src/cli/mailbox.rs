@@ -24,6 +24,7 @@ use super::user_mail::{self, UserMail};
   tepui mailbox create ana@example.test Projects/2026 --subscribe
   tepui mailbox verify ana@example.test bob@example.test --repair
   tepui mailbox export ana@example.test INBOX ana.mbox
+  tepui mailbox export ana@example.test INBOX ana.tar --format tar
   tepui mailbox import ana@example.test Old ~/Maildir --format maildir --create
 
 Exit codes: 0 done, 1 failed or damage was found, 2 the command line is wrong.")]
@@ -41,6 +42,8 @@ enum Format {
     Mbox,
     /// A folder with cur, new and tmp, and Dovecot's keywords file
     Maildir,
+    /// Such a folder in a tar archive, as `tar cf` makes it
+    Tar,
 }
 
 #[derive(Debug, Subcommand)]
@@ -123,7 +126,7 @@ enum Action {
         user: String,
         #[arg(value_parser = mailbox_name)]
         mailbox: MailboxName,
-        /// The mbox file, which must not exist, or the Maildir folder
+        /// The mbox or tar file, which must not exist, or the Maildir folder
         target: PathBuf,
         #[arg(long, value_enum, default_value = "mbox")]
         format: Format,
@@ -133,7 +136,7 @@ enum Action {
         user: String,
         #[arg(value_parser = mailbox_name)]
         mailbox: MailboxName,
-        /// The mbox file or the Maildir folder
+        /// The mbox or tar file, or the Maildir folder
         source: PathBuf,
         #[arg(long, value_enum, default_value = "mbox")]
         format: Format,
@@ -323,6 +326,9 @@ fn export(mail: &UserMail, mailbox: &MailboxName, target: &std::path::Path, form
             exchange::export_mbox(&mail.account, mailbox, &mut BufWriter::new(file), || progress.step())
         }),
         Format::Maildir => exchange::export_maildir(&mail.account, mailbox, target, || progress.step()),
+        Format::Tar => File::create_new(target).map_err(archive::Error::from).and_then(|file| {
+            exchange::export_tar(&mail.account, mailbox, &mut BufWriter::new(file), || progress.step())
+        }),
     };
     let count = done.map_err(|error| format!("{mailbox} to {}: {error}", target.display()))?;
     Ok((format!("{mailbox}: {count} messages in {}\n", target.display()), true))
@@ -341,6 +347,9 @@ fn import(mail: &UserMail, mailbox: &MailboxName, source: &std::path::Path, form
             .map_err(archive::Error::from)
             .and_then(|file| exchange::import_mbox(&mail.account, mailbox, file, || progress.step())),
         Format::Maildir => exchange::import_maildir(&mail.account, mailbox, source, || progress.step()),
+        Format::Tar => File::open(source)
+            .map_err(archive::Error::from)
+            .and_then(|file| exchange::import_tar(&mail.account, mailbox, file, || progress.step())),
     };
     let done = done.map_err(|error| format!("{} to {mailbox}: {error}", source.display()))?;
     Ok((format!("{mailbox}: {} messages taken in, {} were there already\n", done.new, done.known), true))

@@ -1,19 +1,25 @@
-//! Mailboxes taken out to files of other programs, and in from them: mbox files, and Maildir folders.
+//! Mailboxes taken out to files of other programs, and in from them: mbox files, Maildir folders, and those in a tar
+//! archive.
 //!
 //! An import may be done again after it was interrupted: a message that came in is known by its content, and of several
 //! equal messages in the source as many come in as there are.
 
+mod tar;
+
 use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, BufReader, Read, Seek, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mail::date::DateTime;
 use mail::{Flags, Keyword, MailboxName};
-use store::{Account, Deliveries, DeliveryKey, Draft};
+use store::{Account, Deliveries, DeliveryKey, Draft, Stored};
 
+pub use self::tar::{export_tar, import_tar};
 use crate::digest::Hasher;
 use crate::mbox::{self, Marks};
 use crate::{Error, Result};
@@ -70,7 +76,6 @@ pub fn export_maildir(
     folder: &Path,
     mut step: impl FnMut(),
 ) -> Result<usize> {
-    use std::os::unix::ffi::OsStrExt;
     for part in ["cur", "new", "tmp"] {
         fs::create_dir_all(folder.join(part))?;
     }
@@ -85,15 +90,13 @@ pub fn export_maildir(
             Err(store::Error::Gone) => continue,
             other => other?,
         };
-        let suffix = if stored.suffix.is_empty() { b":2,".to_vec() } else { stored.suffix.clone() };
-        let file_name = [stored.base.as_slice(), &suffix].concat();
-        let target = folder.join("cur").join(std::ffi::OsStr::from_bytes(&file_name));
+        let target = folder.join("cur").join(served_name(stored));
         count += 1;
         if target.exists() {
             continue;
         }
         // Under its name only when it is whole.
-        let tmp = folder.join("tmp").join(std::ffi::OsStr::from_bytes(&stored.base));
+        let tmp = folder.join("tmp").join(OsStr::from_bytes(&stored.base));
         let mut output = fs::File::create(&tmp)?;
         let (mut offset, mut buf) = (0, vec![0; PIECE]);
         loop {
@@ -106,6 +109,12 @@ pub fn export_maildir(
         fs::rename(&tmp, &target)?;
     }
     Ok(count)
+}
+
+/// What a message's file is called in `cur/`.
+fn served_name(stored: &Stored) -> OsString {
+    let suffix: &[u8] = if stored.suffix.is_empty() { b":2," } else { &stored.suffix };
+    OsString::from_vec([stored.base.as_slice(), suffix].concat())
 }
 
 /// Takes in an mbox file. The mailbox must be there.
@@ -156,12 +165,13 @@ pub fn import_maildir(
     for path in files(folder)? {
         step();
         let mut hasher = Hasher::new();
-        each_crlf(&path, |piece| {
+        each_crlf(fs::File::open(&path)?, |piece| {
             hasher.feed(piece);
             Ok(())
         })?;
-        let marks = marks_of(&path, &keywords)?;
-        import.take(hasher, &marks, |draft| each_crlf(&path, |piece| Ok(draft.write(piece)?)))?;
+        let modified = date(fs::metadata(&path)?.modified()?);
+        let marks = marks_of(path.file_name().unwrap_or_default(), modified, &keywords);
+        import.take(hasher, &marks, |draft| each_crlf(fs::File::open(&path)?, |piece| Ok(draft.write(piece)?)))?;
     }
     Ok(import.done)
 }
@@ -230,14 +240,13 @@ fn keywords(content: &[u8]) -> HashMap<usize, Keyword> {
 const LETTERS: [(char, Flags); 5] =
     [('D', Flags::DRAFT), ('F', Flags::FLAGGED), ('R', Flags::ANSWERED), ('S', Flags::SEEN), ('T', Flags::DELETED)];
 
-fn marks_of(path: &Path, names: &HashMap<usize, Keyword>) -> Result<Marks> {
-    let file_name = path.file_name().unwrap_or_default().to_string_lossy();
+fn marks_of(file_name: &OsStr, date: DateTime, names: &HashMap<usize, Keyword>) -> Marks {
+    let file_name = file_name.to_string_lossy();
     let letters = file_name.rsplit_once(":2,").map_or("", |(_, letters)| letters);
     let flags = LETTERS.iter().filter(|(letter, _)| letters.contains(*letter)).map(|(_, flag)| *flag);
     let number = |letter: char| letter.is_ascii_lowercase().then(|| letter as usize - 'a' as usize);
     let keywords = letters.chars().filter_map(|letter| names.get(&number(letter)?).cloned()).collect();
-    let modified = fs::metadata(path)?.modified()?;
-    Ok(Marks { flags: flags.fold(Flags::NONE, Flags::with), keywords, date: Some(date(modified)) })
+    Marks { flags: flags.fold(Flags::NONE, Flags::with), keywords, date: Some(date) }
 }
 
 fn date(time: SystemTime) -> DateTime {
@@ -248,9 +257,8 @@ fn date(time: SystemTime) -> DateTime {
     })
 }
 
-/// A file's content with CR LF line ends, whatever it has.
-fn each_crlf(path: &Path, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-    let mut input = fs::File::open(path)?;
+/// Content with CR LF line ends, whatever it has.
+fn each_crlf(mut input: impl Read, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
     let (mut buf, mut out) = (vec![0; PIECE], Vec::with_capacity(2 * PIECE));
     let mut last = 0;
     loop {
