@@ -4,6 +4,7 @@
 //! knowledge of any protocol's grammar beyond the forms that several protocols share (addresses, sets of numbers,
 //! modified UTF-7, dates).
 
+pub mod acl;
 pub mod address;
 pub mod date;
 pub mod digest;

@@ -79,6 +79,15 @@ impl Store {
         self.account_of(home, "")
     }
 
+    /// Whether an account has any mailboxes yet. Makes nothing.
+    pub fn is_there(&self, home: &Path, user: &str) -> Result<bool> {
+        match self.disk.stat(&self.settings.location.of(home, user)?.mail) {
+            Ok(_) => Ok(true),
+            Err(disk::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// The account of this name below this home directory; `Settings::location` says where its files are. What is missing
     /// is made.
     pub fn account_of(&self, home: &Path, user: &str) -> Result<Arc<Account>> {

@@ -74,6 +74,11 @@ impl Account {
         self.change_subscriptions(|subscriptions| subscriptions.add(name))
     }
 
+    /// For a name that leads into another account: the caller knows that it is there.
+    pub fn subscribe_to_anothers(&self, name: &MailboxName) -> Result<()> {
+        self.change_subscriptions(|subscriptions| subscriptions.add(name))
+    }
+
     /// Not being subscribed is no error.
     pub fn unsubscribe(&self, name: &MailboxName) -> Result<()> {
         // An auto mailbox counts as subscribed until it is made; so it is made, for the file to tell otherwise.

@@ -13,23 +13,10 @@
 //!
 //! Comments, empty lines and lines that make no sense are kept; names of rights that nobody here knows too. Pure.
 
-use crate::acl::Rights;
+use mail::acl::{Identifier, Rights};
 
 /// The rows that a mailbox may have.
 const ROWS_MAX: usize = 1_000;
-
-/// Of whom a line speaks. Sorted as Dovecot judges them: what comes later replaces what came before.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Identifier {
-    Anyone,
-    Authenticated,
-    Group(String),
-    /// Whose account the mailbox is in.
-    Owner,
-    User(String),
-    /// A group that counts for more than what is said of a user.
-    GroupOverride(String),
-}
 
 /// What a mailbox's file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -85,9 +72,13 @@ impl Acl {
         self.place(identifier, negative).ok().map(|at| self.rows[at].rights)
     }
 
-    /// Gives an identifier exactly these; none are written as such. False when there are too many rows already.
+    /// Gives an identifier exactly these; none are written as such. False when there are too many rows already, or
+    /// when its name cannot stand in a file.
     #[must_use]
     pub fn set(&mut self, identifier: Identifier, negative: bool, rights: Rights) -> bool {
+        if parse_identifier(&encode_identifier(&identifier)).as_ref() != Some(&identifier) {
+            return false;
+        }
         match self.place(&identifier, negative) {
             Ok(at) => {
                 self.rows[at].rights = rights;
@@ -133,14 +124,14 @@ impl Row {
             }
         };
         let positive = identifier.strip_prefix('-');
-        let identifier_known = Identifier::parse(positive.unwrap_or(&identifier))?;
+        let identifier_known = parse_identifier(positive.unwrap_or(&identifier))?;
         let (rights, others) = parse_rights(rest.trim_matches([' ', '\t']))?;
         Some(Row { identifier: identifier_known, negative: positive.is_some(), rights, others })
     }
 
     fn encode(&self) -> String {
         let minus = if self.negative { "-" } else { "" };
-        let mut line = quote(format!("{minus}{}", self.identifier.encode()));
+        let mut line = quote(format!("{minus}{}", encode_identifier(&self.identifier)));
         line.push(' ');
         line.push_str(&self.rights.file_letters());
         if !self.others.is_empty() {
@@ -191,33 +182,32 @@ fn parse_rights(text: &str) -> Option<(Rights, Vec<String>)> {
     Some((rights, others))
 }
 
-impl Identifier {
-    /// As it stands in the file, without a minus.
-    pub fn parse(text: &str) -> Option<Identifier> {
-        // A line end in a name would be another line.
-        if text.contains(['\n', '\r', '\0']) {
-            return None;
-        }
-        let named = |prefix: &str| text.strip_prefix(prefix).filter(|name| !name.is_empty()).map(str::to_owned);
-        match text {
-            "anyone" | "anonymous" => Some(Identifier::Anyone),
-            "authenticated" => Some(Identifier::Authenticated),
-            "owner" => Some(Identifier::Owner),
-            _ => (named("user=").map(Identifier::User))
-                .or_else(|| named("group=").map(Identifier::Group))
-                .or_else(|| named("group-override=").map(Identifier::GroupOverride)),
-        }
+/// As it stands in the file, without a minus.
+fn parse_identifier(text: &str) -> Option<Identifier> {
+    let named = |prefix: &str| text.strip_prefix(prefix).filter(|name| fits_a_line(name)).map(str::to_owned);
+    match text {
+        "anyone" | "anonymous" => Some(Identifier::Anyone),
+        "authenticated" => Some(Identifier::Authenticated),
+        "owner" => Some(Identifier::Owner),
+        _ => (named("user=").map(Identifier::User))
+            .or_else(|| named("group=").map(Identifier::Group))
+            .or_else(|| named("group-override=").map(Identifier::GroupOverride)),
     }
+}
 
-    pub fn encode(&self) -> String {
-        match self {
-            Identifier::Anyone => "anyone".to_owned(),
-            Identifier::Authenticated => "authenticated".to_owned(),
-            Identifier::Owner => "owner".to_owned(),
-            Identifier::User(name) => format!("user={name}"),
-            Identifier::Group(name) => format!("group={name}"),
-            Identifier::GroupOverride(name) => format!("group-override={name}"),
-        }
+/// A line end in a name would be another line, and no name is nobody.
+fn fits_a_line(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['\n', '\r', '\0'])
+}
+
+fn encode_identifier(identifier: &Identifier) -> String {
+    match identifier {
+        Identifier::Anyone => "anyone".to_owned(),
+        Identifier::Authenticated => "authenticated".to_owned(),
+        Identifier::Owner => "owner".to_owned(),
+        Identifier::User(name) => format!("user={name}"),
+        Identifier::Group(name) => format!("group={name}"),
+        Identifier::GroupOverride(name) => format!("group-override={name}"),
     }
 }
 
@@ -251,7 +241,9 @@ mod tests {
 
     #[test]
     fn no_name_slips_in_a_line() {
-        assert_eq!(Identifier::parse("user=eva\nanyone"), None);
+        assert_eq!(parse_identifier("user=eva\nanyone"), None);
+        let two = Identifier::User("eva\nanyone".to_owned());
+        assert!(!Acl::parse(b"").set(two, false, Rights::ALL));
         let odd = Identifier::User("a \"b\\".to_owned());
         let mut acl = Acl::parse(b"");
         assert!(acl.set(odd.clone(), true, Rights::ALL));

@@ -5,8 +5,9 @@
 //! before, and what they take away together replaces what was taken away before. An owner of whom no line speaks has
 //! everything again, whatever was said of anyone or of his groups. At the end what was taken away is subtracted. Pure.
 
-use super::file::{Acl, Identifier, Row};
-use super::rights::Rights;
+use mail::acl::{Identifier, Rights};
+
+use super::file::{Acl, Row};
 
 /// Who looks at a mailbox.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

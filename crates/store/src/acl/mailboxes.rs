@@ -11,11 +11,11 @@ use std::collections::BTreeSet;
 use std::time::UNIX_EPOCH;
 
 use mail::MailboxName;
+use mail::acl::{Identifier, Right, Rights};
 
 use super::dict::{SharedDict, SharedTo};
-use super::file::{Acl, Identifier};
+use super::file::Acl;
 use super::judge::Viewer;
-use super::rights::{Right, Rights};
 use crate::folder::Folder;
 use crate::{Account, Error, Result, Store, folder};
 

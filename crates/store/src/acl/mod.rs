@@ -9,9 +9,8 @@ mod dict;
 mod file;
 mod judge;
 mod mailboxes;
-mod rights;
 
 pub use dict::{SharedDict, SharedTo};
-pub use file::{Acl, Identifier, Row};
+pub use file::{Acl, Row};
 pub use judge::Viewer;
-pub use rights::{Right, Rights};
+pub use mail::acl::{Identifier, Right, Rights};

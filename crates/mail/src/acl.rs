@@ -1,6 +1,19 @@
-//! The rights of RFC 4314 §2.1, by their letters and by the names that Dovecot's files have for them. Pure.
+//! Who is spoken of in an ACL, and the rights of RFC 4314 §2.1, by their letters and by the names that Dovecot's files have for them.
 
 use std::fmt;
+
+/// Of whom a row of an ACL speaks. Sorted as Dovecot judges them: what comes later replaces what came before.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Identifier {
+    Anyone,
+    Authenticated,
+    Group(String),
+    /// Whose account the mailbox is in.
+    Owner,
+    User(String),
+    /// A group that counts for more than what is said of a user.
+    GroupOverride(String),
+}
 
 /// A set of rights.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -52,7 +65,8 @@ impl Rights {
         TABLE.iter().find(|(_, known, _)| *known == letter).map(|(right, ..)| Rights(right.bit()))
     }
 
-    pub(crate) fn of_name(name: &str) -> Option<Rights> {
+    /// The right of a name, as Dovecot's files have it.
+    pub fn of_name(name: &str) -> Option<Rights> {
         TABLE.iter().find(|(.., known)| *known == name).map(|(right, ..)| Rights(right.bit()))
     }
 
@@ -69,8 +83,28 @@ impl Rights {
         Rights(self.0 & !others.0)
     }
 
+    /// The rights of an IMAP command's letters, `c` and `d` of RFC 2086 too, as Dovecot takes them. The letter that is none, else.
+    pub fn parse(letters: &str) -> Result<Rights, char> {
+        letters.chars().try_fold(Rights::NONE, |all, letter| {
+            // RFC 4314 §2.1.1
+            let rights = match letter {
+                'c' => Some(Rights::of(&[Create, Delete])),
+                'd' => Some(Rights::of(&[Expunge, WriteDeleted])),
+                letter => Rights::of_letter(letter),
+            };
+            rights.map(|rights| all | rights).ok_or(letter)
+        })
+    }
+
+    /// The letters for IMAP: RFC 4314 §2.1.1 adds `c` and `d` for clients that know only those.
+    pub fn with_old_letters(self) -> String {
+        let any = |rights: [Right; 2], letter| rights.iter().any(|right| self.has(*right)).then_some(letter);
+        let old = [any([Create, Delete], 'c'), any([Expunge, WriteDeleted], 'd')];
+        self.to_string().chars().chain(old.into_iter().flatten()).collect()
+    }
+
     /// The letters in the order of the names, as Dovecot writes its files: `akxeilprwts`.
-    pub(crate) fn file_letters(self) -> String {
+    pub fn file_letters(self) -> String {
         let mut rows: Vec<_> = TABLE.iter().filter(|(right, ..)| self.has(*right)).collect();
         rows.sort_by_key(|(.., name)| *name);
         rows.iter().map(|(_, letter, _)| letter).collect()
@@ -95,5 +129,26 @@ impl fmt::Display for Rights {
 impl Right {
     fn bit(self) -> u16 {
         1 << self as u16
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What Dovecot 2.3.19 wrote and answered for these letters.
+    #[test]
+    fn old_letters_are_taken_and_told_as_dovecot_does_it() {
+        for (letters, file, told) in [
+            ("lrwstie", "eilrwts", "lrwstied"),
+            ("lrcd", "kxelrt", "lrtekxcd"),
+            ("lrc", "kxlr", "lrkxc"),
+            ("", "", ""),
+            ("lrwstipekxacd", "akxeilprwts", "lrwstipekxacd"),
+        ] {
+            let rights = Rights::parse(letters).unwrap();
+            assert_eq!((rights.file_letters().as_str(), rights.with_old_letters().as_str()), (file, told));
+        }
+        assert_eq!((Rights::parse("lrq"), Rights::parse("LR"), Rights::parse("l r")), (Err('q'), Err('L'), Err(' ')));
     }
 }
