@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 pub use mail::flags::{FlagChange, How};
 
+use mail::acl::Rights;
 use mail::date::DateTime;
 use mail::digest::{Digests, Want};
 use mail::search::Key;
 use mail::{Flags, Keyword, MailboxName, Snapshot, Uid, UidValidity};
 
+pub use super::identifier::Who;
 use crate::sasl::{self, Credentials};
 
 /// The most octets one `Ask::Read` asks for.
@@ -28,12 +30,22 @@ pub enum Ask {
     LogIn(Credentials),
     /// Before that, what a mechanism needs → `Sasl`, or `Refused(Unavailable)`.
     Sasl(sasl::Ask),
-    /// All mailboxes of the account and all subscriptions → `Mailboxes`.
-    Mailboxes,
+    /// All mailboxes of the account and all subscriptions → `Mailboxes`. `others`: also those that other accounts share with it.
+    Mailboxes { others: bool },
     /// → `Status`.
     Status { name: MailboxName },
     /// How much is used of what may be used → `Quota`: of the account, or of it as far as this mailbox counts (RFC 9208).
     Quota { mailbox: Option<MailboxName> },
+    /// Who may do what with a mailbox → `Acl`.
+    Acl { name: MailboxName },
+    /// Gives rights, or takes them → `Done`. Durably, as far as the house keeps anything durably.
+    SetAcl { name: MailboxName, who: Who, how: How, rights: Rights },
+    /// Nothing more is said of somebody → `Done`, also when nothing was said.
+    DeleteAcl { name: MailboxName, who: Who },
+    /// May this account change a mailbox's ACL? → `Done`.
+    MayAdminister { name: MailboxName },
+    /// What this account may do with a mailbox → `Rights`.
+    MyRights { name: MailboxName },
     /// Makes a mailbox and the missing ones above it → `Done`. `special_use` as `\Sent` (RFC 6154 §3).
     Create { name: MailboxName, special_use: Option<&'static str> },
     /// → `Done`.
@@ -147,6 +159,9 @@ pub enum Answer {
     },
     Status(MailboxStatus),
     Quota(Quota),
+    /// In the order in which they are judged.
+    Acl(Vec<(Who, Rights)>),
+    Rights(Rights),
     Selected {
         snapshot: Arc<Snapshot>,
         /// The messages that this session is the first to be told of (`\Recent`), ascending.

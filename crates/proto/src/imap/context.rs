@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mail::MailboxName;
+
 use super::ask::Answer;
 use super::commands::capability;
 use super::view::View;
@@ -20,6 +22,8 @@ pub struct Profile {
     pub create_special_use: bool,
     /// Whether the house keeps quotas: offers QUOTA (RFC 9208).
     pub quota: bool,
+    /// Below which name the mailboxes of others are, as `shared`: offers ACL (RFC 4314). `None`: nowhere.
+    pub others: Option<MailboxName>,
     /// How one may log in.
     pub offers: Offers,
     pub limits: Limits,

@@ -8,6 +8,7 @@ pub mod ask;
 mod command;
 mod commands;
 mod context;
+mod identifier;
 mod parse;
 mod pattern;
 mod reader;

@@ -30,6 +30,13 @@ impl Pattern {
         Pattern(whole)
     }
 
+    /// Whether this name, or one below it, may match. Asked before work is done for them: a yes may be wrong, a no never is.
+    pub fn may_match_below(&self, root: &MailboxName) -> bool {
+        let (root, wildcard) = (root.to_mutf7(), self.0.iter().position(|byte| matches!(byte, b'*' | b'%')));
+        let head = &self.0[..wildcard.unwrap_or(self.0.len())];
+        head.starts_with(root.as_bytes()) || (wildcard.is_some() && root.as_bytes().starts_with(head))
+    }
+
     pub fn matches(&self, name: &MailboxName) -> bool {
         let encoded = name.to_mutf7();
         let name = encoded.as_bytes();
@@ -67,6 +74,25 @@ fn spread(reached: &[bool], passes: impl Fn(usize) -> bool) -> Vec<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn work_is_done_for_a_name_only_if_it_may_match() {
+        let root = MailboxName::parse("shared").unwrap();
+        for (reference, pattern, may) in [
+            ("", "*", true),
+            ("", "%", true),
+            ("", "sh%", true),
+            ("shared/", "*", true),
+            ("", "shared", true),
+            ("", "shared/ana/%", true),
+            ("", "INBOX", false),
+            ("", "share", false),
+            ("", "Work/*", false),
+            ("", "", false),
+        ] {
+            assert_eq!(Pattern::new(reference.as_bytes(), pattern.as_bytes()).may_match_below(&root), may, "{pattern}");
+        }
+    }
 
     #[test]
     fn wildcards_stand_for_what_the_rfc_says() {

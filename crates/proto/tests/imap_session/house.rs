@@ -6,13 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use mail::acl::Rights;
 use mail::date::DateTime;
 use mail::digest::{Digest, Digests, Want};
 use mail::mime::Indexer;
 use mail::search::Key;
 use mail::{Flags, Keyword, Keywords, MailboxName, ModSeq, Row, Snapshot, Uid, UidValidity, header};
 use proto::imap::Server;
-use proto::imap::ask::{Answer, Ask, FlagChange, How, MailboxInfo, MailboxStatus, MayChange, Quota, READ_MAX, Refusal};
+use proto::imap::ask::{
+    Answer, Ask, FlagChange, How, MailboxInfo, MailboxStatus, MayChange, Quota, READ_MAX, Refusal, Who,
+};
 use proto::sasl::{self, Credentials, Evidence, gssapi, scram};
 use proto::session::{Next, Session};
 use sim::stage::logins;
@@ -94,6 +97,7 @@ struct Mailbox {
     keywords: Keywords,
     messages: Vec<Message>,
     snapshot: Option<Arc<Snapshot>>,
+    acl: Vec<(Who, Rights)>,
 }
 
 #[derive(Debug)]
@@ -156,6 +160,7 @@ impl House {
             keywords: Keywords::default(),
             messages: Vec::new(),
             snapshot: None,
+            acl: Vec::new(),
         };
         self.mailboxes.insert(name, mailbox);
     }
@@ -252,11 +257,32 @@ impl House {
                 ("down", _) => Err(Refusal::Unavailable),
                 _ => Err(Refusal::AuthenticationFailed),
             },
-            Ask::Mailboxes => Ok(self.list()),
+            Ask::Mailboxes { .. } => Ok(self.list()),
             Ask::Status { name } => self.status(&name),
             // "Spam" is not counted.
             Ask::Quota { mailbox: Some(name) } if name.as_str() == "Spam" => Ok(Answer::Quota(Quota::default())),
             Ask::Quota { .. } => Ok(Answer::Quota(Quota { storage: Some((31, 20)), messages: Some((2, 100_000)) })),
+            Ask::MyRights { name } => self.administered(&name).map(|_| Answer::Rights(Rights::ALL)),
+            Ask::MayAdminister { name } => self.administered(&name).map(|_| Answer::Done),
+            Ask::Acl { name } => Ok(Answer::Acl(self.administered(&name)?.acl.clone())),
+            Ask::DeleteAcl { name, who } => {
+                self.administered(&name)?.acl.retain(|(known, _)| *known != who);
+                Ok(Answer::Done)
+            }
+            Ask::SetAcl { name, who, how, rights } => {
+                let acl = &mut self.administered(&name)?.acl;
+                let before = acl.iter().find(|(known, _)| *known == who).map_or(Rights::NONE, |(_, rights)| *rights);
+                acl.retain(|(known, _)| *known != who);
+                acl.push((
+                    who,
+                    match how {
+                        How::Replace => rights,
+                        How::Add => before | rights,
+                        How::Remove => before.without(rights),
+                    },
+                ));
+                Ok(Answer::Done)
+            }
             Ask::Create { name, special_use } => self.create(name, special_use),
             Ask::Delete { name } => self.mailboxes.remove(&name).map(|_| Answer::Done).ok_or(Refusal::NoSuchMailbox),
             Ask::Rename { from, to } => self.rename(&from, &to),
@@ -332,6 +358,11 @@ impl House {
 
     fn find(&mut self, name: &MailboxName) -> Result<&mut Mailbox, Refusal> {
         self.mailboxes.get_mut(name).ok_or(Refusal::NoSuchMailbox)
+    }
+
+    /// Junk is somebody else's.
+    fn administered(&mut self, name: &MailboxName) -> Result<&mut Mailbox, Refusal> {
+        if name.as_str() == "Junk" { Err(Refusal::NoPermission) } else { self.find(name) }
     }
 
     fn selected(&mut self) -> Result<&mut Mailbox, Refusal> {

@@ -16,6 +16,7 @@ fn talk(messages: &[&[u8]], said: &[u8]) -> (Vec<u8>, usize) {
         id: Vec::new(),
         create_special_use: false,
         quota: false,
+        others: None,
         offers: proto::sasl::Offers::default(),
         limits: Limits::default(),
     };

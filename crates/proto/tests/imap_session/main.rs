@@ -55,6 +55,7 @@ impl Stage for Imap {
                 "tls-required" => tls = TlsState::Required,
                 "tls-on" => tls = TlsState::On,
                 "create-special-use" => profile.create_special_use = true,
+                "others" => profile.others = mail::MailboxName::parse("shared").ok(),
                 "quota" => profile.quota = true,
                 _ => return Err(word.to_owned()),
             }
@@ -97,6 +98,7 @@ fn profile() -> Profile {
         id: vec![("name".to_owned(), "Tepui".to_owned())],
         create_special_use: false,
         quota: false,
+        others: None,
         offers: Offers::default(),
         limits,
     }

@@ -34,6 +34,7 @@ fn fetched(message: &[u8]) -> String {
         id: Vec::new(),
         create_special_use: false,
         quota: false,
+        others: None,
         offers: proto::sasl::Offers::default(),
         limits: Limits::default(),
     };

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mail::acl::{Identifier, Right, Rights};
 use mail::date::DateTime;
 use mail::digest::{Digest, Digests, Want};
 use mail::mime::Indexer;
 use mail::{Flags, Keywords, MailboxName, ModSeq, Row, Snapshot, Uid, UidValidity};
-use proto::imap::ask::{Answer, Ask, MailboxInfo, MailboxStatus, MayChange, Quota, READ_MAX, Refusal};
+use proto::imap::ask::{Answer, Ask, MailboxInfo, MailboxStatus, MayChange, Quota, READ_MAX, Refusal, Who};
 use proto::imap::{Limits, Profile, Server, TlsState};
 
 use proto::sasl::{Mechanism, Offers};
@@ -37,6 +38,7 @@ pub fn imap(data: &[u8]) {
         id: vec![("name".into(), "Tepui".into())],
         create_special_use: true,
         quota: true,
+        others: MailboxName::parse("shared").ok(),
         offers: Offers::new(&Mechanism::ALL),
         limits,
     };
@@ -135,7 +137,7 @@ impl Watch {
                 self.logged_in = true;
             }
             Ask::Sasl(ask) => return Answer::Sasl(some_sasl(ask)),
-            Ask::Mailboxes => {
+            Ask::Mailboxes { .. } => {
                 return Answer::Mailboxes { mailboxes: mailboxes(), subscriptions: vec![MailboxName::inbox()] };
             }
             Ask::Status { .. } => return self.status(uid_validity),
@@ -143,6 +145,11 @@ impl Watch {
                 let some = |bit: u8| (mood & bit > 0).then_some((u64::from(mood), 100));
                 return Answer::Quota(Quota { storage: some(16), messages: some(32) });
             }
+            Ask::Acl { .. } => {
+                let who = Who { identifier: Identifier::Group("a b".to_owned()), negative: mood & 8 > 0 };
+                return Answer::Acl(vec![(who, Rights::of(&[Right::Lookup]))]);
+            }
+            Ask::MyRights { .. } => return Answer::Rights(Rights::ALL),
             Ask::Select { read_only, .. } => {
                 (self.selected, self.read_only) = (true, *read_only || mood >= 128);
                 return Answer::Selected {
@@ -188,6 +195,9 @@ impl Watch {
             | Ask::Delete { .. }
             | Ask::Rename { .. }
             | Ask::Subscribe { .. }
+            | Ask::SetAcl { .. }
+            | Ask::DeleteAcl { .. }
+            | Ask::MayAdminister { .. }
             | Ask::Unsubscribe { .. }
             | Ask::AppendAbort => {}
         }

@@ -35,6 +35,10 @@ fn has_quota(context: &Context) -> bool {
     context.is_logged_in() && context.profile.quota
 }
 
+fn has_acl(context: &Context) -> bool {
+    context.is_logged_in() && context.profile.others.is_some()
+}
+
 /// A client that has not logged in is told no more than it needs for that: the list is sent to everybody who connects.
 #[rustfmt::skip]
 const OFFERS: &[Offer] = &[
@@ -60,6 +64,8 @@ const OFFERS: &[Offer] = &[
     Offer { name: "QUOTA",              when: has_quota },   // RFC 9208
     Offer { name: "QUOTA=RES-STORAGE",  when: has_quota },
     Offer { name: "QUOTA=RES-MESSAGE",  when: has_quota },
+    Offer { name: "ACL",                when: has_acl },     // RFC 4314
+    Offer { name: "RIGHTS=texk",        when: has_acl },
 ];
 
 // command-any = "CAPABILITY" / ...

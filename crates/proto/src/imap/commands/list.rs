@@ -130,7 +130,10 @@ fn run(mut request: Request, reference: &[u8], patterns: Vec<Vec<u8>>, context: 
         return syntax("Pattern is too long");
     }
     request.patterns = patterns.iter().map(|pattern| Pattern::new(reference, pattern)).collect();
-    Ok(Step::ask(Ask::Mailboxes, move |context, answer| match answer {
+    // LSUB tells names that were subscribed, and needs nobody else's mailboxes for that.
+    let below = |root: &MailboxName| request.patterns.iter().any(|pattern| pattern.may_match_below(root));
+    let others = !request.lsub && context.profile.others.as_ref().is_some_and(below);
+    Ok(Step::ask(Ask::Mailboxes { others }, move |context, answer| match answer {
         Answer::Mailboxes { mailboxes, subscriptions } => {
             let lines = Names::new(mailboxes, subscriptions).choose(&request);
             tell(lines.into(), request, context)

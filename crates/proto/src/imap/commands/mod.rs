@@ -1,5 +1,6 @@
 //! The commands: a file each, or one for two that are nearly the same. What they share stands one folder up.
 
+pub mod acl;
 pub mod append;
 pub mod authenticate;
 pub mod capability;
