@@ -19,3 +19,14 @@ pub struct Account {
     /// Everything else the directory says of it, by name.
     pub fields: BTreeMap<String, String>,
 }
+
+/// The field with the names of an account's groups, as Dovecot's userdb has it.
+pub const GROUPS: &str = "acl_groups";
+
+impl Account {
+    /// The groups that ACLs of mailboxes name, out of the field `acl_groups`: with commas between them.
+    pub fn groups(&self) -> Vec<String> {
+        let groups = self.fields.get(GROUPS).map_or("", String::as_str).split(',').map(str::trim);
+        groups.filter(|group| !group.is_empty()).map(str::to_owned).collect()
+    }
+}

@@ -10,6 +10,8 @@
 //!      / "=" field "=" text              ; a template that may name several attributes: %{ldap:info}
 //! ```
 //!
+//! The field `acl_groups` without a template takes all values of its attribute: `memberOf=acl_groups`.
+//!
 //! Dovecot's `@pointer` rows (an attribute of another entry) are not known. A comma always ends a row, as in Dovecot.
 
 use std::path::PathBuf;
@@ -17,6 +19,7 @@ use std::path::PathBuf;
 use super::ad::Refusal;
 use super::home::HomeRoots;
 use super::search::Entry;
+use crate::account::GROUPS;
 use crate::template::{Template, TemplateError, Variables};
 
 /// Rows of one description.
@@ -169,6 +172,7 @@ impl Row {
     fn text(&self, entry: &Entry, variables: &Variables) -> Result<Option<String>, Refusal> {
         let Some(variables) = self.variables(entry, variables) else { return Ok(None) };
         let text = match (&self.template, &self.attribute) {
+            (None, Some(attribute)) if self.field == GROUPS => groups(entry.texts(attribute)),
             (Some(template), _) => template.expand(&variables).map_err(|why| self.unusable(&why.to_string()))?,
             (None, Some(attribute)) => entry.text(attribute).unwrap_or_default().to_owned(),
             (None, None) => String::new(),
@@ -189,6 +193,18 @@ impl Row {
     fn unusable(&self, why: &str) -> Refusal {
         Refusal::Unusable(format!("{}: {why}", self.field))
     }
+}
+
+/// All values of an attribute, and of a DN (as `memberOf` has them) the group's own name. One with a comma in it cannot be told from two
+/// and is left out.
+fn groups<'a>(values: impl Iterator<Item = &'a str>) -> String {
+    // RFC 4514 §2: the first attribute's value ends at a comma or plus that has no backslash before it.
+    let name = |value: &'a str| match value.split_once('=') {
+        Some((_, rest)) if value.contains(',') => rest.split([',', '+']).next().unwrap_or_default(),
+        _ => value,
+    };
+    let names = values.map(name).filter(|name| !name.is_empty() && !name.contains([',', '\\']));
+    names.collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]
@@ -259,6 +275,14 @@ mod tests {
         let expected = [("uid", "1000"), ("gidNumber", "100"), ("mail", "maildir:~/m"), ("flag", "")];
         assert_eq!(fields.others, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
         assert_eq!(fields.home, None);
+    }
+
+    #[test]
+    fn groups_are_all_values_and_of_dns_the_groups_names() {
+        let dns = ["CN=Sales,OU=Groups,DC=x", "CN=R\\, D,DC=x", "staff", "CN=All Hands,DC=x"];
+        let entry = entry(&[("memberOf", &dns)]);
+        let fields = fields("memberOf=acl_groups", &entry).unwrap();
+        assert_eq!(fields.first("acl_groups"), Some("Sales,staff,All Hands"));
     }
 
     #[test]
