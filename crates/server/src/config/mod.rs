@@ -23,7 +23,7 @@ pub use ldap::{BadOption, LdapSettings};
 pub use settings::{
     ClientCertificates, DirectorySettings, GssapiSettings, HintSettings, Limits, Listener, LogFormat, LogSettings,
     MailboxSettings, NextHop, OauthCheck, OauthSettings, Protocol, QueueSettings, QuotaSettings, Role, Route, RouteTls,
-    Settings, TlsFiles, TlsMode, TrustedSettings, UniqueIdSettings, Warning, WhenFull,
+    Settings, SharedSettings, TlsFiles, TlsMode, TrustedSettings, UniqueIdSettings, Warning, WhenFull,
 };
 pub use units::{parse_duration, show_duration, show_size};
 

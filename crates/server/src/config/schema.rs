@@ -215,7 +215,7 @@ pub const TABLES: &[Table] = &[
             must(
                 "attributes",
                 Kind::Text,
-                "What an account is made of, in the form of Dovecot's `user_attrs`: `sAMAccountName=home=/var/vmail/%1M$/%$,=quota_rule=*:bytes=%{ldap:info}`.",
+                "What an account is made of, in the form of Dovecot's `user_attrs`: `sAMAccountName=home=/var/vmail/%1M$/%$,=quota_rule=*:bytes=%{ldap:info}`. `memberOf=acl_groups` are the groups that ACLs name.",
             ),
             with(
                 "name_attribute",
@@ -507,6 +507,36 @@ pub const TABLES: &[Table] = &[
                 "secret_file",
                 Kind::Path,
                 "What proves that a hint comes from a node: a file with the same 16 to 4096 octets on all of them, readable for this user only. Made when it is not there and its folder is, so on shared storage the first node makes it.",
+            ),
+        ],
+    },
+    Table {
+        name: "shared",
+        repeats: false,
+        sentence: "Mailboxes that users share with each other by ACLs (RFC 4314). With this table IMAP offers ACL, and others' mailboxes are in a namespace of their own; where their mail lies, the directory and `location` say.",
+        rows: &[
+            with(
+                "prefix",
+                Kind::Text,
+                "\"shared/%u/\"",
+                "Below what name others' mailboxes are: some levels, and `%u` for whose they are. Own mailboxes of such a name are hidden.",
+            ),
+            with(
+                "list",
+                Kind::Choice(&["children", "yes"]),
+                "\"children\"",
+                "Whether the folder of all others is listed only when something is in it, or always.",
+            ),
+            must(
+                "dictionary",
+                Kind::Path,
+                "The file that says who shares something with whom, as Dovecot's `acl_shared_dict = file:…`; on the storage that all nodes share.",
+            ),
+            with(
+                "anyone",
+                Kind::Choice(&["refuse", "allow"]),
+                "\"refuse\"",
+                "Whether users may share with everybody, as `anyone` and `authenticated` (Dovecot's `acl_anyone`). What is shared so already holds.",
             ),
         ],
     },

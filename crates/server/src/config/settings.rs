@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use directory::lockout::Rules;
 use directory::passwd_file::Network;
-use mail::{Domain, Quota};
+use mail::{Domain, MailboxName, Quota};
 use proto::pop3::UniqueIdFormat;
 use proto::sasl::Mechanism;
 
@@ -135,6 +135,19 @@ pub struct HintSettings {
     /// This node may be among them.
     pub peers: Vec<SocketAddr>,
     pub secret_file: PathBuf,
+}
+
+/// Below which name other users' mailboxes are, and how they are shared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedSettings {
+    /// `shared` of `shared/%u/`.
+    pub root: MailboxName,
+    /// Listed also when nothing is below it.
+    pub always_listed: bool,
+    /// Who shares something with whom.
+    pub dictionary: PathBuf,
+    /// Whether users may share with everybody.
+    pub anyone: bool,
 }
 
 /// What becomes of a message for somebody who has no room.
@@ -301,6 +314,7 @@ pub struct Settings {
     pub mailboxes: MailboxSettings,
     /// `None`: nodes hear of each other's changes by looking again.
     pub hints: Option<HintSettings>,
+    pub shared: Option<SharedSettings>,
     pub quota: QuotaSettings,
     pub queue: QueueSettings,
     pub tls: Option<TlsFiles>,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use directory::ldap::HomeRoots;
 use directory::lockout::Rules;
 use directory::passwd_file::Network;
-use mail::Domain;
+use mail::{Domain, MailboxName};
 use proto::pop3::UniqueIdFormat;
 use proto::pop3::unique_id::BadFormat;
 use proto::sasl::Mechanism;
@@ -16,8 +16,8 @@ use super::Mistake;
 use super::ldap::{self, LdapSettings};
 use super::settings::{
     ClientCertificates, DirectorySettings, GssapiSettings, Limits, Listener, LogFormat, LogSettings, MailboxSettings,
-    OauthCheck, OauthSettings, PROTOCOLS, Protocol, QueueSettings, Role, Route, RouteTls, Settings, TlsFiles, TlsMode,
-    TrustedSettings, UniqueIdSettings,
+    OauthCheck, OauthSettings, PROTOCOLS, Protocol, QueueSettings, Role, Route, RouteTls, Settings, SharedSettings,
+    TlsFiles, TlsMode, TrustedSettings, UniqueIdSettings,
 };
 use super::written::{Written, WrittenTable};
 use super::{hints, quota};
@@ -45,6 +45,7 @@ pub fn settle(written: &Written, folder: &Path, mistakes: &mut Vec<Mistake>) -> 
         lockout: settler.lockout(),
         mailboxes: settler.mailboxes(),
         hints: hints::settle(written, folder, settler.mistakes),
+        shared: settler.shared(),
         quota: quota::settle(written, folder, settler.mistakes),
         queue: settler.queue(),
         tls: settler.tls(),
@@ -386,6 +387,24 @@ impl<'a> Settler<'a> {
             index: self.folder.join(index),
             index_size: table.size("index_size"),
         }
+    }
+
+    fn shared(&mut self) -> Option<SharedSettings> {
+        let table = self.table("shared");
+        table.span.as_ref()?;
+        let root = table.text("prefix").and_then(|prefix| prefix.strip_suffix("/%u/"));
+        let root =
+            root.and_then(|root| MailboxName::parse(root).ok()).filter(|root| !root.as_str().starts_with("INBOX"));
+        if root.is_none() {
+            let help = "some levels and whose they are, as \"shared/%u/\"";
+            self.mistake(table.place("prefix"), "this cannot be where others' mailboxes are", help);
+        }
+        Some(SharedSettings {
+            root: root?,
+            always_listed: table.text("list") == Some("yes"),
+            dictionary: self.folder.join(table.text("dictionary")?),
+            anyone: table.text("anyone") == Some("allow"),
+        })
     }
 
     fn home_roots(&mut self) -> HomeRoots {

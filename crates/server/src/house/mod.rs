@@ -12,8 +12,10 @@ pub mod smtp;
 use std::sync::Arc;
 
 use directory::Account;
-use directory::chain::{LogIn, Peer};
+use directory::chain::{LogIn, Lookup, Peer};
 use proto::sasl::{self, Credentials};
+
+use imap::others::Neighbour;
 
 use crate::config::Protocol;
 use crate::gssapi::Tickets;
@@ -87,6 +89,19 @@ impl Guest {
         };
         let (session, peer, protocol) = (&*self.session, self.peer, self.protocol.word());
         answer.map_err(|reason| tracing::error!(session, %peer, reason, "{protocol} login not possible")).ok()
+    }
+
+    /// Somebody else by any of his names, and his mailboxes if he has any. `None`: nobody has this name. Names that are no
+    /// account's are asked for by whoever likes, so nothing is made for them.
+    pub async fn neighbour(&self, name: &str) -> Option<Result<Neighbour, String>> {
+        let account = match self.node.live().directory.account(name).await {
+            Lookup::Account(account) => account,
+            Lookup::Unknown => return None,
+            Lookup::Unavailable(reason) => return Some(Err(reason)),
+        };
+        let (node, name) = (self.node.clone(), account.name.clone());
+        let opened = blocking(move || quota::open_if_there(&node.store(), &node.live().settings.quota, &account)).await;
+        Some(opened.map(|account| Neighbour { name, account }).map_err(|error| error.to_string()))
     }
 
     /// Opens an account's mailboxes.

@@ -26,6 +26,19 @@ pub fn open(store: &store::Store, settings: &QuotaSettings, account: &Account) -
     Ok(mailboxes)
 }
 
+/// The same for an account that may have no mailboxes yet: then none are made.
+///
+/// # Errors
+/// Those of the store.
+pub fn open_if_there(
+    store: &store::Store,
+    settings: &QuotaSettings,
+    account: &Account,
+) -> store::Result<Option<Arc<store::Account>>> {
+    let there = store.is_there(&account.home, &account.name)?;
+    there.then(|| open(store, settings, account)).transpose()
+}
+
 /// Accounts' mailboxes without a node: for commands. Any number of processes may work on them beside the nodes.
 #[derive(Debug)]
 pub struct Mailboxes {

@@ -2,8 +2,12 @@
 //!
 //! `ImapHouse` is the asynchronous shell; `room::Room` does the work, blocking, and can be tested without a socket.
 
+mod acl;
+pub mod others;
 mod permission;
 pub mod room;
+#[cfg(test)]
+mod sharing_tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +17,7 @@ use proto::imap::{Answer, Ask, Refusal};
 
 use super::{Guest, blocking};
 use crate::driver::House;
+use others::{Met, Shared};
 use room::Room;
 
 /// The house of one IMAP session.
@@ -24,6 +29,7 @@ pub struct ImapHouse {
     /// Appended content that is not yet given to the store.
     pending: Vec<u8>,
     poll: Duration,
+    shared: Option<Arc<Shared>>,
 }
 
 /// Appended content is handed to the store in pieces of about this size.
@@ -31,8 +37,12 @@ const CONTENT_PIECE: usize = 256 * 1024;
 
 impl ImapHouse {
     pub fn new(guest: Guest) -> ImapHouse {
-        let poll = guest.node.live().settings.mailboxes.poll;
-        ImapHouse { guest, room: None, pending: Vec::new(), poll }
+        let live = guest.node.live();
+        let shared = live.settings.shared.clone().map(|settings| {
+            let dict = guest.node.store().shared_dict(settings.dictionary.clone());
+            Arc::new(Shared { settings, dict })
+        });
+        ImapHouse { poll: live.settings.mailboxes.poll, guest, room: None, pending: Vec::new(), shared }
     }
 
     async fn log_in(&mut self, credentials: proto::sasl::Credentials) -> Answer {
@@ -44,8 +54,8 @@ impl ImapHouse {
         match self.guest.open_account(&account).await {
             Ok(mailboxes) => {
                 // A master user sees what the owner sees.
-                let viewer = store::Viewer::owner(&account.name);
-                self.room = Some(Box::new(Room::new(mailboxes, viewer)));
+                let viewer = store::Viewer { groups: account.groups(), ..store::Viewer::owner(&account.name) };
+                self.room = Some(Box::new(Room::new(mailboxes, viewer, self.shared.clone())));
                 Answer::Done
             }
             Err(error) => {
@@ -65,6 +75,39 @@ impl ImapHouse {
         .await;
         self.room = Some(room);
         Some(result)
+    }
+
+    /// Whom the question has to do with. `Err`: the directory, or the storage, cannot say now.
+    async fn met(&mut self, ask: &Ask) -> Result<Met, Refusal> {
+        let Some(shared) = &self.shared else { return Ok(Met::new()) };
+        let people = match ask {
+            Ask::Mailboxes { others: true } => match self.in_room(|room| room.owners()).await {
+                Some(Ok(owners)) => owners,
+                Some(Err(error)) => {
+                    tracing::error!(session = &*self.guest.session, %error, "cannot read who shares with whom");
+                    return Err(Refusal::Unavailable);
+                }
+                None => return Err(Refusal::ServerBug),
+            },
+            ask => others::people(Some(&shared.settings.root), ask),
+        };
+        let mut met = Met::new();
+        for typed in people {
+            match self.guest.neighbour(&typed).await {
+                Some(Ok(neighbour)) => drop(met.insert(typed, neighbour)),
+                Some(Err(reason)) => {
+                    tracing::error!(
+                        session = &*self.guest.session,
+                        user = typed,
+                        reason,
+                        "cannot look up another user"
+                    );
+                    return Err(Refusal::Unavailable);
+                }
+                None => {}
+            }
+        }
+        Ok(met)
     }
 
     async fn flush_content(&mut self) {
@@ -88,8 +131,16 @@ impl House<proto::imap::Server> for ImapHouse {
         self.flush_content().await;
         let session = self.guest.session.clone();
         let selects = matches!(ask, Ask::Select { .. });
+        let met = match self.met(&ask).await {
+            Ok(met) => met,
+            Err(refusal) => return Answer::Refused(refusal),
+        };
+        let answer = move |room: &mut Room| {
+            room.meet(met);
+            room.answer(ask, &session)
+        };
         // A session asks for mailboxes only after its login, so there is a room.
-        let answer = self.in_room(move |room| room.answer(ask, &session)).await;
+        let answer = self.in_room(answer).await;
         // Before the session waits it looks once more: no change falls in between.
         if selects && let Some(mailbox) = self.room.as_ref().and_then(|room| room.selected()) {
             self.guest.node.hints.as_ref().inspect(|hints| hints.expect(mailbox));

@@ -8,13 +8,14 @@ use mail::{Flags, Keyword, MailboxName};
 use proto::imap::ask::{Ask, MayChange, Refusal};
 use store::{Account, Listed, Right, Rights, Viewer};
 
+use super::others::Place;
 use Of::{Above, Mailbox, Selected};
 
 /// Of which mailbox a right is needed.
 #[derive(Debug, Clone, Copy)]
 enum Of<'a> {
     Mailbox(&'a MailboxName),
-    /// The nearest one above it that is there; at the top everything is the owner's.
+    /// The nearest one above it that is there; at the top everything is the owner's, and nothing anybody else's.
     Above(&'a MailboxName),
     Selected,
 }
@@ -31,22 +32,25 @@ fn needs(ask: &Ask) -> Vec<(Of<'_>, Right)> {
         Ask::Move { to, .. } => {
             vec![(Mailbox(to), Right::Insert), (Selected, Right::WriteDeleted), (Selected, Right::Expunge)]
         }
+        Ask::Acl { name } | Ask::SetAcl { name, .. } | Ask::DeleteAcl { name, .. } | Ask::MayAdminister { name } => {
+            vec![(Mailbox(name), Right::Admin)]
+        }
         Ask::Expunge { .. } => vec![(Selected, Right::Expunge)],
         _ => Vec::new(),
     }
 }
 
-/// Whether the question may be answered. `selected`: the rights in the selected mailbox.
+/// Whether the question may be answered. `place`: where a name leads; `selected`: the rights in the selected mailbox.
 pub(super) fn permit(
-    account: &Account,
-    viewer: &Viewer,
+    place: impl Fn(&MailboxName) -> Option<Place>,
     selected: Rights,
     ask: &Ask,
 ) -> store::Result<Result<(), Refusal>> {
     for (of, right) in needs(ask) {
+        // Of an account that is not there one hears what one hears of an account that shares nothing.
         let rights = match of {
-            Mailbox(name) => account.rights(name, viewer)?,
-            Above(name) => rights_above(account, viewer, name)?,
+            Mailbox(name) => place(name).map_or(Ok(Rights::NONE), |place| place.rights())?,
+            Above(name) => place(name).map_or(Ok(Rights::NONE), |place| rights_above(&place))?,
             Selected => selected,
         };
         if !rights.has(right) {
@@ -58,20 +62,26 @@ pub(super) fn permit(
     Ok(Ok(()))
 }
 
-fn rights_above(account: &Account, viewer: &Viewer, name: &MailboxName) -> store::Result<Rights> {
-    for parent in std::iter::successors(name.parent(), MailboxName::parent) {
-        if account.exists(&parent)? {
-            return account.rights(&parent, viewer);
+fn rights_above(place: &Place) -> store::Result<Rights> {
+    for parent in std::iter::successors(place.name.parent(), MailboxName::parent) {
+        if place.account.exists(&parent)? {
+            return place.account.rights(&parent, &place.viewer);
         }
     }
-    Ok(Rights::ALL)
+    Ok(if place.viewer.owner { Rights::ALL } else { Rights::NONE })
 }
 
-/// The mailboxes that may be looked up, and as names the ones above those. INBOX always is, as with Dovecot.
+/// RFC 4314 §4: who has any of these learns which rights he has; for anybody else the mailbox is not there.
+pub(super) fn may_ask_for_rights(rights: Rights) -> bool {
+    let any = [Right::Lookup, Right::Read, Right::Insert, Right::Create, Right::Delete, Right::Admin];
+    any.iter().any(|right| rights.has(*right))
+}
+
+/// The mailboxes that may be looked up, and as names the ones above those. One's own INBOX always is, as with Dovecot.
 pub(super) fn visible(account: &Account, viewer: &Viewer, listed: Vec<Listed>) -> store::Result<Vec<Listed>> {
     let mut shown = BTreeSet::new();
     for mailbox in listed.iter().filter(|mailbox| mailbox.selectable) {
-        let free = mailbox.name.is_inbox() || !mailbox.exists;
+        let free = viewer.owner && (mailbox.name.is_inbox() || !mailbox.exists);
         if free || account.rights(&mailbox.name, viewer)?.has(Right::Lookup) {
             shown.insert(mailbox.name.clone());
         }
@@ -153,7 +163,7 @@ mod tests {
         account.create(&team(), None).unwrap();
         account.change_acl(&team(), |acl| acl.set(Identifier::Owner, false, Rights::of(rights))).unwrap();
         let viewer = Viewer { user: "ana".to_owned(), groups: Vec::new(), owner: true };
-        (Arc::clone(&account), Room::new(account, viewer))
+        (Arc::clone(&account), Room::new(account, viewer, None))
     }
 
     fn team() -> MailboxName {
@@ -195,7 +205,9 @@ mod tests {
     fn what_may_not_be_looked_up_does_not_seem_to_be_there() {
         let (_, mut room) = left_with(&[]);
         assert_eq!(refusal(&mut room, Ask::Status { name: team() }), Some(Refusal::NoSuchMailbox));
-        let Answer::Mailboxes { mailboxes, .. } = room.answer(Ask::Mailboxes, "test") else { panic!("no list") };
+        let Answer::Mailboxes { mailboxes, .. } = room.answer(Ask::Mailboxes { others: true }, "test") else {
+            panic!("no list")
+        };
         assert!(mailboxes.iter().any(|mailbox| mailbox.name.is_inbox()));
         assert!(mailboxes.iter().all(|mailbox| mailbox.name != team()));
     }

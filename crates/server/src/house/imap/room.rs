@@ -1,12 +1,16 @@
 //! What an IMAP session has open: its account, the selected mailbox, a message, a message that is being appended. Blocking.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use mail::acl::{Identifier, Right};
 use mail::{Flags, Snapshot, Uid};
 use proto::imap::ask::{Answer, Ask, FlagChange, How, MailboxInfo, MailboxStatus, MayChange, Quota, Refusal};
 use store::{Access, Mailbox};
 use tokio::sync::Notify;
 
+use super::acl::{self, Change};
+use super::others::{self, Met, Named, Place, Shared};
 use super::permission;
 
 /// The state behind one IMAP session.
@@ -14,6 +18,9 @@ use super::permission;
 pub struct Room {
     account: Arc<store::Account>,
     viewer: store::Viewer,
+    shared: Option<Arc<Shared>>,
+    /// Who the question that is being answered has to do with.
+    met: Met,
     selected: Option<Selected>,
     message: Option<(Uid, store::Message)>,
     append: Option<Append>,
@@ -39,8 +46,21 @@ struct Append {
 }
 
 impl Room {
-    pub fn new(account: Arc<store::Account>, viewer: store::Viewer) -> Room {
-        Room { account, viewer, selected: None, message: None, append: None, hint: Arc::default() }
+    /// `viewer` looks at his own account.
+    pub fn new(account: Arc<store::Account>, viewer: store::Viewer, shared: Option<Arc<Shared>>) -> Room {
+        let met = Met::new();
+        Room { account, viewer, shared, met, selected: None, message: None, append: None, hint: Arc::default() }
+    }
+
+    /// Who shares something with this session's user, by the dictionary.
+    pub fn owners(&self) -> store::Result<Vec<String>> {
+        let owners = self.shared.as_ref().map(|shared| shared.dict.owners(&self.viewer)).transpose()?;
+        Ok(owners.unwrap_or_default().into_iter().take(others::OWNERS_MAX).collect())
+    }
+
+    /// Who the next question has to do with.
+    pub fn meet(&mut self, met: Met) {
+        self.met = met;
     }
 
     /// The mailbox that is selected.
@@ -66,7 +86,7 @@ impl Room {
 
     fn try_answer(&mut self, ask: Ask) -> store::Result<Answer> {
         let selected = self.selected.as_ref().map_or(store::Rights::NONE, |selected| selected.rights);
-        if let Err(refusal) = permission::permit(&self.account, &self.viewer, selected, &ask)? {
+        if let Err(refusal) = permission::permit(|name| self.place(name), selected, &ask)? {
             // RFC 3501 §6.3.1: also a SELECT that fails leaves no mailbox selected.
             if matches!(ask, Ask::Select { .. }) {
                 self.selected = None;
@@ -77,15 +97,33 @@ impl Room {
         match ask {
             // The shell answers it, because it is the directory's.
             Ask::LogIn(_) | Ask::Sasl(_) => Ok(Answer::Refused(Refusal::ServerBug)),
-            Ask::Mailboxes => self.mailboxes(),
-            Ask::Status { name } => self.status(&name),
+            Ask::Mailboxes { others } => self.mailboxes(others),
+            Ask::Status { name } => self.status(&self.at(&name)?),
             Ask::Quota { mailbox } => self.quota(mailbox.as_ref()),
-            Ask::Create { name, special_use } => {
-                self.account.create(&name, special_use.and_then(store::SpecialUse::parse)).map(|()| Answer::Done)
+            Ask::Acl { name } => self.acl(&self.at(&name)?),
+            Ask::SetAcl { name, who, how, rights } => {
+                self.change_acl(&self.at(&name)?, Change { who, rights: Some((how, rights)) })
             }
-            Ask::Delete { name } => self.account.delete(&name).map(|()| Answer::Done),
-            Ask::Rename { from, to } => self.account.rename(&from, &to).map(|()| Answer::Done),
-            Ask::Subscribe { name } => self.account.subscribe(&name).map(|()| Answer::Done),
+            Ask::DeleteAcl { name, who } => self.change_acl(&self.at(&name)?, Change { who, rights: None }),
+            Ask::MayAdminister { name } => self.there(&self.at(&name)?).map(|()| Answer::Done),
+            Ask::MyRights { name } => self.my_rights(&self.at(&name)?),
+            Ask::Create { name, special_use } => {
+                let Place { account, name, .. } = self.at(&name)?;
+                account.create(&name, special_use.and_then(store::SpecialUse::parse)).map(|()| Answer::Done)
+            }
+            Ask::Delete { name } => {
+                let place = self.at(&name)?;
+                place.account.delete(&place.name)?;
+                self.publish(&place)
+            }
+            Ask::Rename { from, to } => self.rename(&self.at(&from)?, &self.at(&to)?),
+            Ask::Subscribe { name } => {
+                let subscribed = match self.named(&name) {
+                    Named::Own => self.account.subscribe(&name),
+                    _ => self.at(&name).and_then(|_| self.account.subscribe_to_anothers(&name)),
+                };
+                subscribed.map(|()| Answer::Done)
+            }
             Ask::Unsubscribe { name } => self.account.unsubscribe(&name).map(|()| Answer::Done),
             Ask::Select { name, read_only } => self.select(&name, read_only),
             Ask::Unselect => {
@@ -106,14 +144,16 @@ impl Room {
                 self.synced(snapshot)
             }
             Ask::Copy { uids, to } => {
-                let target = self.account.open(&to)?;
+                let place = self.at(&to)?;
+                let target = place.account.open(&place.name)?;
                 let copied = self.mailbox()?.copy(&uids, &target)?;
-                self.strip_flags(&to, &target, copied)
+                strip_flags(&place, &target, copied)
             }
             Ask::Move { uids, to } => {
-                let target = self.account.open(&to)?;
+                let place = self.at(&to)?;
+                let target = place.account.open(&place.name)?;
                 let copied = self.mailbox()?.move_to(&uids, &target)?;
-                self.strip_flags(&to, &target, copied)
+                strip_flags(&place, &target, copied)
             }
             Ask::Search(key) => self.mailbox()?.search(&key).map(Answer::Found),
             Ask::Digests { uids, want } => self.mailbox()?.digests(&uids, &want).map(Answer::Digests),
@@ -124,8 +164,9 @@ impl Room {
                 Ok(Answer::Done)
             }
             Ask::AppendBegin { mailbox, flags, keywords, internal_date, size: _ } => {
-                let draft = Ok(self.account.draft(&mailbox)?);
-                let may = permission::may_change(self.account.rights(&mailbox, &self.viewer)?);
+                let place = self.at(&mailbox)?;
+                let draft = Ok(place.account.draft(&place.name)?);
+                let may = permission::may_change(place.rights()?);
                 let (flags, keywords) = permission::part_of(flags, keywords, may);
                 self.append = Some(Append { draft, flags, keywords, internal_date });
                 Ok(Answer::Done)
@@ -154,20 +195,132 @@ impl Room {
         Ok(Answer::Appended { uid_validity: appended.uid_validity, uid: appended.uid })
     }
 
-    fn mailboxes(&self) -> store::Result<Answer> {
-        let listed = permission::visible(&self.account, &self.viewer, self.account.list()?)?;
-        let mailboxes = listed.into_iter().map(|listed| MailboxInfo {
+    fn named(&self, name: &mail::MailboxName) -> Named {
+        others::named(self.shared.as_ref().map(|shared| &shared.settings.root), name)
+    }
+
+    /// Where a name leads; `None` for nowhere. Nobody is his own neighbour.
+    fn place(&self, name: &mail::MailboxName) -> Option<Place> {
+        let (account, owner) = (Arc::clone(&self.account), self.viewer.user.clone());
+        match self.named(name) {
+            Named::Own => Some(Place { account, owner, viewer: self.viewer.clone(), name: name.clone() }),
+            Named::Nobodys => None,
+            Named::Of { owner, name } => {
+                let neighbour = self.met.get(&owner).filter(|neighbour| neighbour.name != self.viewer.user)?;
+                let viewer = store::Viewer { owner: false, ..self.viewer.clone() };
+                Some(Place { account: neighbour.account.clone()?, owner: neighbour.name.clone(), viewer, name })
+            }
+        }
+    }
+
+    fn at(&self, name: &mail::MailboxName) -> store::Result<Place> {
+        self.place(name).ok_or(store::Error::NoSuchMailbox)
+    }
+
+    fn mailboxes(&self, others: bool) -> store::Result<Answer> {
+        let info = |listed: store::Listed| MailboxInfo {
             name: listed.name,
             selectable: listed.selectable,
             has_children: listed.has_children,
             special_use: listed.special_use.map(store::SpecialUse::attribute),
             subscribed: listed.subscribed,
-        });
-        Ok(Answer::Mailboxes { mailboxes: mailboxes.collect(), subscriptions: self.account.subscriptions()? })
+        };
+        let listed = permission::visible(&self.account, &self.viewer, self.account.list()?)?;
+        let own = listed.into_iter().filter(|listed| self.named(&listed.name) == Named::Own);
+        let mut mailboxes: Vec<MailboxInfo> = own.map(info).collect();
+        if let Some(shared) = self.shared.as_ref().filter(|_| others) {
+            mailboxes.extend(self.others_mailboxes(shared)?);
+        }
+        Ok(Answer::Mailboxes { mailboxes, subscriptions: self.account.subscriptions()? })
     }
 
-    fn status(&self, name: &mail::MailboxName) -> store::Result<Answer> {
-        let status = self.account.status(name)?;
+    /// What may be looked up of others, with the names above it.
+    fn others_mailboxes(&self, shared: &Shared) -> store::Result<Vec<MailboxInfo>> {
+        let root = &shared.settings.root;
+        let folder = |name, selectable, has_children| MailboxInfo {
+            name,
+            selectable,
+            has_children,
+            special_use: None,
+            subscribed: false,
+        };
+        let viewer = store::Viewer { owner: false, ..self.viewer.clone() };
+        let mut mailboxes = Vec::new();
+        // By their one names: of an account that the dictionary has under two there is one.
+        let neighbours: BTreeMap<_, _> = self.met.values().map(|neighbour| (&neighbour.name, neighbour)).collect();
+        for (owner, neighbour) in neighbours.into_iter().filter(|(owner, _)| **owner != self.viewer.user) {
+            let Some(account) = &neighbour.account else { continue };
+            let listed = permission::visible(account, &viewer, account.list()?)?;
+            let Some(inbox) = others::name_of(root, owner, &mail::MailboxName::inbox()) else { continue };
+            let (inboxes, rest): (Vec<_>, Vec<_>) = listed.into_iter().partition(|listed| listed.name.is_inbox());
+            if !inboxes.is_empty() || !rest.is_empty() {
+                mailboxes.push(folder(inbox, inboxes.iter().any(|inbox| inbox.selectable), !rest.is_empty()));
+            }
+            mailboxes.extend(rest.into_iter().filter_map(|listed| {
+                let name = others::name_of(root, owner, &listed.name)?;
+                Some(folder(name, listed.selectable, listed.has_children))
+            }));
+        }
+        if !mailboxes.is_empty() || shared.settings.always_listed {
+            for above in std::iter::successors(Some(root.clone()), mail::MailboxName::parent) {
+                mailboxes.push(folder(above, false, !mailboxes.is_empty()));
+            }
+        }
+        Ok(mailboxes)
+    }
+
+    fn there(&self, place: &Place) -> store::Result<()> {
+        if place.is_there()? { Ok(()) } else { Err(store::Error::NoSuchMailbox) }
+    }
+
+    fn acl(&self, place: &Place) -> store::Result<Answer> {
+        self.there(place)?;
+        Ok(Answer::Acl(acl::told(&place.account.acl(&place.name)?, &place.owner)))
+    }
+
+    fn my_rights(&self, place: &Place) -> store::Result<Answer> {
+        self.there(place)?;
+        let rights = place.rights()?;
+        if permission::may_ask_for_rights(rights) {
+            Ok(Answer::Rights(rights))
+        } else {
+            Err(store::Error::NoSuchMailbox)
+        }
+    }
+
+    fn change_acl(&self, place: &Place, change: Change) -> store::Result<Answer> {
+        let open = self.shared.as_ref().is_some_and(|shared| shared.settings.anyone);
+        let everybody = matches!(change.who.identifier, Identifier::Anyone | Identifier::Authenticated);
+        if everybody && !open && change.rights.is_some() && !change.who.negative {
+            return Err(store::Error::NotAllowed("Nothing can be shared with everybody here"));
+        }
+        let one_name = match &change.who.identifier {
+            Identifier::User(typed) => self.met.get(typed).map(|neighbour| neighbour.name.as_str()),
+            _ => None,
+        };
+        self.there(place)?;
+        let change = |acl: &mut store::Acl| acl::change(acl, change, one_name, &place.owner, &place.viewer);
+        place.account.change_acl(&place.name, change)?;
+        self.publish(place)
+    }
+
+    /// Tells the dictionary with whom the account of this place shares now.
+    fn publish(&self, place: &Place) -> store::Result<Answer> {
+        if let Some(shared) = &self.shared {
+            shared.dict.publish(&place.owner, &place.account.shared_with()?)?;
+        }
+        Ok(Answer::Done)
+    }
+
+    fn rename(&self, from: &Place, to: &Place) -> store::Result<Answer> {
+        if !Arc::ptr_eq(&from.account, &to.account) {
+            return Err(store::Error::NotAllowed("A mailbox can't be moved to another account"));
+        }
+        from.account.rename(&from.name, &to.name).map(|()| Answer::Done)
+    }
+
+    fn status(&self, place: &Place) -> store::Result<Answer> {
+        let status = place.account.status(&place.name)?;
         Ok(Answer::Status(MailboxStatus {
             messages: status.messages,
             recent: status.recent,
@@ -182,6 +335,12 @@ impl Room {
 
     /// A mailbox that is not counted has no quota root.
     fn quota(&self, mailbox: Option<&mail::MailboxName>) -> store::Result<Answer> {
+        if let Some(name) = mailbox.filter(|name| self.named(name) != Named::Own) {
+            // How much another holds is his own affair.
+            let known = self.place(name).map(|place| place.rights()).transpose()?.unwrap_or_default();
+            let refusal = if known.has(Right::Lookup) { Refusal::NoPermission } else { Refusal::NoSuchMailbox };
+            return Ok(Answer::Refused(refusal));
+        }
         let state = match mailbox {
             Some(name) if !self.account.counts(name) => None,
             _ => self.account.quota()?,
@@ -197,9 +356,10 @@ impl Room {
     fn select(&mut self, name: &mail::MailboxName, read_only: bool) -> store::Result<Answer> {
         self.selected = None;
         self.message = None;
-        let rights = self.account.rights(name, &self.viewer)?;
+        let place = self.at(name)?;
+        let rights = place.rights()?;
         let read_only = read_only || permission::is_read_only(rights);
-        let mailbox = self.account.open(name)?;
+        let mailbox = place.account.open(&place.name)?;
         let hint = Arc::downgrade(&self.hint);
         let watch = mailbox.watch(Box::new(move || {
             if let Some(hint) = hint.upgrade() {
@@ -210,18 +370,6 @@ impl Room {
         let snapshot = selected.mailbox.sync(selected.access())?;
         let recent = selected.claim_recent();
         Ok(Answer::Selected { snapshot, recent, read_only, may_change: permission::may_change(rights) })
-    }
-
-    /// RFC 4314 §4: flags that one may not set in the target do not come along. The copies are there a moment before.
-    fn strip_flags(&self, to: &mail::MailboxName, target: &Mailbox, made: store::Copied) -> store::Result<Answer> {
-        let may = permission::may_change(self.account.rights(to, &self.viewer)?);
-        if may != MayChange::ALL && !made.target.is_empty() {
-            let keywords = target.snapshot().keywords.iter().map(|(_, keyword)| keyword.clone()).collect();
-            let keywords = if may.others { Vec::new() } else { keywords };
-            let beyond = FlagChange { how: How::Remove, flags: permission::beyond(may), keywords };
-            target.store_flags(&made.target, &beyond)?;
-        }
-        Ok(copied(made))
     }
 
     fn mailbox(&self) -> store::Result<&Arc<Mailbox>> {
@@ -279,6 +427,18 @@ impl Selected {
     fn claim_recent(&self) -> Vec<Uid> {
         if self.read_only { Vec::new() } else { self.mailbox.claim_recent() }
     }
+}
+
+/// RFC 4314 §4: flags that one may not set in the target do not come along. The copies are there a moment before.
+fn strip_flags(place: &Place, target: &Mailbox, made: store::Copied) -> store::Result<Answer> {
+    let may = permission::may_change(place.rights()?);
+    if may != MayChange::ALL && !made.target.is_empty() {
+        let keywords = target.snapshot().keywords.iter().map(|(_, keyword)| keyword.clone()).collect();
+        let keywords = if may.others { Vec::new() } else { keywords };
+        let beyond = FlagChange { how: How::Remove, flags: permission::beyond(may), keywords };
+        target.store_flags(&made.target, &beyond)?;
+    }
+    Ok(copied(made))
 }
 
 fn copied(copied: store::Copied) -> Answer {
