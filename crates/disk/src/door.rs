@@ -19,16 +19,29 @@ pub trait Disk: Send + Sync + Debug {
     /// creation also when our own call made it and its answer was lost.
     fn create_new(&self, path: &Path) -> Result<Box<dyn WriteFile>>;
 
-    /// Opens a file so that every write goes to its end; makes it with mode 0600 when it is not there.
+    /// Opens a file so that every write goes to its end; makes it with mode 0600 when it is not there. A symbolic link at the
+    /// end of the path is not followed, and what is no file is refused.
     fn append(&self, path: &Path) -> Result<Box<dyn WriteFile>>;
 
     /// Opens a file (or a folder, for its [`ReadFile::stat`] alone) for reading. On NFS this asks the server
     /// (close-to-open), so what is read and statted through the handle is no older than the call.
     fn open(&self, path: &Path) -> Result<Box<dyn ReadFile>>;
 
+    /// The same for what others than the administrator may have put there: a symbolic link at the end of the path is not
+    /// followed, whatever it leads to, nobody waits for the other end of a pipe, and what is neither a file nor a folder is
+    /// refused.
+    fn open_plain(&self, path: &Path) -> Result<Box<dyn ReadFile>> {
+        self.open(path)
+    }
+
     /// The whole content of a small file; more than [`WHOLE_FILE_MAX`] octets is an error.
     fn read(&self, path: &Path) -> Result<Vec<u8>> {
         read_whole(&*self.open(path)?, path)
+    }
+
+    /// The same of [`Disk::open_plain`].
+    fn read_plain(&self, path: &Path) -> Result<Vec<u8>> {
+        read_whole(&*self.open_plain(path)?, path)
     }
 
     /// Gives a file or folder a new name, replacing a file of that name at once and whole. As POSIX has it, nothing

@@ -116,7 +116,7 @@ impl<'d> Dotlock<'d> {
             other => other?,
         };
         // Opened, not statted: on NFS a cached answer could show our own lock where another's lies.
-        match self.disk.open(&self.lock).and_then(|file| file.stat()) {
+        match self.disk.open_plain(&self.lock).and_then(|file| file.stat()) {
             Ok(stat) if stat.same_file(&ours) => Ok(()),
             Ok(_) | Err(Error::NotFound { .. } | Error::Stale { .. }) => Err(lost()),
             Err(error) => Err(error),
@@ -173,7 +173,7 @@ impl<'d> Dotlock<'d> {
     }
 
     fn give_another_inode(&self) -> Result<()> {
-        let old = match self.disk.open(&self.path) {
+        let old = match self.disk.open_plain(&self.path) {
             Err(Error::NotFound { .. }) => return Ok(()),
             other => other?,
         };
@@ -245,7 +245,7 @@ impl<'a> Rival<'a> {
 
     /// The lock file as it is now and what it says; `None` when it is gone.
     fn look(&self) -> Result<Option<(Stat, Vec<u8>)>> {
-        let looked = self.disk.open(self.lock).and_then(|file| {
+        let looked = self.disk.open_plain(self.lock).and_then(|file| {
             let mut holder = vec![0; HOLDER_MAX];
             let len = file.read_at(0, &mut holder)?;
             holder.truncate(len);
@@ -260,7 +260,7 @@ impl<'a> Rival<'a> {
 
     /// How long neither the lock nor the locked file has changed, on the clock of the storage.
     fn age(&self, seen: &Stat) -> Result<Duration> {
-        let changed = match self.disk.open(self.path).and_then(|file| file.stat()) {
+        let changed = match self.disk.open_plain(self.path).and_then(|file| file.stat()) {
             Ok(stat) => stat.changed.max(seen.changed),
             Err(Error::NotFound { .. } | Error::Stale { .. }) => seen.changed,
             Err(error) => return Err(error),
@@ -288,7 +288,7 @@ impl<'a> Rival<'a> {
                 return Err(error);
             }
         }
-        let moved = self.disk.open(&aside).and_then(|file| file.stat());
+        let moved = self.disk.open_plain(&aside).and_then(|file| file.stat());
         if !moved.as_ref().is_ok_and(|moved| same_lock(moved, judged)) {
             // When a third node has taken the name meanwhile, the owner of what we hold aside finds its lock lost.
             let _ = self.disk.link(&aside, self.lock);

@@ -12,7 +12,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{AtFlags, CWD, RenameFlags, Timespec, Timestamps, UTIME_OMIT};
+use rustix::fs::{AtFlags, CWD, OFlags, RenameFlags, Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
@@ -52,15 +52,27 @@ impl Disk for RealDisk {
 
     fn append(&self, path: &Path) -> Result<Box<dyn WriteFile>> {
         let (file, len) = again(Op::Append, path, || {
-            let file = OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path)?;
-            let len = file.metadata()?.len();
-            Ok((file, len))
+            let file = OpenOptions::new().append(true).create(true).mode(FILE_MODE).custom_flags(plain()).open(path)?;
+            let metadata = file.metadata()?;
+            if !metadata.is_file() {
+                return Err(not_plain());
+            }
+            Ok((file, metadata.len()))
         })?;
         Ok(Poisonable::boxed(RealWriteFile::new(file, path, len), path.to_owned()))
     }
 
     fn open(&self, path: &Path) -> Result<Box<dyn ReadFile>> {
         let file = again(Op::Open, path, || File::open(path))?;
+        Ok(Box::new(RealReadFile::new(file, path)))
+    }
+
+    fn open_plain(&self, path: &Path) -> Result<Box<dyn ReadFile>> {
+        let file = again(Op::Open, path, || {
+            let file = OpenOptions::new().read(true).custom_flags(plain()).open(path)?;
+            let kind = file.metadata()?.file_type();
+            if kind.is_file() || kind.is_dir() { Ok(file) } else { Err(not_plain()) }
+        })?;
         Ok(Box::new(RealReadFile::new(file, path)))
     }
 
@@ -204,6 +216,16 @@ fn still_named(file: &File, path: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// How to open what somebody else may have put in the place of a file. (For a file itself the second flag means nothing.)
+fn plain() -> i32 {
+    // The kernel's own bits, of which none is the sign.
+    (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed()
+}
+
+fn not_plain() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe, a socket or a device")
 }
 
 fn kind_of(kind: fs::FileType) -> Kind {

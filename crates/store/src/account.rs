@@ -14,7 +14,7 @@ use crate::index::{Index, MailboxIndex};
 use crate::lately::Lately;
 use crate::location::{MailboxPlaces, Places};
 use crate::quota::{Ledger, Ledgers};
-use crate::subscriptions::Subscriptions;
+use crate::subscriptions::{self, Subscriptions};
 use crate::weak_map::WeakMap;
 use crate::{Access, AutoMailbox, Deliveries, DeliveryKey, Draft, Error, Mailbox, Result, Settings};
 
@@ -268,8 +268,9 @@ impl Account {
     }
 
     pub(crate) fn read_subscriptions(&self) -> Result<Subscriptions> {
-        let content = folder::read(&*self.disk, &self.account_file(SUBSCRIPTIONS))?;
-        Ok(Subscriptions::parse(&content.unwrap_or_default(), self.places.encoding))
+        let path = self.account_file(SUBSCRIPTIONS);
+        let read = folder::read_up_to(&*self.disk, &path, subscriptions::LENGTH_MAX)?;
+        Ok(Subscriptions::parse(&read.unwrap_or_default().0, self.places.encoding))
     }
 
     /// A file that belongs to no single mailbox.

@@ -79,6 +79,20 @@ pub(crate) struct CrlfFile {
     chunk_start: u64,
 }
 
+/// Whether the first line of a file ends in CR LF, so that the others may.
+pub(crate) fn begins_with_crlf(file: &dyn ReadFile) -> Result<bool> {
+    let mut beginning = vec![0; 4 << 10];
+    let got = file.read_at(0, &mut beginning)?;
+    let beginning = beginning.get(..got).unwrap_or_default();
+    let end = memchr::memchr(b'\n', beginning);
+    Ok(end.is_none_or(|end| end > 0 && beginning.get(end - 1) == Some(&b'\r')))
+}
+
+/// The size of a whole file, seen with CR LF line ends.
+pub(crate) fn size_of(file: Box<dyn ReadFile>) -> Result<u64> {
+    CrlfFile::new(file, false).measure()
+}
+
 #[derive(Debug, Clone, Copy, Default)]
 struct Place {
     crlf: u64,

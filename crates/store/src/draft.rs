@@ -11,7 +11,7 @@ use mail::{Flags, Keyword, MailboxName, Uid, UidValidity};
 
 use crate::crlf::ToLf;
 use crate::file_name::{self, Base};
-use crate::folder::{CUR, Folder, NEW, TMP, UIDLIST};
+use crate::folder::{CUR, Folder, NEW, TMP};
 use crate::index::{Key, Learner};
 use crate::mailbox::{Staged, facts_of};
 use crate::quota::{Amount, Passage};
@@ -71,11 +71,7 @@ impl DeliveryKey {
                 Err(error) => return Err(error.into()),
             }
         }
-        match folder.disk.read(&folder.join(UIDLIST)) {
-            Ok(list) => Ok(mark.find(&list).is_some()),
-            Err(disk::Error::NotFound { .. }) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        Ok(folder.read_uidlist()?.is_some_and(|list| mark.find(&list).is_some()))
     }
 }
 

@@ -85,6 +85,19 @@ pub(crate) fn sizes(base: &[u8]) -> Sizes {
     sizes
 }
 
+/// The base with these sizes in the place of what it tells; a size that it does not tell is not added.
+pub(crate) fn with_true_sizes(base: &[u8], on_disk: u64, crlf: u64) -> Base {
+    let part = |part: &[u8]| match part {
+        [b'S', b'=', ..] => format!("S={on_disk}").into_bytes(),
+        [b'W', b'=', ..] => format!("W={crlf}").into_bytes(),
+        other => other.to_vec(),
+    };
+    let mut parts = base.split(|&byte| byte == b',');
+    // The first part is no field, whatever it looks like.
+    let first = parts.next().unwrap_or_default().to_vec();
+    std::iter::once(first).chain(parts.map(part)).collect::<Vec<_>>().join(&b',').into()
+}
+
 /// Sorts messages in the order of their delivery: by the time that stands in the base, then by the base.
 pub(crate) fn delivery_order(base: &[u8]) -> (u64, u64) {
     let digits = |bytes: &[u8]| {
@@ -135,6 +148,8 @@ mod tests {
         assert_eq!(sizes(base), Sizes { on_disk: Some(158), crlf: Some(165) });
         assert_eq!(delivery_order(base), (1_795_220_144, 854_781));
         assert_eq!(sizes(b"x,S=,W=99999999999999999999"), Sizes::default());
+        assert_eq!(&*with_true_sizes(base, 7, 9), b"1795220144.M854781P3269.vm,S=7,W=9");
+        assert_eq!(&*with_true_sizes(b"S=1,Z,W=1,S=x", 7, 9), b"S=1,Z,W=9,S=7");
         assert_eq!(delivery_order(b"junk"), (0, 0));
     }
 

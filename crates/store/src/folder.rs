@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use disk::{Disk, Dotlock, DotlockSettings, Kind, ReadFile, Stat};
+use disk::{Disk, Dotlock, DotlockSettings, Kind, ReadFile, Stat, WHOLE_FILE_MAX};
 
+use crate::keywords::{self, KeywordTable};
 use crate::layout::Layout;
 use crate::quota::Ledger;
-use crate::{Error, Result, Settings, journal};
+use crate::{Error, Result, Settings, journal, uidlist};
 
 pub(crate) const NEW: &str = "new";
 pub(crate) const CUR: &str = "cur";
@@ -133,6 +134,29 @@ impl Folder {
         read(&*self.disk, &self.join(name))
     }
 
+    /// The keywords, as far as they can be read.
+    pub(crate) fn read_keywords(&self) -> Result<KeywordTable> {
+        let read = read_up_to(&*self.disk, &self.join(KEYWORDS), keywords::LENGTH_MAX)?;
+        Ok(KeywordTable::parse(&read.unwrap_or_default().0))
+    }
+
+    /// The list of UIDs. Of a file whose beginning is none only that beginning, however long it is.
+    pub(crate) fn read_uidlist(&self) -> Result<Option<Vec<u8>>> {
+        let path = self.join(UIDLIST);
+        let Some(file) = if_there(self.disk.open_plain(&path))? else { return Ok(None) };
+        let (mut content, end) = read_from(&*file, 0, uidlist::FIRST_LINE_MAX)?;
+        if end || !uidlist::begins_well(&content) {
+            return Ok(Some(content));
+        }
+        let rest = WHOLE_FILE_MAX - content.len();
+        let (more, end) = read_from(&*file, content.len() as u64, rest)?;
+        if !end {
+            return Err(Error::Damaged { path, what: "list of UIDs is longer than any can be" });
+        }
+        content.extend(more);
+        Ok(Some(content))
+    }
+
     /// What a file or folder looks like now; `None` when it is not there.
     pub(crate) fn look(&self, name: &str) -> Result<Option<Stamp>> {
         Ok(self.look_into(name)?.map(|(_, stamp)| stamp))
@@ -143,7 +167,7 @@ impl Folder {
     pub(crate) fn look_into(&self, name: &str) -> Result<Option<(Box<dyn ReadFile>, Stamp)>> {
         let path = self.join(name);
         let look = || -> disk::Result<_> {
-            let file = self.disk.open(&path)?;
+            let file = self.disk.open_plain(&path)?;
             let stamp = Stamp::of(&file.stat()?);
             Ok((file, stamp))
         };
@@ -216,10 +240,45 @@ pub(crate) fn lock_within<'d>(
     Ok(Dotlock::acquire(disk, path, &times)?)
 }
 
-/// The content of a small file; `None` when it is not there.
+/// The content of a file of at most [`disk::WHOLE_FILE_MAX`] octets; `None` when it is not there.
 pub(crate) fn read(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>> {
-    match disk.read(path) {
-        Ok(content) => Ok(Some(content)),
+    if_there(disk.read_plain(path))
+}
+
+/// The whole lines at the beginning of a file, no more octets than this, however long it is, and whether that is all of it;
+/// `None` when it is not there.
+pub(crate) fn read_up_to(disk: &dyn Disk, path: &Path, max: usize) -> Result<Option<(Vec<u8>, bool)>> {
+    let Some(file) = if_there(disk.open_plain(path))? else { return Ok(None) };
+    let (mut content, end) = read_from(&*file, 0, max)?;
+    if !end {
+        tracing::warn!(file = %path.display(), max, "file is longer than any of its kind; at most its beginning counts");
+        content.truncate(memchr::memrchr(b'\n', &content).map_or(0, |at| at + 1));
+    }
+    Ok(Some((content, end)))
+}
+
+/// Octets from a place on, at most so many, and whether that was the end of the file.
+fn read_from(file: &dyn ReadFile, offset: u64, max: usize) -> Result<(Vec<u8>, bool)> {
+    const STEP: usize = 64 << 10;
+    let expected = usize::try_from(file.len()?.saturating_sub(offset)).unwrap_or(usize::MAX).min(max);
+    let mut content = Vec::with_capacity(expected + 1);
+    loop {
+        let filled = content.len();
+        // One octet more tells whether there are more.
+        content.resize((filled + STEP).max(expected + 1).min(max + 1), 0);
+        let space = content.get_mut(filled..).unwrap_or_default();
+        let got = file.read_at(offset + filled as u64, space)?;
+        content.truncate(filled + got);
+        if got == 0 || content.len() > max {
+            content.truncate(max);
+            return Ok((content, got == 0));
+        }
+    }
+}
+
+fn if_there<T>(answer: disk::Result<T>) -> Result<Option<T>> {
+    match answer {
+        Ok(there) => Ok(Some(there)),
         Err(disk::Error::NotFound { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }

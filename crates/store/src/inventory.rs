@@ -54,7 +54,7 @@ impl Account {
         self.open(name)?;
         let folder = self.folder(name)?;
         let _lock = folder.lock()?;
-        let uidlist = folder.read(UIDLIST)?.unwrap_or_default();
+        let uidlist = folder.read_uidlist()?.unwrap_or_default();
         let damaged = Error::Damaged { path: folder.join(UIDLIST), what: "list of UIDs cannot be read" };
         let list = Uidlist::parse(&uidlist).ok_or(damaged)?.list;
         let mut names = HashMap::new();
@@ -179,7 +179,7 @@ fn merged(folder: &Folder, inventory: &Inventory, is_empty: bool) -> Result<Vec<
     let path = folder.join(UIDLIST);
     let damaged = Error::Damaged { path, what: "list of UIDs in the copy cannot be read" };
     let kept = Uidlist::parse(&inventory.uidlist).ok_or(damaged)?.list;
-    let content = folder.read(UIDLIST)?;
+    let content = folder.read_uidlist()?;
     let current = content.as_deref().and_then(Uidlist::parse).map(|parsed| parsed.list);
     match current {
         Some(mut current) if current.head.validity == kept.head.validity => {
@@ -226,7 +226,7 @@ fn put_message(
 }
 
 fn open_file(folder: &Folder, path: PathBuf) -> Result<Option<(Box<dyn ReadFile>, Stat)>> {
-    let opened = folder.disk.open(&path).and_then(|file| {
+    let opened = folder.disk.open_plain(&path).and_then(|file| {
         let stat = file.stat()?;
         Ok((file, stat))
     });

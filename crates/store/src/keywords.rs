@@ -5,6 +5,9 @@
 use mail::flags::KEYWORDS_MAX;
 use mail::{Flags, Keyword, Keywords};
 
+/// So much of the file is read: 26 names, and room for lines that Dovecot once wrote and for damage.
+pub(crate) const LENGTH_MAX: usize = 64 << 10;
+
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct KeywordTable {
     names: Keywords,

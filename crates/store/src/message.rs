@@ -1,8 +1,10 @@
 //! A message open for reading, as CR LF octets, never whole in memory.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use mail::Uid;
 use mail::date::DateTime;
 use mail::header::header_end;
 use mail::mime::{Indexer, Part};
@@ -22,11 +24,33 @@ pub struct Message {
     internal_date: DateTime,
     structure: Option<Arc<Part>>,
     path: PathBuf,
+    /// When the size is what the name tells: whom to tell that it is not true.
+    liars: Option<(Uid, Arc<Liars>)>,
+}
+
+/// Messages whose names do not tell their true size. Nobody knows before one is read to its end.
+#[derive(Debug, Default)]
+pub(crate) struct Liars(Mutex<BTreeSet<Uid>>);
+
+impl Liars {
+    pub(crate) fn contain(&self, uid: Uid) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&uid)
+    }
+
+    fn add(&self, uid: Uid) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(uid);
+    }
 }
 
 impl Message {
-    pub(crate) fn new(content: CrlfFile, size: u64, internal_date: DateTime, path: PathBuf) -> Message {
-        Message { content, size, internal_date, structure: None, path }
+    pub(crate) fn new(
+        content: CrlfFile,
+        size: u64,
+        internal_date: DateTime,
+        path: PathBuf,
+        liars: Option<(Uid, Arc<Liars>)>,
+    ) -> Message {
+        Message { content, size, internal_date, structure: None, path, liars }
     }
 
     /// Octets with CR LF line ends.
@@ -40,7 +64,8 @@ impl Message {
     }
 
     /// Fills `buf` with content from `offset`, both counted with CR LF line ends; gives less than fits only at the end of
-    /// the message. All reads together give exactly `size` octets: [`Error::Damaged`] when the file is shorter.
+    /// the message. All reads together give exactly `size` octets: [`Error::Damaged`] when the file holds fewer or more than
+    /// its name tells. Opened again, it has its true size.
     pub fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> Result<usize> {
         let left = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
         let space = buf.len().min(left);
@@ -50,9 +75,21 @@ impl Message {
             other => other?,
         };
         if got < space {
-            return Err(Error::Damaged { path: self.path.clone(), what: "content is shorter than its name says" });
+            return Err(self.lies("content is shorter than its name says"));
+        }
+        let ends = got > 0 && offset.saturating_add(got as u64) == self.size;
+        // A client that got less than there is would keep half a message for ever.
+        if ends && self.liars.is_some() && self.content.read_at(self.size, &mut [0])? > 0 {
+            return Err(self.lies("content is longer than its name says"));
         }
         Ok(got)
+    }
+
+    fn lies(&self, what: &'static str) -> Error {
+        if let Some((uid, liars)) = &self.liars {
+            liars.add(*uid);
+        }
+        Error::Damaged { path: self.path.clone(), what }
     }
 
     /// The MIME structure, found by reading the message once.

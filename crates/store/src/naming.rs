@@ -246,7 +246,7 @@ fn copy_files(disk: &dyn Disk, from: &Path, to: &Path) -> Result<()> {
         let is_passing =
             name.ends_with(".lock") || [".tmp.", ".clock.", ".stale."].iter().any(|kind| name.contains(kind));
         if !is_passing {
-            disk::replace(disk, &to.join(&entry.name), &disk.read(&from.join(&entry.name))?)?;
+            disk::replace(disk, &to.join(&entry.name), &disk.read_plain(&from.join(&entry.name))?)?;
         }
     }
     Ok(())

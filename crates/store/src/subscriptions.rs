@@ -2,9 +2,14 @@
 //! levels, tab-escaped. Version 1 has only the lines, with a dot between levels. Names are encoded as folders are.
 //! Lines that are no mailbox names are kept. Pure; the file is `account`'s.
 
+use std::collections::BTreeSet;
+
 use mail::MailboxName;
 
 use crate::layout::Encoding;
+
+/// So much of the file is read: tens of thousands of names.
+pub(crate) const LENGTH_MAX: usize = 1 << 20;
 
 const HEADER: &str = "V\t2\n\n";
 
@@ -12,7 +17,7 @@ const HEADER: &str = "V\t2\n\n";
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Subscriptions(Vec<Line>);
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Line {
     Name(MailboxName),
     /// As it stands in version 2.
@@ -22,7 +27,7 @@ enum Line {
 impl Subscriptions {
     pub(crate) fn parse(content: &[u8], encoding: Encoding) -> Subscriptions {
         let content = String::from_utf8_lossy(content);
-        let mut subscriptions = Subscriptions::default();
+        let (mut subscriptions, mut seen) = (Subscriptions::default(), BTreeSet::new());
         let (lines, separator) = match content.strip_prefix("V\t2\n") {
             Some(lines) => (lines, '\t'),
             None => (&*content, '.'),
@@ -33,7 +38,7 @@ impl Subscriptions {
                 None if separator == '\t' => Line::Foreign(line.to_owned()),
                 None => Line::Foreign(escape(line)),
             };
-            if !subscriptions.0.contains(&line) {
+            if seen.insert(line.clone()) {
                 subscriptions.0.push(line);
             }
         }

@@ -15,7 +15,7 @@ use std::time::UNIX_EPOCH;
 use disk::Disk;
 use mail::UidValidity;
 
-use crate::{Error, Result};
+use crate::{Error, Result, folder};
 
 const FILE: &str = "dovecot-uidvalidity";
 const PREFIX: &str = "dovecot-uidvalidity.";
@@ -45,12 +45,16 @@ pub(crate) fn next(disk: &dyn Disk, root: &Path) -> Result<UidValidity> {
     Err(Error::Busy)
 }
 
+/// So much of the file is read: eight hex digits, and a line end.
+const NUMBER_LENGTH_MAX: usize = 16;
+
 fn marker(root: &Path, number: u32) -> PathBuf {
     root.join(format!("{PREFIX}{number:08x}"))
 }
 
 fn recorded(disk: &dyn Disk, root: &Path) -> Option<u32> {
-    hex(std::str::from_utf8(&disk.read(&root.join(FILE)).ok()?).ok()?)
+    let (content, _) = folder::read_up_to(disk, &root.join(FILE), NUMBER_LENGTH_MAX).ok()??;
+    hex(std::str::from_utf8(&content).ok()?)
 }
 
 fn highest_marker(disk: &dyn Disk, root: &Path) -> Result<Option<u32>> {

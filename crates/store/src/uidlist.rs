@@ -17,6 +17,14 @@ use std::collections::HashSet;
 use mail::{Uid, UidValidity};
 use xxhash_rust::xxh3::xxh3_64;
 
+/// A first line is no longer than this.
+pub(crate) const FIRST_LINE_MAX: usize = 4 << 10;
+
+/// Whether the first line of this beginning of a file tells at least the UIDVALIDITY.
+pub(crate) fn begins_well(beginning: &[u8]) -> bool {
+    Uidlist::parse(beginning).is_some()
+}
+
 /// A mailbox's list of UIDs, as its content has it. `entries` ascend by UID.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Uidlist<'a> {
@@ -57,7 +65,7 @@ pub(crate) struct Parsed<'a> {
     pub(crate) list: Uidlist<'a>,
     /// Lines may be appended: it is version 3, nothing had to be repaired, and the last line is finished.
     pub(crate) appendable: bool,
-    /// Lines that made no sense, or said again what another line had said.
+    /// Lines that made no sense, stood in the wrong place, or said again what another line had said.
     pub(crate) damaged_lines: usize,
 }
 
@@ -69,6 +77,12 @@ impl Head {
     /// The UID that the next message will get; the highest there is when all are used up.
     pub(crate) fn uid_next(&self) -> Uid {
         Uid::new(self.next).or_else(|| Uid::new(u32::MAX)).unwrap_or(Uid::FIRST)
+    }
+
+    /// This UID was given, whatever the list says.
+    pub(crate) fn raise_above(&mut self, given: Uid) {
+        let after = given.next().map_or(0, Uid::number);
+        self.next = if self.next == 0 || after == 0 { 0 } else { after.max(self.next) };
     }
 
     /// The next UID, given now; `None` when all are used up.
@@ -112,7 +126,10 @@ impl<'a> Uidlist<'a> {
                 },
             }
         }
+        // Dovecot gives a list up whose UIDs do not ascend.
+        let ascends = list.entries.is_sorted_by(|before, after| before.uid < after.uid);
         damaged_lines += list.settle();
+        damaged_lines = damaged_lines.max(usize::from(!ascends));
         Some(Parsed { list, appendable: finished && version == 3 && damaged_lines == 0, damaged_lines })
     }
 
@@ -125,9 +142,7 @@ impl<'a> Uidlist<'a> {
             self.entries.dedup_by_key(|entry| entry.uid);
         }
         if let Some(last) = self.entries.last() {
-            let after = last.uid.next().map_or(0, Uid::number);
-            let next = &mut self.head.next;
-            *next = if *next == 0 || after == 0 { 0 } else { after.max(*next) };
+            self.head.raise_above(last.uid);
         }
         // A message listed twice keeps its lower UID, which was told first.
         if may_repeat(&self.entries) {

@@ -14,7 +14,7 @@ use crate::folder::{self, CUR, Folder, KEYWORDS, MARKER, NEW, TMP, UIDLIST};
 use crate::keywords::KeywordTable;
 use crate::layout::Layout;
 use crate::uidlist::Uidlist;
-use crate::{Account, Result, journal, layout};
+use crate::{Account, Result, crlf, journal, layout};
 
 /// Whether a finding is what a crash may leave, or what must never be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,14 +63,14 @@ impl Check<'_> {
         self.parts(name)?;
         self.leftovers()?;
         let files = self.files()?;
-        let letters = KeywordTable::parse(&self.folder.read(KEYWORDS)?.unwrap_or_default());
+        let letters = self.folder.read_keywords()?;
         for (path, suffix) in files.values().flatten() {
             let flags = file_name::flags(suffix);
             if letters.known(flags) != flags {
                 self.find(Harm::Damage, path.clone(), "keyword letter without a name");
             }
         }
-        let content = self.folder.read(UIDLIST)?;
+        let content = self.folder.read_uidlist()?;
         if let Some(list) = self.list(&files, content.as_deref()) {
             self.journal(&files, &letters, &list)?;
         }
@@ -124,9 +124,13 @@ impl Check<'_> {
     }
 
     fn content(&mut self, path: &Path, base: &[u8]) -> Result<()> {
-        let len = self.folder.disk.stat(path)?.len;
-        if file_name::sizes(base).on_disk.is_some_and(|told| told != len) {
-            self.find(Harm::Damage, path.to_owned(), "file is not as long as its name says");
+        if let Some(true_sizes) = true_sizes(&self.folder, path)? {
+            let told = file_name::sizes(base);
+            if told.on_disk.is_some_and(|told| told != true_sizes.0) {
+                self.find(Harm::Damage, path.to_owned(), "file is not as long as its name says");
+            } else if told.crlf.is_some_and(|told| told != true_sizes.1) {
+                self.find(Harm::Damage, path.to_owned(), "content is not as long with CR LF as its name says");
+            }
         }
         Ok(())
     }
@@ -189,7 +193,17 @@ impl Check<'_> {
     }
 }
 
-fn names(folder: &Folder, part: &str) -> Result<Vec<PathBuf>> {
+/// Octets of a message as it is, and with CR LF line ends; `None` when it is gone.
+pub(crate) fn true_sizes(folder: &Folder, path: &Path) -> Result<Option<(u64, u64)>> {
+    let opened = folder.disk.open_plain(path).and_then(|file| Ok((file.len()?, crlf::size_of(file)?)));
+    match opened {
+        Ok(sizes) => Ok(Some(sizes)),
+        Err(disk::Error::NotFound { .. } | disk::Error::Stale { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(crate) fn names(folder: &Folder, part: &str) -> Result<Vec<PathBuf>> {
     let path = folder.join(part);
     match folder.disk.list(&path) {
         Ok(entries) => {

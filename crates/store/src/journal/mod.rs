@@ -69,6 +69,12 @@ impl History {
         History { validity, highest, rows: Rows::default(), vanished, keywords: Keywords::default() }
     }
 
+    /// Of all messages that are there or are known to have vanished.
+    pub(crate) fn highest_uid(&self) -> Option<Uid> {
+        let vanished = self.vanished.ranges.iter().map(|range| range.last).max();
+        self.rows.last().map(|row| row.uid).max(vanished)
+    }
+
     /// The mod-sequence of the next change, given the clock of the storage. It is higher than all that were told even if
     /// the last records were lost: those were told earlier.
     pub(crate) fn next(&self, clock: SystemTime) -> ModSeq {

@@ -112,7 +112,7 @@ impl Mailbox {
     }
 
     fn copy_content(&self, from: &Path, to: &Path) -> disk::Result<()> {
-        let source = self.folder.disk.open(from)?;
+        let source = self.folder.disk.open_plain(from)?;
         let mut target = self.folder.disk.create_new(to)?;
         let mut buf = vec![0; 64 << 10];
         let mut offset = 0;

@@ -9,6 +9,7 @@ use super::Mailbox;
 use super::view::{Found, Work};
 use crate::file_name::{self, Base};
 use crate::folder::UIDLIST;
+use crate::journal::History;
 use crate::names::Names;
 use crate::uidlist::{Entry, Head, Parsed, Uidlist};
 use crate::{Error, Result, uid_validity};
@@ -30,9 +31,10 @@ pub struct Listing<'a> {
 
 impl Mailbox {
     pub(super) fn read_list(&self, work: &mut Work) -> Result<()> {
-        let content = self.folder.read(UIDLIST)?;
+        let content = self.folder.read_uidlist()?;
         let parsed = content.as_deref().and_then(Uidlist::parse);
         let validity = parsed.as_ref().map(|parsed| parsed.list.head.validity);
+        self.tell_damage(content.is_some(), parsed.as_ref());
         if self.identity.get().is_some_and(|known| Some(*known) != validity) {
             return Err(Error::NoSuchMailbox);
         }
@@ -47,6 +49,25 @@ impl Mailbox {
         Ok(())
     }
 
+    /// Said once for each version of the file that is read.
+    fn tell_damage(&self, is_there: bool, parsed: Option<&Parsed<'_>>) {
+        let file = || self.folder.join(UIDLIST).display().to_string();
+        match parsed {
+            None if is_there => {
+                tracing::error!(file = file(), "list of UIDs cannot be read; the mailbox gets a new UIDVALIDITY");
+            }
+            Some(parsed) if parsed.damaged_lines > 0 => {
+                let lines = parsed.damaged_lines;
+                tracing::warn!(
+                    file = file(),
+                    lines,
+                    "list of UIDs has lines that make no sense; their messages get new UIDs"
+                );
+            }
+            _ => {}
+        }
+    }
+
     /// Whether some message of this mailbox has a unique-id that another server saved for POP3.
     pub fn has_saved_unique_ids(&self) -> Result<bool> {
         self.with_work(|work| Ok(work.list_saves_unique_ids))
@@ -54,7 +75,7 @@ impl Mailbox {
 
     /// Reads, for POP3, what the list says of each message that is there or was there not long ago.
     pub fn each_listed(&self, mut each: impl FnMut(&Listing<'_>)) -> Result<()> {
-        let content = self.folder.read(UIDLIST)?.unwrap_or_default();
+        let content = self.folder.read_uidlist()?.unwrap_or_default();
         let Some(Parsed { list, .. }) = Uidlist::parse(&content) else { return Err(Error::NoSuchMailbox) };
         for entry in &list.entries {
             let text = |octets: &'_ [u8]| String::from_utf8_lossy(octets).into_owned();
@@ -97,10 +118,14 @@ impl Mailbox {
 
     /// Gives UIDs to files and writes them down, durably.
     pub(super) fn give_uids(&self, work: &mut Work, lock: &Dotlock<'_>, bases: &[&[u8]]) -> Result<Vec<Uid>> {
-        let head = work.list.take().ok_or(Error::NoSuchMailbox)?;
+        let mut head = work.list.take().ok_or(Error::NoSuchMailbox)?;
+        // A list that lost its last lines, or is an older copy of itself, does not know all UIDs that were told.
+        let told = work.history.as_ref().filter(|history| history.validity == head.validity);
+        let told = told.and_then(History::highest_uid);
+        told.into_iter().for_each(|uid| head.raise_above(uid));
         let given = match work.list_appendable {
             true => self.append_list(head, &work.names, bases, lock),
-            false => self.rewrite_list(head, bases, lock),
+            false => self.rewrite_list(head, told, bases, lock),
         };
         let (head, uids) = match given {
             Ok(given) => given,
@@ -147,10 +172,17 @@ impl Mailbox {
     }
 
     /// Writes a list that is new, or that had to be repaired.
-    fn rewrite_list(&self, head: Head, bases: &[&[u8]], lock: &Dotlock<'_>) -> Result<(Head, Vec<Uid>)> {
-        let content = self.folder.read(UIDLIST)?;
+    fn rewrite_list(
+        &self,
+        head: Head,
+        told: Option<Uid>,
+        bases: &[&[u8]],
+        lock: &Dotlock<'_>,
+    ) -> Result<(Head, Vec<Uid>)> {
+        let content = self.folder.read_uidlist()?;
         let known = content.as_deref().and_then(Uidlist::parse).map(|parsed| parsed.list);
         let mut list = known.unwrap_or_else(|| Uidlist::new(head));
+        told.into_iter().for_each(|uid| list.head.raise_above(uid));
         let start = list.give(bases.iter().copied()).ok_or_else(|| self.used_up())?;
         lock.replace_with(&list.encode())?;
         Ok((list.head, list.entries.iter().skip(start).map(|entry| entry.uid).collect()))
@@ -164,7 +196,7 @@ impl Mailbox {
         if dead < DEAD_MIN || dead < live {
             return Ok(());
         }
-        let content = self.folder.read(UIDLIST)?;
+        let content = self.folder.read_uidlist()?;
         let Some(Parsed { mut list, .. }) = content.as_deref().and_then(Uidlist::parse) else { return Ok(()) };
         // The last line stays: it is what says that the highest UID was given.
         let last = list.entries.last().map(|entry| entry.uid);

@@ -36,6 +36,7 @@ use crate::changes::Outlet;
 use crate::folder::Folder;
 use crate::index::MailboxIndex;
 use crate::journal::{Vanished, Vanishings};
+use crate::message::Liars;
 use crate::{Error, Result};
 
 pub(crate) use self::append::Staged;
@@ -62,6 +63,7 @@ pub struct Mailbox {
     work: Mutex<Work>,
     shown: Mutex<Shown>,
     watchers: Watchers,
+    liars: Arc<Liars>,
 }
 
 #[derive(Debug)]
@@ -124,6 +126,7 @@ impl Mailbox {
             work: Mutex::default(),
             shown: Mutex::new(Shown { snapshot: Arc::new(snapshot), vanished: None, recent: Vec::new() }),
             watchers: Watchers::default(),
+            liars: Arc::default(),
         })
     }
 

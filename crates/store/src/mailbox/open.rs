@@ -1,6 +1,7 @@
 //! Reaching a message's file, which another node may rename at any moment.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use disk::Stat;
@@ -11,10 +12,13 @@ use mail::digest::{Fields, Want};
 use super::digests::BATCH_MAX;
 use super::view::Found;
 use super::{Access, Facts, Mailbox, RENAME_RETRIES_MAX};
-use crate::crlf::CrlfFile;
-use crate::file_name;
+use crate::crlf::{self, CrlfFile};
+use crate::file_name::{self, Base, Sizes};
 use crate::index::{self, Key};
 use crate::{Error, Message, Result};
+
+/// A file up to this size is counted whenever it is opened, whatever its name tells: it is about to be read.
+const COUNTED_MAX: u64 = 64 << 10;
 
 impl Mailbox {
     /// Opens a message for reading. [`Error::Gone`] when it was expunged.
@@ -30,20 +34,32 @@ impl Mailbox {
 
     pub(super) fn open_message(&self, uid: Uid) -> Result<(Message, index::Facts)> {
         let (file, stat, found) = self.with_file(uid, |found, path| {
-            let file = self.folder.disk.open(path)?;
+            let file = self.folder.disk.open_plain(path)?;
             let stat = file.stat()?;
             Ok((file, stat, found.clone()))
         })?;
-        let sizes = file_name::sizes(&found.base);
-        let named = sizes.crlf.filter(|_| sizes.on_disk == Some(stat.len));
-        let mut content = CrlfFile::new(file, named == Some(stat.len));
-        let size = match named.or_else(|| self.measured(uid)) {
+        let told = self.told_size(uid, &found.base, &stat);
+        // What stands as CR LF in the file needs no counting to find a place in it, as long as it is true.
+        let verbatim = told == Some(stat.len) && crlf::begins_with_crlf(&*file)?;
+        let told = told.filter(|size| stat.len > COUNTED_MAX && (verbatim || *size != stat.len));
+        let mut content = CrlfFile::new(file, verbatim && told.is_some());
+        let size = match told.or_else(|| self.measured(uid)) {
             Some(size) => size,
-            None => self.measure(uid, &mut content)?,
+            None => self.measure(uid, &found.base, &mut content)?,
         };
         let facts = facts_of(&stat, size);
         let date = DateTime::utc(facts.internal_date);
-        Ok((Message::new(content, size, date, found.path(&self.folder.path)), facts))
+        let path = found.path(&self.folder.path);
+        let liars = told.map(|_| (uid, Arc::clone(&self.liars)));
+        Ok((Message::new(content, size, date, path, liars), facts))
+    }
+
+    /// The size that the name tells, where nothing speaks against it.
+    fn told_size(&self, uid: Uid, base: &[u8], stat: &Stat) -> Option<u64> {
+        let Sizes { on_disk, crlf } = file_name::sizes(base);
+        // Each octet may be an LF that gets a CR.
+        let fits = |size: &u64| (stat.len..=stat.len.saturating_mul(2)).contains(size);
+        crlf.filter(fits).filter(|_| on_disk == Some(stat.len) && !self.liars.contain(uid))
     }
 
     /// Size and date of a message: as the node remembers them, or else as the file tells.
@@ -56,12 +72,11 @@ impl Mailbox {
     /// Looks at a message's file without opening it: the name tells the size, unless another program wrote the file and
     /// left it out; then it is counted, once.
     pub(super) fn look_at(&self, uid: Uid) -> Result<index::Facts> {
-        let (stat, sizes) = self.with_file(uid, |found, path| {
+        let (stat, base) = self.with_file(uid, |found, path| {
             let stat: Stat = self.folder.disk.stat(path)?;
-            Ok((stat, file_name::sizes(&found.base)))
+            Ok((stat, Base::clone(&found.base)))
         })?;
-        let named = sizes.crlf.filter(|_| sizes.on_disk == Some(stat.len));
-        match named.or_else(|| self.measured(uid)) {
+        match self.measured(uid).or_else(|| self.told_size(uid, &base, &stat)) {
             Some(size) => Ok(facts_of(&stat, size)),
             None => self.open_message(uid).map(|(_, facts)| facts),
         }
@@ -110,9 +125,12 @@ impl Mailbox {
         self.with_work(|work| Ok(work.measured.get(&uid).copied())).ok().flatten()
     }
 
-    fn measure(&self, uid: Uid, content: &mut CrlfFile) -> Result<u64> {
+    fn measure(&self, uid: Uid, base: &[u8], content: &mut CrlfFile) -> Result<u64> {
         let size = content.measure()?;
-        self.with_work(|work| Ok(work.measured.insert(uid, size)))?;
+        // What the name tells need not be kept.
+        if file_name::sizes(base).crlf != Some(size) {
+            self.with_work(|work| Ok(work.measured.insert(uid, size)))?;
+        }
         Ok(size)
     }
 }

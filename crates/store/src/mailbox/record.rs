@@ -126,6 +126,8 @@ impl Mailbox {
             Some(position) => {
                 let (record, next) = journal::append(&position, change, before);
                 write_from(&mut *file, position.offset, &record)?;
+                // Nobody is shown what only a record behind another's tells.
+                lock.verify()?;
                 Ok(Journal { stamp: Some(Stamp::of(&file.stat()?)), position: Some(next) })
             }
             None => self.write_base(file, history, lock),

@@ -10,7 +10,6 @@ use super::view::{Found, Place, Scan, Work};
 use super::{Access, Mailbox, RENAME_RETRIES_MAX};
 use crate::file_name::{self, Base};
 use crate::folder::{CUR, KEYWORDS, NEW, Stamp, UIDLIST};
-use crate::keywords::KeywordTable;
 use crate::{Error, Result, journal};
 
 /// How the things of a mailbox that change look now. The folders come first, so that a change made after they were looked
@@ -142,7 +141,7 @@ impl Mailbox {
     }
 
     fn read_table(&self, work: &mut Work) -> Result<()> {
-        work.table = KeywordTable::parse(&self.folder.read(KEYWORDS)?.unwrap_or_default());
+        work.table = self.folder.read_keywords()?;
         work.mark_changed();
         Ok(())
     }

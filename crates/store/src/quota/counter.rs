@@ -8,7 +8,7 @@ use std::sync::Arc;
 use disk::{Disk, Dotlock};
 use mail::quota::Limits;
 
-use super::dict_file::DictFile;
+use super::dict_file::{self, DictFile};
 use super::maildirsize::{self, MaildirSize};
 use super::{Amount, QuotaFile};
 use crate::draft::unique_name;
@@ -53,12 +53,12 @@ impl Counter {
     }
 
     pub(super) fn read(&self) -> Result<Content> {
-        let content = folder::read(&*self.disk, &self.path)?;
-        let content = content.unwrap_or_default();
+        let max = if self.is_dict { dict_file::LENGTH_MAX } else { maildirsize::LENGTH_MAX };
+        let (content, whole) = folder::read_up_to(&*self.disk, &self.path, max)?.unwrap_or_default();
         Ok(if self.is_dict {
             Content::Dict(DictFile::parse(&content))
         } else {
-            Content::Maildirsize(MaildirSize::parse(&content))
+            Content::Maildirsize(MaildirSize::parse(&content).filter(|_| whole))
         })
     }
 

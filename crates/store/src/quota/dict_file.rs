@@ -12,6 +12,9 @@
 
 use super::Amount;
 
+/// So much of the file is read: our keys, and those of others who keep something there.
+pub(super) const LENGTH_MAX: usize = 64 << 10;
+
 const STORAGE: &[u8] = b"priv/quota/storage";
 const MESSAGES: &[u8] = b"priv/quota/messages";
 
