@@ -28,6 +28,10 @@ pub enum Key {
     Before(Day),
     On(Day),
     Since(Day),
+    /// INTERNALDATE at least so many seconds ago (RFC 5032).
+    Older(u32),
+    /// INTERNALDATE at most so many seconds ago.
+    Younger(u32),
     /// The `Date:` header earlier than this day, time and zone ignored.
     SentBefore(Day),
     SentOn(Day),

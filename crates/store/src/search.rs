@@ -5,6 +5,8 @@
 //! Texts are compared without case, headers with their encoded words decoded, bodies as the decoded text of the text parts.
 //! Of each message no more than `TEXT_SEARCH_MAX` octets of text are looked at.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use mail::date::DateTime;
 use mail::digest::{Fields, Want};
 use mail::header::{fields, find};
@@ -26,7 +28,8 @@ impl Mailbox {
         let snapshot = self.snapshot();
         let star = snapshot.rows.last().map_or(0, |row| row.uid.number());
         let letter = |keyword: &_| snapshot.keywords.number(keyword).and_then(Flags::keyword);
-        let plan = Plan::new(key, star, &letter);
+        let now = seconds(self.now());
+        let plan = Plan::new(key, &Known { star, now, letter: &letter });
         let mut fitting = Vec::new();
         for start in (0..snapshot.rows.len()).step_by(BATCH_MAX) {
             let rows = snapshot.rows.range(start, start + BATCH_MAX);
@@ -96,6 +99,13 @@ enum Knowledge {
     All,
 }
 
+/// What conditions are made ready with.
+struct Known<'a> {
+    star: u32,
+    now: i64,
+    letter: &'a dyn Fn(&mail::Keyword) -> Option<Flags>,
+}
+
 /// The tree of conditions made ready: texts folded, keywords as letters, cheap conditions first.
 enum Plan {
     Never,
@@ -108,8 +118,13 @@ enum Plan {
     Larger(u64),
     Smaller(u64),
     Received(When, Day),
+    /// In seconds since 1970.
+    ReceivedBy(i64),
     Sent(When, Day),
-    Header { name: String, text: String },
+    Header {
+        name: String,
+        text: String,
+    },
     Body(String),
     Text(String),
 }
@@ -132,26 +147,32 @@ impl When {
 }
 
 impl Plan {
-    fn new(key: &Key, star: u32, letter: &dyn Fn(&mail::Keyword) -> Option<Flags>) -> Plan {
-        let plan = |key: &Key| Plan::new(key, star, letter);
+    fn new(key: &Key, known: &Known<'_>) -> Plan {
+        let plan = |key: &Key| Plan::new(key, known);
         match key {
             Key::All => Plan::All(Vec::new()),
             Key::And(keys) => Plan::All(cheap_first(keys.iter().map(plan).collect())),
             Key::Or(a, b) => Plan::Any(cheap_first(vec![plan(a), plan(b)])),
             Key::Not(key) => Plan::Not(Box::new(plan(key))),
             Key::Flags(flags) => Plan::Flags(*flags),
-            Key::Keyword(keyword) => letter(keyword).map_or(Plan::Never, Plan::Flags),
+            Key::Keyword(keyword) => (known.letter)(keyword).map_or(Plan::Never, Plan::Flags),
             Key::Uids(uids) => {
                 let mut uids = uids.clone();
                 uids.sort_unstable();
                 Plan::Uids(uids)
             }
-            Key::UidSet(set) => Plan::UidSet(set.clone(), star),
+            Key::UidSet(set) => Plan::UidSet(set.clone(), known.star),
             Key::Larger(size) => Plan::Larger(*size),
             Key::Smaller(size) => Plan::Smaller(*size),
             Key::Before(day) => Plan::Received(When::Before, *day),
             Key::On(day) => Plan::Received(When::On, *day),
             Key::Since(day) => Plan::Received(When::Since, *day),
+            Key::Older(age) => Plan::ReceivedBy(known.now.saturating_sub((*age).into())),
+            // What was received at that second is both.
+            Key::Younger(age) => {
+                let before = known.now.saturating_sub(i64::from(*age)).saturating_sub(1);
+                Plan::Not(Box::new(Plan::ReceivedBy(before)))
+            }
             Key::SentBefore(day) => Plan::Sent(When::Before, *day),
             Key::SentOn(day) => Plan::Sent(When::On, *day),
             Key::SentSince(day) => Plan::Sent(When::Since, *day),
@@ -165,7 +186,7 @@ impl Plan {
     fn cost(&self) -> u8 {
         match self {
             Plan::Never | Plan::Flags(_) | Plan::Uids(_) | Plan::UidSet(..) => 0,
-            Plan::Larger(_) | Plan::Smaller(_) | Plan::Received(..) => 1,
+            Plan::Larger(_) | Plan::Smaller(_) | Plan::Received(..) | Plan::ReceivedBy(_) => 1,
             // Lines that are no fields have no name; none of them is remembered.
             Plan::Header { name, .. } if name.is_empty() => 3,
             Plan::Sent(..) | Plan::Header { .. } => 2,
@@ -204,6 +225,7 @@ impl Plan {
                 let received = DateTime::utc(message.facts()?.internal_date);
                 when.fits(received.day(), *day)
             }
+            Plan::ReceivedBy(second) => message.facts()?.internal_date <= *second,
             Plan::Sent(when, day) => {
                 let Some(header) = message.header(known)? else { return Ok(None) };
                 let sent = find(header, "Date").and_then(|field| DateTime::parse_rfc5322(field.value));
@@ -255,6 +277,10 @@ fn decide(plans: &[Plan], until: bool, message: &mut Candidate<'_>, known: Knowl
 fn header_holds(header: &[u8], name: &str, text: &str) -> bool {
     let holds = |value: &[u8]| text.is_empty() || fold_case(&decode_words(value)).contains(text);
     fields(header).any(|field| field.is(name) && holds(field.value))
+}
+
+fn seconds(time: SystemTime) -> i64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
 
 fn cheap_first(mut plans: Vec<Plan>) -> Vec<Plan> {

@@ -342,7 +342,8 @@ const LETTER: &str = "From: =?utf-8?q?Jos=C3=A9?= <jose@example.test>\r\n\
 
 #[test]
 fn search_reads_decoded_headers_and_text_parts() {
-    let account = account(&MemoryDisk::new());
+    let disk = MemoryDisk::new();
+    let account = account(&disk);
     let mut draft = account.draft(&inbox()).unwrap();
     draft.write(LETTER.as_bytes()).unwrap();
     draft.append(Flags::SEEN, &[keyword("work")], Some(mail::date::DateTime::utc(86_400 * 10 + 5))).unwrap();
@@ -351,7 +352,14 @@ fn search_reads_decoded_headers_and_text_parts() {
     let header = |name: &str, text: &str| Key::Header { name: name.to_owned(), text: text.to_owned() };
     let day = |text: &str| mail::date::parse_imap_day(text).unwrap();
     let not = |key| Key::Not(Box::new(key));
+    let now = disk.now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    // To the second: the other one was received at 1,000,000.
+    let age = u32::try_from(now - 1_000_000).unwrap();
     for (key, expected) in [
+        (Key::Older(age), &[1, 2][..]),
+        (Key::Older(age + 1), &[1]),
+        (Key::Younger(age), &[2]),
+        (Key::Younger(age - 1), &[]),
         (Key::All, &[1, 2][..]),
         (header("subject", "A\u{d1}O NUEVO"), &[1]),
         (header("from", "jos\u{e9}"), &[1]),

@@ -100,6 +100,8 @@ pub struct Context {
     pub channel: Option<Arc<Channel>>,
     pub state: State,
     pub out: Outbox,
+    /// Of the command that is being carried out.
+    pub tag: Vec<u8>,
     pub failed_logins: u32,
     /// The house has begun a message for APPEND and must be told when it is given up.
     pub appending: bool,
@@ -115,6 +117,7 @@ impl Context {
             channel: None,
             state: State::BeforeLogin,
             out: Outbox::default(),
+            tag: Vec::new(),
             failed_logins: 0,
             appending: false,
             fresh: false,

@@ -35,6 +35,14 @@ pub fn syntax_at<T>(text: &str, found: &[u8]) -> Parsed<T> {
     Err(Fault::Syntax(Cow::Owned(format!("{text} {}", shown.to_ascii_uppercase()))))
 }
 
+/// Which messages a command is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MessageSet {
+    Numbers(NumberSet),
+    /// `$`, what a search saved.
+    Saved,
+}
+
 /// What is left of a command.
 #[derive(Debug, Clone)]
 pub struct Parser<'a> {
@@ -128,11 +136,24 @@ impl<'a> Parser<'a> {
         number.map_or_else(|| syntax("Invalid number"), Ok)
     }
 
+    // nz-number = digit-nz *DIGIT
+    pub fn nz_number(&mut self) -> Parsed<u32> {
+        match self.number()? {
+            0 => syntax("Invalid number"),
+            number => Ok(number),
+        }
+    }
+
     // sequence-set = (seq-number / seq-range) *("," sequence-set)
     pub fn sequence_set(&mut self) -> Parsed<NumberSet> {
         let text = self.take_while(|byte| byte.is_ascii_digit() || b"*,:".contains(&byte));
         let set = std::str::from_utf8(text).ok().and_then(NumberSet::parse);
         set.map_or_else(|| syntax("Invalid messageset"), Ok)
+    }
+
+    // sequence-set =/ seq-last-command, seq-last-command = "$" (RFC 5182 §3)
+    pub fn message_set(&mut self) -> Parsed<MessageSet> {
+        if self.take_if(b'$') { Ok(MessageSet::Saved) } else { self.sequence_set().map(MessageSet::Numbers) }
     }
 
     // string = quoted / literal

@@ -24,7 +24,6 @@ pub struct Server {
     reader: Reader,
     doing: Doing,
     /// The command that runs.
-    tag: Vec<u8>,
     called: Option<Called>,
     /// A literal that was announced and neither taken nor passed over yet.
     announced: Option<Announced>,
@@ -64,7 +63,6 @@ impl Server {
             context: Context::new(profile, tls),
             reader: Reader::default(),
             doing: Doing::Greeting,
-            tag: Vec::new(),
             called: None,
             announced: None,
             bad_commands: 0,
@@ -179,7 +177,7 @@ impl Session for Server {
                 if self.context.hear(answer) {
                     self.tell_and_complete(completion);
                 } else {
-                    completion.write(&self.tag, &mut self.context.out);
+                    completion.write(&self.context.tag, &mut self.context.out);
                     self.bye(MAILBOX_LOST);
                 }
             }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use mail::{Flags, MailboxName, NumberSet, Row, Rows, Seq, Snapshot, Uid};
 
 use super::ask::{FlagChange, How, MayChange};
+use super::parse::MessageSet;
 use super::response::names;
 use crate::Outbox;
 
@@ -27,6 +28,8 @@ pub struct View {
     /// Flags the client was shown, or reckons itself, since `shown`.
     told: BTreeMap<Uid, Flags>,
     recent: BTreeSet<Uid>,
+    /// UIDs that a search saved (RFC 5182); those that are gone by now match nothing.
+    saved: NumberSet,
 }
 
 /// Which numbers a command speaks in: `FETCH` or `UID FETCH`.
@@ -64,6 +67,7 @@ impl View {
             announced,
             told: BTreeMap::new(),
             recent,
+            saved: NumberSet::default(),
         }
     }
 
@@ -130,14 +134,27 @@ impl View {
 
     /// The messages of a set, ascending. `None` if a sequence number is not in use: such a set is a mistake, while unknown
     /// UIDs are ignored (RFC 3501 §6.4.8).
-    pub fn messages(&self, set: &NumberSet, numbers: Numbers) -> Option<Vec<Numbered>> {
+    pub fn messages(&self, set: &MessageSet, numbers: Numbers) -> Option<Vec<Numbered>> {
+        let MessageSet::Numbers(set) = set else { return Some(self.named_messages(set, numbers)) };
         let in_use = |number: u32| number as usize <= self.shown.rows.len();
         let mistaken = self.shown.rows.is_empty() || !set.highest_named().is_none_or(in_use);
         (numbers == Numbers::Uid || !mistaken).then(|| self.known_messages(set, numbers))
     }
 
-    /// The messages of a set that the client knows, ascending.
-    pub fn known_messages(&self, set: &NumberSet, numbers: Numbers) -> Vec<Numbered> {
+    /// The messages of a set that the client knows, ascending; `$` means the same ones whatever numbers are spoken in.
+    pub fn named_messages(&self, set: &MessageSet, numbers: Numbers) -> Vec<Numbered> {
+        match set {
+            MessageSet::Numbers(set) => self.known_messages(set, numbers),
+            MessageSet::Saved => self.known_messages(&self.saved, Numbers::Uid),
+        }
+    }
+
+    /// What `$` means from now on. UIDs ascend.
+    pub fn save(&mut self, uids: impl IntoIterator<Item = Uid>) {
+        self.saved = NumberSet::from_numbers(uids.into_iter().map(Uid::number));
+    }
+
+    fn known_messages(&self, set: &NumberSet, numbers: Numbers) -> Vec<Numbered> {
         let rows = &self.shown.rows;
         let (star, place): (u32, &dyn Fn(u32) -> usize) = match numbers {
             Numbers::Seq => (u32::try_from(rows.len()).unwrap_or(u32::MAX), &|number| number as usize - 1),
@@ -476,7 +493,7 @@ mod tests {
     fn a_set_is_what_the_client_counts() {
         let view = view(&[row(3, Flags::NONE), row(7, Flags::NONE), row(9, Flags::NONE)]);
         let uids = |set: &str, numbers| {
-            let found = view.messages(&NumberSet::parse(set).unwrap(), numbers)?;
+            let found = view.messages(&MessageSet::Numbers(NumberSet::parse(set).unwrap()), numbers)?;
             Some(found.into_iter().map(|message| message.uid.number()).collect::<Vec<_>>())
         };
         assert_eq!(uids("3:*,1,2:2", Numbers::Seq), Some(vec![3, 7, 9]));

@@ -583,6 +583,8 @@ impl Mailbox {
             Key::Before(day) => message.date.day() < *day,
             Key::On(day) => message.date.day() == *day,
             Key::Since(day) => message.date.day() >= *day,
+            Key::Older(age) => NOW - message.date.seconds >= i64::from(*age),
+            Key::Younger(age) => NOW - message.date.seconds <= i64::from(*age),
             Key::SentBefore(day) => sent().is_some_and(|sent| sent < *day),
             Key::SentOn(day) => sent().is_some_and(|sent| sent == *day),
             Key::SentSince(day) => sent().is_some_and(|sent| sent >= *day),

@@ -114,8 +114,6 @@ pub struct MailboxSettings {
     /// With `%u`, `%n` and `%d` in it.
     pub home: PathBuf,
     pub location: store::Location,
-    /// What every account has.
-    pub auto: Vec<store::AutoMailbox>,
     pub unique_ids: UniqueIdSettings,
     pub poll: Duration,
     pub lock_wait: Duration,

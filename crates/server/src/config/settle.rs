@@ -20,7 +20,7 @@ use super::settings::{
     TlsFiles, TlsMode, TrustedSettings, UniqueIdSettings,
 };
 use super::written::{Written, WrittenTable};
-use super::{auto, hints, quota};
+use super::{hints, quota};
 use crate::certificate::UserField;
 
 /// The shortest `poll`.
@@ -379,7 +379,6 @@ impl<'a> Settler<'a> {
             self.mistake(table.place("poll"), "expected at least \"100ms\"", help);
         }
         MailboxSettings {
-            auto: auto::settle(self.written, &location, self.mistakes),
             home,
             location,
             unique_ids: UniqueIdSettings { format: format.into(), rename_duplicates },

@@ -157,6 +157,11 @@ impl Mailbox {
         self.shown().vanished.as_ref().map_or(Vanished::Unknown, |vanished| vanished.since(modseq))
     }
 
+    /// The node's clock.
+    pub(crate) fn now(&self) -> std::time::SystemTime {
+        self.folder.disk.now()
+    }
+
     /// The messages nobody was told of as `\Recent` yet. Each goes to one session only (RFC 3501 §2.3.2): the first that
     /// asks on the node that moved the message from `new/` to `cur/` or appended it.
     pub fn claim_recent(&self) -> Vec<Uid> {

@@ -55,6 +55,9 @@ const OFFERS: &[Offer] = &[
     Offer { name: "CHILDREN",           when: after_login }, // RFC 3348
     Offer { name: "UNSELECT",           when: after_login }, // RFC 3691
     Offer { name: "UIDPLUS",            when: after_login }, // RFC 4315
+    Offer { name: "ESEARCH",            when: after_login }, // RFC 4731
+    Offer { name: "SEARCHRES",          when: after_login }, // RFC 5182
+    Offer { name: "WITHIN",             when: after_login }, // RFC 5032
     Offer { name: "LIST-EXTENDED",      when: after_login }, // RFC 5258
     Offer { name: "LIST-STATUS",        when: after_login }, // RFC 5819
     Offer { name: "SPECIAL-USE",        when: after_login }, // RFC 6154

@@ -48,7 +48,7 @@ pub fn r#move(args: &mut Parser<'_>, context: &mut Context, numbers: Numbers) ->
 
 fn arguments(args: &mut Parser<'_>, context: &mut Context, numbers: Numbers) -> Parsed<(Vec<Uid>, MailboxName)> {
     args.space()?;
-    let set = args.sequence_set()?;
+    let set = args.message_set()?;
     args.space()?;
     let to = args.mailbox()?;
     args.end()?;

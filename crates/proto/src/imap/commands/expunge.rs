@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use mail::{Flags, NumberSet, Uid};
+use mail::{Flags, Uid};
 
 use crate::imap::ask::{Answer, Ask};
 use crate::imap::command::{MAILBOX_LOST, Step};
 use crate::imap::context::Context;
-use crate::imap::parse::{Fault, Parsed, Parser};
+use crate::imap::parse::{Fault, MessageSet, Parsed, Parser};
 use crate::imap::response::Completion;
 use crate::imap::view::{Numbers, View};
 
@@ -18,7 +18,7 @@ pub fn start(args: &mut Parser<'_>, context: &mut Context, numbers: Numbers) -> 
         Numbers::Seq => None,
         Numbers::Uid => {
             args.space()?;
-            Some(args.sequence_set()?)
+            Some(args.message_set()?)
         }
     };
     args.end()?;
@@ -35,11 +35,11 @@ pub fn start(args: &mut Parser<'_>, context: &mut Context, numbers: Numbers) -> 
     }))
 }
 
-fn expunge(context: &mut Context, only: Option<&NumberSet>) -> Step {
+fn expunge(context: &mut Context, only: Option<&MessageSet>) -> Step {
     let Some(view) = context.view() else { return Step::Done(Completion::misunderstood()) };
     let mut uids = deleted(view);
     if let Some(set) = only {
-        let named: BTreeSet<Uid> = view.known_messages(set, Numbers::Uid).iter().map(|message| message.uid).collect();
+        let named: BTreeSet<Uid> = view.named_messages(set, Numbers::Uid).iter().map(|message| message.uid).collect();
         uids.retain(|uid| named.contains(uid));
     }
     if uids.is_empty() {

@@ -10,7 +10,7 @@ use crate::imap::view::{Numbered, Numbers};
 // store = "STORE" SP sequence-set SP store-att-flags
 pub fn start(args: &mut Parser<'_>, context: &mut Context, numbers: Numbers) -> Parsed<Step> {
     args.space()?;
-    let set = args.sequence_set()?;
+    let set = args.message_set()?;
     args.space()?;
     let (change, silent) = change(args)?;
     args.end()?;

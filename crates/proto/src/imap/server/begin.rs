@@ -31,7 +31,7 @@ impl Server {
 
     /// A command begins: its answers carry its tag, or `*` where it has none.
     pub(super) fn begin(&mut self, tag: Option<&[u8]>) {
-        self.tag = tag.unwrap_or(b"*").to_vec();
+        self.context.tag = tag.unwrap_or(b"*").to_vec();
         self.called = None;
         self.context.fresh = false;
     }

@@ -64,8 +64,8 @@ impl Server {
         if self.bad_commands >= if logged_in { limits.bad_commands_max } else { limits.bad_commands_before_login_max } {
             return self.bye("Too many invalid IMAP commands.");
         }
-        completion.write(&self.tag, &mut self.context.out);
-        self.tag = Vec::new();
+        completion.write(&self.context.tag, &mut self.context.out);
+        self.context.tag = Vec::new();
         self.doing = Doing::Reading;
         None
     }

@@ -37,7 +37,7 @@ impl Server {
                 self.doing = Doing::Idling;
             }
             Step::StartTls(completion) => {
-                completion.write(&self.tag, &mut self.context.out);
+                completion.write(&self.context.tag, &mut self.context.out);
                 self.doing = Doing::StartingTls;
             }
             Step::Pause(time, completion) => {
@@ -49,7 +49,7 @@ impl Server {
             }
             Step::Logout => {
                 self.context.out.push(b"* BYE Logging out\r\n");
-                Completion::ok("Logout completed.").write(&self.tag, &mut self.context.out);
+                Completion::ok("Logout completed.").write(&self.context.tag, &mut self.context.out);
                 self.doing = Doing::Closing;
             }
             Step::Bye(why) => return self.bye(why),

@@ -49,7 +49,7 @@ impl Content {
 // fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")")
 pub fn start(args: &mut Parser<'_>, context: &mut Context, numbers: Numbers) -> Parsed<Step> {
     args.space()?;
-    let set = args.sequence_set()?;
+    let set = args.message_set()?;
     args.space()?;
     let mut items = if args.peek() == Some(b'(') { args.list(1, item)? } else { macro_or_item(args)? };
     args.end()?;

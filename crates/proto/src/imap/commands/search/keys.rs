@@ -1,13 +1,10 @@
-//! SEARCH (RFC 3501 §6.4.4). The keys become `mail::search::Key`, which the store evaluates; numbers become UIDs here,
-//! because only the session knows its numbering.
+//! What SEARCH asks for (RFC 3501 §6.4.4, RFC 5032). The keys become `mail::search::Key`, which the store evaluates; numbers
+//! become UIDs here, because only the session knows its numbering.
 
 use mail::search::{Key, SEARCH_DEPTH_MAX};
-use mail::{Flags, Keyword, NumberSet, Uid};
+use mail::{Flags, Keyword, NumberSet};
 
-use crate::imap::ask::{Answer, Ask};
-use crate::imap::command::Step;
-use crate::imap::context::Context;
-use crate::imap::parse::{Fault, Parsed, Parser, syntax, syntax_at};
+use crate::imap::parse::{Fault, MessageSet, Parsed, Parser, syntax, syntax_at};
 use crate::imap::response::Completion;
 use crate::imap::view::{Numbers, View};
 
@@ -23,9 +20,8 @@ struct Maker<'a> {
     sets_left: usize,
 }
 
-// search = "SEARCH" [SP "CHARSET" SP astring] 1*(SP search-key)
-pub fn start(args: &mut Parser<'_>, context: &mut Context, numbers: Numbers) -> Parsed<Step> {
-    let Some(view) = context.view() else { return Err(Fault::Refused(Completion::misunderstood())) };
+// search-program = [SP "CHARSET" SP charset] 1*(SP search-key)
+pub fn program(args: &mut Parser<'_>, view: &View) -> Parsed<Key> {
     charset(args)?;
     let mut maker = Maker { view, keys_left: KEYS_MAX, sets_left: SETS_MAX };
     let mut keys = Vec::new();
@@ -33,13 +29,7 @@ pub fn start(args: &mut Parser<'_>, context: &mut Context, numbers: Numbers) -> 
         args.space()?;
         keys.push(maker.key(args, 0)?);
     }
-    if keys.is_empty() {
-        return syntax("Missing argument");
-    }
-    Ok(Step::ask(Ask::Search(all_of(keys)), move |context, answer| match answer {
-        Answer::Found(uids) => tell(context, uids, numbers),
-        other => Step::failed(other),
-    }))
+    if keys.is_empty() { syntax("Missing argument") } else { Ok(all_of(keys)) }
 }
 
 fn charset(args: &mut Parser<'_>) -> Parsed<()> {
@@ -76,7 +66,7 @@ impl Maker<'_> {
         self.keys_left -= 1;
         match args.peek() {
             Some(b'(') => args.list(1, |args| self.key(args, depth + 1)).map(all_of),
-            Some(b'0'..=b'9' | b'*') => self.numbered(&args.sequence_set()?, Numbers::Seq),
+            Some(b'0'..=b'9' | b'*' | b'$') => self.numbered(&args.message_set()?, Numbers::Seq),
             _ => {
                 let name = args.atom()?.to_ascii_uppercase();
                 match simple(&name, self.view) {
@@ -91,7 +81,7 @@ impl Maker<'_> {
         match name {
             "UID" => {
                 args.space()?;
-                self.numbered(&args.sequence_set()?, Numbers::Uid)
+                self.numbered(&args.message_set()?, Numbers::Uid)
             }
             "NOT" => {
                 args.space()?;
@@ -108,12 +98,12 @@ impl Maker<'_> {
     }
 
     /// The messages of a set that the client knows; others match nothing, as with Dovecot.
-    fn numbered(&mut self, set: &NumberSet, numbers: Numbers) -> Parsed<Key> {
+    fn numbered(&mut self, set: &MessageSet, numbers: Numbers) -> Parsed<Key> {
         if self.sets_left == 0 {
             return syntax("Search has too many sets of numbers");
         }
         self.sets_left -= 1;
-        let messages = self.view.known_messages(set, numbers);
+        let messages = self.view.named_messages(set, numbers);
         Ok(Key::UidSet(NumberSet::from_numbers(messages.into_iter().map(|message| message.uid.number()))))
     }
 }
@@ -158,6 +148,9 @@ fn with_value(name: &str, args: &mut Parser<'_>) -> Parsed<Key> {
         "UNKEYWORD" => |args, _| Ok(Key::Not(Box::new(Key::Keyword(keyword(args)?)))),
         "LARGER" => |args, _| Ok(Key::Larger(args.number()?.into())),
         "SMALLER" => |args, _| Ok(Key::Smaller(args.number()?.into())),
+        // RFC 5032 §3: nz-number, in seconds.
+        "OLDER" => |args, _| args.nz_number().map(Key::Older),
+        "YOUNGER" => |args, _| args.nz_number().map(Key::Younger),
         "BEFORE" => |args, _| args.date().map(Key::Before),
         "ON" => |args, _| args.date().map(Key::On),
         "SINCE" => |args, _| args.date().map(Key::Since),
@@ -176,21 +169,4 @@ fn text(args: &mut Parser<'_>) -> Parsed<String> {
 
 fn keyword(args: &mut Parser<'_>) -> Parsed<Keyword> {
     Keyword::parse(args.atom()?).map_or_else(|| syntax("Invalid keyword"), Ok)
-}
-
-// mailbox-data =/ "SEARCH" *(SP nz-number)
-fn tell(context: &mut Context, mut uids: Vec<Uid>, numbers: Numbers) -> Step {
-    uids.sort_unstable();
-    let Some(view) = context.view() else { return Step::Done(Completion::misunderstood()) };
-    let mut line = String::from("* SEARCH");
-    // Messages that the client was not told of yet do not exist for it.
-    for (uid, seq) in uids.into_iter().filter_map(|uid| Some((uid, view.seq(uid)?))) {
-        match numbers {
-            Numbers::Seq => line.push_str(&format!(" {seq}")),
-            Numbers::Uid => line.push_str(&format!(" {uid}")),
-        }
-    }
-    line.push_str("\r\n");
-    context.out.push(line.as_bytes());
-    Step::ok("Search completed.")
 }
