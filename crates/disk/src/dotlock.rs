@@ -12,25 +12,36 @@
 //!
 //! Between that look and the write a process may still be stopped for as long as it takes to be overridden. So whoever
 //! overrides puts up a fence before it does anything else: it removes the new content that the other has not renamed into
-//! place yet, and gives the locked file another inode, so that what the other still appends goes nowhere. Who appends opens
-//! first, then looks, and looks once more before it tells anybody.
+//! place yet, and gives every file that is appended to under this lock another inode, so that what the other still appends
+//! goes nowhere. Who appends opens first, then looks, and looks once more before it tells anybody.
+//!
+//! Nobody gets in before the fence is up: our lock file takes the place of the stale one in one rename, and where the fence
+//! cannot be put up it stays, until it is stale itself. An owner may also be stopped between the last look and the removal
+//! of its lock file, which then is another's; if that took it so long, it puts up the fence that the other did without.
+//!
+//! The fence also makes durable what a dead owner has renamed into place or appended and not synced: each file is written
+//! anew and the folder is synced.
 //!
 //! | file beside `PATH`        | while                          | what a crash leaves of it                          |
 //! |---------------------------|--------------------------------|----------------------------------------------------|
 //! | `PATH.lock`               | held                           | a stale lock; the next who wants it overrides it   |
 //! | `PATH.tmp.PID.HOST.N`     | new content is written         | nothing anybody reads; may be deleted when old     |
 //! | `PATH.clock.PID.HOST.N`   | the storage is asked its time  | the same                                           |
-//! | `PATH.stale.PID.HOST.N`   | a lock is overridden           | the same                                           |
+//! | `PATH.stale.PID.HOST.N`   | a lock is overridden: our lock file, before it takes the stale one's place | the same |
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::door::{parent_of, read_whole};
-use crate::replace::{create_beside, replace_by, replace_dressed, with_suffix};
-use crate::{Disk, Error, Result, Stat, WriteFile};
+use crate::replace::{create_beside, replace_dressed, with_suffix};
+use crate::{Disk, Error, ReadFile, Result, Stat, WriteFile};
 
 /// A longer lock file does not name a holder.
 const HOLDER_MAX: usize = 512;
+
+/// How often a file is opened anew that another node replaces under our hands.
+const STALE_TRIES_MAX: u32 = 4;
 
 #[derive(Debug, Clone)]
 pub struct DotlockSettings {
@@ -53,12 +64,20 @@ impl Default for DotlockSettings {
     }
 }
 
+/// A file and all that is in it.
+type Whole = (Box<dyn ReadFile>, Vec<u8>);
+
 /// A dot lock that is held. Released by [`Dotlock::release`], or when dropped.
 #[derive(Debug)]
 pub struct Dotlock<'d> {
     disk: &'d dyn Disk,
     path: PathBuf,
     lock: PathBuf,
+    /// Other files that are appended to under it.
+    appended: Vec<PathBuf>,
+    stale: Duration,
+    /// Whether it stays when we end.
+    is_left: AtomicBool,
     /// Kept open so that nobody else's lock file can get our inode number while we compare it. `None` once released.
     file: Option<Box<dyn WriteFile>>,
 }
@@ -66,19 +85,38 @@ pub struct Dotlock<'d> {
 impl<'d> Dotlock<'d> {
     /// Takes `PATH.lock`, waiting for and overriding others as `settings` say. `path` itself need not exist.
     pub fn acquire(disk: &'d dyn Disk, path: &Path, settings: &DotlockSettings) -> Result<Dotlock<'d>> {
+        Dotlock::acquire_for(disk, path, Vec::new(), settings)
+    }
+
+    /// The same, for a lock under which other files of the same folder are appended to as well. Everybody who takes the lock
+    /// must name them: the fence goes around them too.
+    pub fn acquire_for(
+        disk: &'d dyn Disk,
+        path: &Path,
+        appended: Vec<PathBuf>,
+        settings: &DotlockSettings,
+    ) -> Result<Dotlock<'d>> {
         let lock = with_suffix(path, ".lock");
+        let unheld = || Dotlock {
+            disk,
+            path: path.to_owned(),
+            lock: lock.clone(),
+            appended: appended.clone(),
+            stale: settings.stale,
+            is_left: AtomicBool::new(false),
+            file: None,
+        };
         let deadline = disk.now() + settings.wait;
         let mut rival: Option<Rival> = None;
         let mut suspicious = false;
         loop {
-            match disk.create_new(&lock) {
-                Ok(file) => {
-                    let held = Dotlock::sign(disk, path, lock, file)?;
-                    if suspicious {
-                        held.put_up_fence()?;
-                    }
-                    return Ok(held);
-                }
+            let mut held = unheld();
+            match held.create() {
+                Ok(()) if !suspicious => return Ok(held),
+                Ok(()) => match held.fenced()? {
+                    Some(held) => return Ok(held),
+                    None => continue,
+                },
                 Err(Error::Exists { .. }) => {}
                 Err(error) => return Err(error),
             }
@@ -89,8 +127,11 @@ impl<'d> Dotlock<'d> {
             let Some(found) = rival.look()? else { continue };
             // Another who waits may override it, and we may still be the next.
             suspicious |= rival.age(&found.0)? >= settings.stale / 2;
-            if rival.override_if_stale(&found, settings.stale)? {
-                continue;
+            if rival.is_stale(&found, settings.stale)?
+                && held.take_over(|| rival.still_is(&found.0))?
+                && let Some(held) = held.fenced()?
+            {
+                return Ok(held);
             }
             if disk.now() >= deadline {
                 return Err(Error::Locked { path: lock });
@@ -99,13 +140,45 @@ impl<'d> Dotlock<'d> {
         }
     }
 
-    fn sign(disk: &'d dyn Disk, path: &Path, lock: PathBuf, file: Box<dyn WriteFile>) -> Result<Dotlock<'d>> {
-        let mut held = Dotlock { disk, path: path.to_owned(), lock, file: Some(file) };
-        // On failure `held` is dropped, which takes the lock file away again.
-        if let Some(file) = &mut held.file {
-            file.write_all(disk.holder().as_bytes())?;
+    /// Makes the lock file where there is none.
+    fn create(&mut self) -> Result<()> {
+        self.file = Some(self.disk.create_new(&self.lock)?);
+        // On failure we are dropped, which takes the lock file away again.
+        self.sign()
+    }
+
+    /// Puts our lock file in the place of another's in one step, so that there is no moment at which a third could come in.
+    /// Whether it did: `still` is asked last. (What becomes another's lock between that question and the rename, an owner
+    /// finds lost; the fence is there for what it writes until then.)
+    fn take_over(&mut self, still: impl FnOnce() -> Result<bool>) -> Result<bool> {
+        let (ours, file) = create_beside(self.disk, &self.path, "stale")?;
+        self.file = Some(file);
+        let placed = self.sign().and_then(|()| still()).and_then(|still| {
+            if still {
+                self.disk.rename(&ours, &self.lock)?;
+            }
+            Ok(still)
+        });
+        if !matches!(placed, Ok(true)) {
+            self.file = None;
+            // Best effort: it means nothing to anybody.
+            let _ = self.disk.remove(&ours);
         }
-        Ok(held)
+        placed
+    }
+
+    fn sign(&mut self) -> Result<()> {
+        let holder = self.disk.holder();
+        self.file.as_mut().map_or(Ok(()), |file| file.write_all(holder.as_bytes()))
+    }
+
+    /// The lock with its fence up; `None` when another has taken it over meanwhile.
+    fn fenced(mut self) -> Result<Option<Dotlock<'d>>> {
+        match self.put_up_fence() {
+            Ok(()) => Ok(Some(self)),
+            Err(Error::LockLost { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether the lock is still ours, or [`Error::LockLost`]. Ask before any write that the lock protects.
@@ -142,23 +215,51 @@ impl<'d> Dotlock<'d> {
     /// by the rename itself (as Dovecot does with its keywords), the next holder would build on content that a power
     /// cut can still take away.
     pub fn replace_with(&self, content: &[u8]) -> Result<()> {
-        replace_by(self.disk, &self.path, &self.path, content, || self.verify())
+        self.replace_beside(&self.path, content)
     }
 
     /// The same, and the new file has the mode and owner of the old one.
     pub fn replace_alike(&self, content: &[u8]) -> Result<()> {
-        let alike = |file: &mut dyn WriteFile| file.take_after(&self.path);
-        replace_dressed(self.disk, &self.path, &self.path, content, alike, || self.verify())
+        self.rewrite(&self.path, content)
     }
 
     /// Replaces another file that the lock protects too.
     pub fn replace_beside(&self, path: &Path, content: &[u8]) -> Result<()> {
-        // Written under the locked file's name, where a fence finds it.
-        replace_by(self.disk, &self.path, path, content, || self.verify())
+        self.replace_dressed(path, content, |_| Ok(()))
     }
 
-    /// Keeps out a holder that was overridden and does not know it yet.
-    fn put_up_fence(&self) -> Result<()> {
+    fn replace_dressed(
+        &self,
+        path: &Path,
+        content: &[u8],
+        dress: impl FnOnce(&mut dyn WriteFile) -> Result<()>,
+    ) -> Result<()> {
+        let mut is_placed = false;
+        let allowed = || {
+            self.verify()?;
+            is_placed = true;
+            Ok(())
+        };
+        // Written under the locked file's name, where a fence finds it.
+        let replaced = replace_dressed(self.disk, &self.path, path, content, dress, allowed);
+        if replaced.is_err() && is_placed {
+            // It may be there and not durable: nobody may build on it before it is written anew.
+            self.leave_behind();
+        }
+        replaced
+    }
+
+    /// Keeps out a holder that was overridden and does not know it yet. Where that fails the lock file stays: nobody may come
+    /// in without a fence, and who finds it stale puts up one.
+    fn put_up_fence(&mut self) -> Result<()> {
+        let fence = self.fence();
+        if fence.is_err() {
+            self.file = None;
+        }
+        fence
+    }
+
+    fn fence(&self) -> Result<()> {
         let dir = parent_of(&self.path);
         let unfinished = with_suffix(Path::new(self.path.file_name().unwrap_or_default()), ".tmp");
         for entry in self.disk.list(dir)? {
@@ -169,22 +270,43 @@ impl<'d> Dotlock<'d> {
                 }
             }
         }
-        self.give_another_inode()
+        self.give_another_inode(&self.path)?;
+        self.appended.iter().try_for_each(|path| self.give_another_inode(path))?;
+        // What it renamed may be all that there is to be made durable.
+        self.disk.sync_dir(dir)?;
+        self.verify()
     }
 
-    fn give_another_inode(&self) -> Result<()> {
-        let old = match self.disk.open_plain(&self.path) {
-            Err(Error::NotFound { .. }) => return Ok(()),
-            other => other?,
-        };
-        let content = read_whole(&*old, &self.path)?;
-        self.replace_alike(&content)?;
+    fn give_another_inode(&self, path: &Path) -> Result<()> {
+        let Some((old, content)) = self.open_whole(path)? else { return Ok(()) };
+        self.rewrite(path, &content)?;
         // What was appended between our reading and our renaming, others may have read: it must not be lost. (Over NFS the
         // old file is gone by now, and with it the chance to look; so is the other's chance to append to it.)
-        match read_whole(&*old, &self.path) {
-            Ok(all) if all.len() > content.len() => self.replace_alike(&all),
+        match read_whole(&*old, path) {
+            Ok(all) if all.len() > content.len() => self.rewrite(path, &all),
             _ => Ok(()),
         }
+    }
+
+    /// A file and its content; `None` where there is none.
+    fn open_whole(&self, path: &Path) -> Result<Option<Whole>> {
+        let mut tries = 0;
+        loop {
+            let read = self.disk.open_plain(path).and_then(|file| read_whole(&*file, path).map(|content| (file, content)));
+            tries += 1;
+            match read {
+                Ok(whole) => return Ok(Some(whole)),
+                Err(Error::NotFound { .. }) => return Ok(None),
+                // Replaced by the one whom we are about to keep out.
+                Err(Error::Stale { .. }) if tries < STALE_TRIES_MAX => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Replaces a file by one with the same mode and owner.
+    fn rewrite(&self, path: &Path, content: &[u8]) -> Result<()> {
+        self.replace_dressed(path, content, |file| file.take_after(path))
     }
 
     /// Gives the lock back and tells what went wrong with it, which a drop cannot.
@@ -192,18 +314,39 @@ impl<'d> Dotlock<'d> {
         self.let_go()
     }
 
+    /// Lets the lock file stay behind when we end, for a holder that cannot leave what it protects in order: whoever finds it
+    /// stale puts up a fence, by which everything is written anew.
+    pub fn leave_behind(&self) {
+        self.is_left.store(true, Ordering::Release);
+    }
+
     fn let_go(&mut self) -> Result<()> {
-        let verified = self.verify();
-        if self.file.take().is_none() {
+        if self.file.is_none() || self.is_left.load(Ordering::Acquire) {
+            self.file = None;
             return Ok(());
         }
+        let before = self.disk.now();
+        let verified = self.verify();
         // The handle is closed by now: NFS keeps a `.nfs` file in the folder for what is removed while open.
+        self.file = None;
         verified?;
-        match self.disk.remove(&self.lock) {
+        let removed = match self.disk.remove(&self.lock) {
             // It was ours a moment ago: the answer to our removal got lost.
             Err(Error::NotFound { .. }) => Ok(()),
             other => other,
+        };
+        let stopped = self.disk.now().duration_since(before).unwrap_or_default() >= self.stale / 2;
+        if stopped { removed.and(self.make_good()) } else { removed }
+    }
+
+    /// We were stopped for so long that what we removed may have been another's lock, and a third may have come in beside it:
+    /// now both are kept out.
+    fn make_good(&mut self) -> Result<()> {
+        if self.take_over(|| Ok(true))? {
+            self.put_up_fence()?;
+            return self.let_go();
         }
+        Ok(())
     }
 }
 
@@ -234,13 +377,14 @@ impl<'a> Rival<'a> {
         Ok(Rival { disk, path, lock, storage_clock: stat?.changed, own_clock })
     }
 
-    /// Whether the name is free again, by us or by itself.
-    fn override_if_stale(&self, (seen, holder): &(Stat, Vec<u8>), stale: Duration) -> Result<bool> {
+    fn is_stale(&self, (seen, holder): &(Stat, Vec<u8>), stale: Duration) -> Result<bool> {
         let gone = std::str::from_utf8(holder).is_ok_and(|holder| self.disk.holder_is_gone(holder));
-        if gone || self.age(seen)? >= stale {
-            return self.take_away(seen);
-        }
-        Ok(false)
+        Ok(gone || self.age(seen)? >= stale)
+    }
+
+    /// Whether the lock is the one that was judged, and nobody has touched it since.
+    fn still_is(&self, judged: &Stat) -> Result<bool> {
+        Ok(self.look()?.is_some_and(|(now, _)| unchanged(&now, judged)))
     }
 
     /// The lock file as it is now and what it says; `None` when it is gone.
@@ -268,41 +412,9 @@ impl<'a> Rival<'a> {
         let waited = self.disk.now().duration_since(self.own_clock).unwrap_or_default();
         Ok((self.storage_clock + waited).duration_since(changed).unwrap_or_default())
     }
-
-    /// Removes a stale lock without removing the fresh one of a third node that overrode it first: the file is moved
-    /// aside, looked at there, and put back when it is not the one we judged.
-    fn take_away(&self, judged: &Stat) -> Result<bool> {
-        if self.look()?.is_none_or(|(now, _)| !unchanged(&now, judged)) {
-            return Ok(false);
-        }
-        let (aside, placeholder) = create_beside(self.disk, self.path, "stale")?;
-        drop(placeholder);
-        match self.disk.rename(self.lock, &aside) {
-            Ok(()) => {}
-            Err(Error::NotFound { .. }) => {
-                self.disk.remove(&aside)?;
-                return Ok(true);
-            }
-            Err(error) => {
-                let _ = self.disk.remove(&aside);
-                return Err(error);
-            }
-        }
-        let moved = self.disk.open_plain(&aside).and_then(|file| file.stat());
-        if !moved.as_ref().is_ok_and(|moved| same_lock(moved, judged)) {
-            // When a third node has taken the name meanwhile, the owner of what we hold aside finds its lock lost.
-            let _ = self.disk.link(&aside, self.lock);
-        }
-        self.disk.remove(&aside)?;
-        Ok(true)
-    }
-}
-
-fn unchanged(now: &Stat, judged: &Stat) -> bool {
-    same_lock(now, judged) && now.changed == judged.changed
 }
 
 /// The inode number alone does not tell: it is given again as soon as a lock file is removed.
-fn same_lock(a: &Stat, b: &Stat) -> bool {
-    a.same_file(b) && a.modified == b.modified && a.len == b.len
+fn unchanged(now: &Stat, judged: &Stat) -> bool {
+    now.same_file(judged) && now.modified == judged.modified && now.len == judged.len && now.changed == judged.changed
 }

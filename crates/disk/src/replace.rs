@@ -19,7 +19,7 @@ const NAME_TRIES_MAX: u32 = 10_000;
 /// Writes `content` beside `path`, syncs it, renames it over `path` and syncs the folder. When it returns, the new
 /// content is durable. When it fails, the old content is what readers still find, unless only the last sync failed.
 pub fn replace(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<()> {
-    replace_by(disk, path, path, content, || Ok(()))
+    replace_dressed(disk, path, path, content, |_| Ok(()), || Ok(()))
 }
 
 /// The same for a file that is not there yet: [`Error::Exists`] when somebody else was faster, whose content then stays.
@@ -34,19 +34,8 @@ pub fn place(disk: &dyn Disk, path: &Path, content: &[u8]) -> Result<()> {
     disk.sync_dir(parent_of(path))
 }
 
-/// The same as `replace`, written under a name beside `beside` (in the same folder), and with a last question before the new content
-/// becomes visible.
-pub(crate) fn replace_by(
-    disk: &dyn Disk,
-    beside: &Path,
-    path: &Path,
-    content: &[u8],
-    allowed: impl FnOnce() -> Result<()>,
-) -> Result<()> {
-    replace_dressed(disk, beside, path, content, |_| Ok(()), allowed)
-}
-
-/// The same, and `dress` may change the new file before anybody sees it.
+/// The same as `replace`, written under a name beside `beside` (in the same folder), with a last question before the new content
+/// becomes visible; `dress` may change the new file before that.
 pub(crate) fn replace_dressed(
     disk: &dyn Disk,
     beside: &Path,

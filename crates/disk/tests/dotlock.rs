@@ -276,3 +276,117 @@ fn fence_that_is_cut_at_any_call_leaves_the_content_whole() {
         },
     );
 }
+
+/// Sees that a lock file is there at each call of a node.
+#[derive(Debug)]
+struct NeverFree(MemoryDisk);
+
+impl Pace for NeverFree {
+    fn turn(&self, op: Op, path: &Path) {
+        assert!(self.0.stat(Path::new(LOCK)).is_ok(), "the lock is free before {op} of {}", path.display());
+    }
+
+    fn sleep(&self, _: Duration) {}
+
+    fn chance(&self) -> u64 {
+        0
+    }
+}
+
+#[test]
+fn stale_lock_is_overridden_without_a_moment_in_which_it_is_free() {
+    let server = listed();
+    leave_lock_of_another_host(&server);
+    server.advance(patient().stale);
+    let heir = server.another_node(Duration::ZERO).paced(Arc::new(NeverFree(server.clone())));
+    let lock = acquire(&heir, &patient()).unwrap();
+    lock.verify().unwrap();
+    let mut left = files(&server);
+    left.sort();
+    assert_eq!(left, ["keywords", "uidlist", "uidlist.lock"]);
+}
+
+#[test]
+fn lock_stays_where_the_fence_cannot_be_put_up() {
+    let server = listed();
+    disk::replace(&server, Path::new("/uidlist.tmp.7.elsewhere.0"), b"half").unwrap();
+    leave_lock_of_another_host(&server);
+    server.advance(patient().stale);
+    // Of the fence: what is signed before is not synced.
+    server.fail_next(Op::Sync, disk::Fault::NoSpace);
+    assert!(matches!(acquire(&server, &patient()), Err(Error::NoSpace { .. })));
+    let heir = server.another_node(Duration::ZERO);
+    assert!(matches!(acquire(&heir, &impatient()), Err(Error::Locked { .. })));
+    let old = server.stat(Path::new(UIDLIST)).unwrap();
+    acquire(&heir, &patient()).unwrap().release().unwrap();
+    assert!(!server.stat(Path::new(UIDLIST)).unwrap().same_file(&old), "no fence");
+    let mut left = files(&server);
+    left.sort();
+    assert_eq!(left, ["keywords", "uidlist"]);
+}
+
+#[test]
+fn owner_stopped_before_it_appends_to_another_file_is_kept_out_too() {
+    for manners in manners() {
+        let server = listed();
+        let changes = Path::new("/changes");
+        disk::replace(&server, changes, b"old,").unwrap();
+        let (slept, thief) = (server.nfs_client(manners), server.nfs_client(Manners::default()));
+        let take = |disk| Dotlock::acquire_for(disk, Path::new(UIDLIST), vec![changes.to_owned()], &patient());
+        let lock = take(&slept).unwrap();
+        let mut file = slept.append(changes).unwrap();
+        lock.verify().unwrap();
+        server.advance(patient().stale);
+        let stolen = take(&thief).unwrap();
+        let mut theirs = thief.append(changes).unwrap();
+        theirs.write_all(b"theirs,").unwrap();
+        drop(theirs);
+        stolen.release().unwrap();
+        let _ = file.write_all(b"ours,");
+        assert!(matches!(lock.verify(), Err(Error::LockLost { .. })));
+        assert_eq!(server.read(changes).unwrap(), b"old,theirs,");
+    }
+}
+
+/// The lock of one who overrode another is removed by that one, who was stopped before that.
+#[test]
+fn owner_stopped_before_it_removes_its_lock_keeps_out_whose_lock_that_is_by_now() {
+    let server = listed();
+    let robbed = server.nfs_client(Manners::default());
+    let held: Arc<Mutex<Option<Box<dyn disk::WriteFile>>>> = Arc::default();
+    let meanwhile = {
+        let (server, robbed, held) = (server.clone(), robbed.clone(), Arc::clone(&held));
+        move || {
+            server.advance(patient().stale);
+            let lock = acquire(&robbed, &patient()).unwrap();
+            *held.lock().unwrap() = Some(robbed.append(Path::new(UIDLIST)).unwrap());
+            lock.verify().unwrap();
+            std::mem::forget(lock);
+        }
+    };
+    let stop = Stop { before: Op::Remove, path_begins: LOCK, meanwhile: Mutex::new(Some(Box::new(meanwhile))) };
+    let node = server.nfs_client(Manners::default()).paced(Arc::new(stop));
+    acquire(&node, &patient()).unwrap().release().unwrap();
+    // Here a third comes in, and builds on what it finds.
+    let third = acquire(&server, &patient()).unwrap();
+    let found = server.read(Path::new(UIDLIST)).unwrap();
+    let _ = held.lock().unwrap().take().unwrap().write_all(b"robbed,");
+    assert_eq!(server.read(Path::new(UIDLIST)).unwrap(), found);
+    third.release().unwrap();
+}
+
+#[test]
+fn file_that_was_replaced_and_perhaps_not_durably_is_written_anew_by_the_next_owner() {
+    let server = listed();
+    let lock = acquire(&server, &patient()).unwrap();
+    server.fail_next(Op::SyncDir, disk::Fault::Broken);
+    assert!(lock.replace_beside(Path::new("/keywords"), b"young").is_err());
+    drop(lock);
+    let heir = server.another_node(Duration::ZERO);
+    assert!(matches!(acquire(&heir, &impatient()), Err(Error::Locked { .. })));
+    let lock = acquire(&heir, &patient()).unwrap();
+    assert_eq!(heir.read(Path::new("/keywords")).unwrap(), b"young");
+    let rebooted = server.reboot(disk::Survival::Nothing);
+    assert_eq!(rebooted.read(Path::new("/keywords")).unwrap(), b"young");
+    drop(lock);
+}
