@@ -292,7 +292,8 @@ impl<'d> Dotlock<'d> {
     fn open_whole(&self, path: &Path) -> Result<Option<Whole>> {
         let mut tries = 0;
         loop {
-            let read = self.disk.open_plain(path).and_then(|file| read_whole(&*file, path).map(|content| (file, content)));
+            let read =
+                self.disk.open_plain(path).and_then(|file| read_whole(&*file, path).map(|content| (file, content)));
             tries += 1;
             match read {
                 Ok(whole) => return Ok(Some(whole)),

@@ -256,7 +256,7 @@ impl Account {
             return Ok(folder);
         }
         let subscribe = self.auto(name).ok_or(Error::NoSuchMailbox)?.subscribe;
-        folder.complete(!name.is_inbox())?;
+        folder.make(!name.is_inbox())?;
         if subscribe {
             self.change_subscriptions(|subscriptions| subscriptions.add(name))?;
         }
@@ -296,6 +296,7 @@ impl Account {
         if is_new {
             self.disk.create_dir_all(&self.places.mail)?;
             self.disk.create_dir_all(self.places.account_files())?;
+            folder.make(false)?;
         }
         folder.complete(false)?;
         if is_new && self.auto(&inbox).is_some_and(|auto| auto.subscribe) {

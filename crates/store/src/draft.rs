@@ -65,6 +65,8 @@ impl DeliveryKey {
         for name in [NEW, CUR] {
             match folder.disk.list(&folder.join(name)) {
                 Ok(entries) if entries.iter().any(|entry| mark.find(entry.name.as_encoded_bytes()).is_some()) => {
+                    // Who delivered it may have died before it was durable.
+                    folder.disk.sync_dir(&folder.join(name))?;
                     return Ok(true);
                 }
                 Ok(_) | Err(disk::Error::NotFound { .. }) => {}
@@ -84,6 +86,8 @@ impl Deliveries {
         let mut marks = HashSet::new();
         for part in [NEW, CUR] {
             folder.scan(part, |name| marks.extend(mark_in(name.as_encoded_bytes())))?;
+            // Who delivered them may have died before they were durable.
+            folder.disk.sync_dir(&folder.join(part))?;
         }
         Ok(Deliveries(marks))
     }
@@ -113,7 +117,8 @@ impl Draft {
         let tmp = folder.join(TMP).join(&unique);
         let file = match folder.disk.create_new(&tmp) {
             Err(disk::Error::NotFound { .. }) => {
-                folder.complete(!mailbox.is_inbox())?;
+                // It is half made, or it was deleted a moment ago.
+                account.made(&mailbox)?.complete(!mailbox.is_inbox())?;
                 folder.disk.create_new(&tmp)?
             }
             other => other?,

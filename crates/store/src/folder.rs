@@ -61,7 +61,7 @@ impl Folder {
     /// way there could lead out of the account and is not followed: [`Error::Damaged`].
     pub(crate) fn exists(&self) -> Result<bool> {
         for level in self.levels() {
-            if !self.is_folder(level)? {
+            if !self.is_folder(level)? && !self.is_folder_after_all(level)? {
                 return Ok(false);
             }
         }
@@ -95,16 +95,32 @@ impl Folder {
         }
     }
 
-    /// Makes the folder and what is missing in it, durably.
+    /// Over NFS a mailbox that another node has made may be believed not to be there; opening the folder above it makes the
+    /// client ask.
+    fn is_folder_after_all(&self, path: &Path) -> Result<bool> {
+        match self.disk.open(path.parent().unwrap_or(&self.root)) {
+            Ok(_) => self.is_folder(path),
+            Err(disk::Error::NotFound { .. } | disk::Error::Stale { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Makes the folder with all that belongs into it, durably. For CREATE and auto mailboxes alone: whoever only uses a
+    /// mailbox would bring back one that was deleted a moment ago.
+    pub(crate) fn make(&self, marker: bool) -> Result<()> {
+        self.disk.create_dir_all(&self.path)?;
+        self.complete(marker)
+    }
+
+    /// Makes what is missing in a folder that is there, durably. [`Error::NoSuchMailbox`] when it is not.
     pub(crate) fn complete(&self, marker: bool) -> Result<()> {
+        self.complete_by(NEW)?;
         if self.control != self.path {
             self.disk.create_dir_all(&self.control)?;
         }
-        for name in [TMP, NEW, CUR] {
-            if !self.is_folder(&self.join(name))? {
-                self.disk.create_dir_all(&self.join(name))?;
-            }
-        }
+        self.complete_by(CUR)?;
+        // Last: whatever comes in comes through it, so that the others are durable by then, whoever made them and died.
+        self.complete_by(TMP)?;
         if marker && self.layout == Layout::MaildirPlusPlus {
             match self.disk.create_new(&self.join(MARKER)) {
                 Ok(_) => self.disk.sync_dir(&self.path)?,
@@ -115,9 +131,28 @@ impl Folder {
         Ok(())
     }
 
+    fn complete_by(&self, part: &str) -> Result<()> {
+        let path = self.path.join(part);
+        if self.is_folder(&path)? {
+            return Ok(());
+        }
+        match self.disk.create_dir(&path) {
+            Ok(()) | Err(disk::Error::Exists { .. }) => {}
+            Err(disk::Error::NotFound { .. }) => return Err(Error::NoSuchMailbox),
+            Err(error) => return Err(error.into()),
+        }
+        self.disk.sync_dir(&self.path)?;
+        // Who made the folder and died before it was whole may not have made it durable either.
+        Ok(self.disk.sync_dir(self.path.parent().unwrap_or(&self.root))?)
+    }
+
     /// Takes the lock under which UIDs are given and flags change: `dovecot-uidlist.lock`.
     pub(crate) fn lock(&self) -> Result<Dotlock<'_>> {
-        let take = || lock(&*self.disk, &self.join(UIDLIST), &self.settings);
+        let appended = || vec![self.join(journal::FILE)];
+        let take = || {
+            let times = lock_times(&self.settings, self.settings.lock_wait);
+            Ok(Dotlock::acquire_for(&*self.disk, &self.join(UIDLIST), appended(), &times)?)
+        };
         match take() {
             // The place of the lists was never made, or somebody removed it: like a lost list.
             Err(Error::Disk(disk::Error::NotFound { .. })) if self.control != self.path && self.exists()? => {
@@ -236,8 +271,11 @@ pub(crate) fn lock_within<'d>(
     settings: &Settings,
     wait: Duration,
 ) -> Result<Dotlock<'d>> {
-    let times = DotlockSettings { wait, stale: settings.lock_stale, poll: LOCK_POLL };
-    Ok(Dotlock::acquire(disk, path, &times)?)
+    Ok(Dotlock::acquire(disk, path, &lock_times(settings, wait))?)
+}
+
+fn lock_times(settings: &Settings, wait: Duration) -> DotlockSettings {
+    DotlockSettings { wait, stale: settings.lock_stale, poll: LOCK_POLL }
 }
 
 /// The content of a file of at most [`disk::WHOLE_FILE_MAX`] octets; `None` when it is not there.

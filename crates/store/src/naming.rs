@@ -47,7 +47,6 @@ impl Account {
                 self.disk.sync_dir(&self.places.mail)
             }
             Layout::Fs => {
-                self.disk.create_dir_all(&folder.join(TMP))?;
                 self.disk.create_dir_all(&folder.join(NEW))?;
                 self.disk.create_dir(&folder.join(CUR))?;
                 self.disk.sync_dir(&folder.path)

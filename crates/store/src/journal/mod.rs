@@ -75,10 +75,10 @@ impl History {
         self.rows.last().map(|row| row.uid).max(vanished)
     }
 
-    /// The mod-sequence of the next change, given the clock of the storage. It is higher than all that were told even if
-    /// the last records were lost: those were told earlier.
-    pub(crate) fn next(&self, clock: SystemTime) -> ModSeq {
-        ModSeq((self.highest.0 + 1).max(micros(clock)).min(MODSEQ_MAX))
+    /// The mod-sequence of the next change, given the clock of the storage and the highest one that we ourselves have told. It
+    /// is higher than all that were told even if the last records were lost: those were told earlier.
+    pub(crate) fn next(&self, clock: SystemTime, told: ModSeq) -> ModSeq {
+        ModSeq((self.highest.max(told).0 + 1).max(micros(clock)).min(MODSEQ_MAX))
     }
 
     pub(crate) fn apply(&mut self, change: &Change) {
@@ -125,7 +125,7 @@ pub(crate) mod tests {
 
     pub(crate) fn change(history: &History, rows: &[(u32, Flags)], vanished: &[u32]) -> Change {
         Change {
-            modseq: history.next(UNIX_EPOCH),
+            modseq: history.next(UNIX_EPOCH, ModSeq::default()),
             rows: rows.iter().map(|(number, flags)| (uid(*number), *flags)).collect(),
             vanished: vanished.iter().map(|number| uid(*number)).collect(),
             keywords: None,
@@ -165,9 +165,11 @@ pub(crate) mod tests {
     #[test]
     fn mod_sequences_follow_the_clock_and_never_turn_back() {
         let (history, _) = sample();
-        assert_eq!(history.next(at(5000)), ModSeq(5000));
-        assert_eq!(history.next(at(50)), ModSeq(104));
-        assert_eq!(history.next(at(u64::MAX / 2)), ModSeq(104));
+        let next = |micros, told| history.next(at(micros), ModSeq(told)).0;
+        assert_eq!(next(5000, 0), 5000);
+        assert_eq!(next(50, 0), 104);
+        assert_eq!(next(u64::MAX / 2, 0), 104);
+        assert_eq!(next(50, 200), 201);
     }
 
     #[test]

@@ -60,8 +60,8 @@ impl Mailbox {
         let files = staged.iter().map(&mut name).collect();
         if table != work.table {
             lock.replace_beside(&self.folder.join(KEYWORDS), &table.encode())?;
+            work.table_stamp = self.own_look(KEYWORDS, lock)?;
             work.table = table;
-            work.table_stamp = self.folder.look(KEYWORDS)?;
         }
         Ok(files)
     }

@@ -82,9 +82,14 @@ impl Mailbox {
         let unique = unique_name(&*self.folder.disk, &self.folder.settings.hostname, "");
         let path = to.folder.join(TMP).join(&unique);
         let (found, sizes) = self.with_file(uid, |found, source| {
-            let stat = self.folder.disk.stat(source)?;
+            let sizes = file_name::sizes(&found.base);
+            let mut len = self.folder.disk.stat(source)?.len;
+            if sizes.on_disk.is_some_and(|named| named != len) {
+                // Either the name lies, or over NFS we believe what the file looked like while it was being written.
+                len = self.folder.disk.open(source)?.len()?;
+            }
             self.link_or_copy(source, &path)?;
-            Ok((found.clone(), (stat.len, file_name::sizes(&found.base))))
+            Ok((found.clone(), (len, sizes)))
         })?;
         let base = match sizes {
             (len, sizes) if sizes.on_disk == Some(len) && sizes.crlf.is_some() => {

@@ -7,7 +7,7 @@ use mail::{Snapshot, Uid};
 
 use super::Mailbox;
 use super::append::TOUCH_EVERY;
-use crate::folder::CUR;
+use crate::folder::{CUR, NEW};
 use crate::quota::Amount;
 use crate::{Result, file_name};
 
@@ -42,9 +42,12 @@ impl Mailbox {
                 match self.on_file(work, lock, uid, remove) {
                     Ok(file) => {
                         work.put(uid, None);
-                        // One that is gone already may have been removed by a call whose answer got lost, or by
-                        // another who has not synced it: we promise it is gone for good.
-                        places.insert(file.map_or(CUR, |(place, _)| place.folder()));
+                        match file {
+                            Some((place, _)) => _ = places.insert(place.folder()),
+                            // One that is gone already may have been removed by a call whose answer got lost, or by another
+                            // who has not synced it, from either folder: we promise it is gone for good.
+                            None => places.extend([NEW, CUR]),
+                        }
                         *gone = file.map_or(*gone, |(_, len)| gone.plus(Amount::message(len)));
                     }
                     Err(error) => {

@@ -58,8 +58,9 @@ impl Mailbox {
                     renamed |= self.change_one(work, lock, uid, change.how, flags)?;
                 }
             }
+            // Where nothing is to be changed, another may have changed it and died before it was durable.
+            self.folder.disk.sync_dir(&self.folder.join(CUR))?;
             if renamed {
-                self.folder.disk.sync_dir(&self.folder.join(CUR))?;
                 work.mark_changed();
             }
             Ok(modified)
@@ -74,8 +75,8 @@ impl Mailbox {
         let flags = table.flags_of_or_add(keywords, used).ok_or(Error::KeywordsFull)?;
         if !known {
             lock.replace_beside(&self.folder.join(KEYWORDS), &table.encode())?;
+            work.table_stamp = self.own_look(KEYWORDS, lock)?;
             work.table = table;
-            work.table_stamp = self.folder.look(KEYWORDS)?;
             work.mark_changed();
         }
         Ok(flags)

@@ -6,9 +6,10 @@ use disk::Dotlock;
 use mail::Uid;
 
 use super::Mailbox;
+use super::record::own_stamp;
 use super::view::{Found, Work};
 use crate::file_name::{self, Base};
-use crate::folder::UIDLIST;
+use crate::folder::{Stamp, UIDLIST};
 use crate::journal::History;
 use crate::names::Names;
 use crate::uidlist::{Entry, Head, Parsed, Uidlist};
@@ -28,6 +29,9 @@ pub struct Listing<'a> {
     /// What POP3 clients know it by, where that was saved.
     pub unique_id: Option<&'a str>,
 }
+
+/// The first line as it is meant now, the UIDs given, and how the list looks.
+type Given = (Head, Vec<Uid>, Option<Stamp>);
 
 impl Mailbox {
     pub(super) fn read_list(&self, work: &mut Work) -> Result<()> {
@@ -127,7 +131,7 @@ impl Mailbox {
             true => self.append_list(head, &work.names, bases, lock),
             false => self.rewrite_list(head, told, bases, lock),
         };
-        let (head, uids) = match given {
+        let (head, uids, stamp) = match given {
             Ok(given) => given,
             Err(error) => {
                 // What is on disk now is not known; the next look reads it again.
@@ -138,11 +142,11 @@ impl Mailbox {
         work.list = Some(head);
         work.list_appendable = true;
         uids.iter().zip(bases).for_each(|(uid, base)| work.names.push(*uid, base));
-        work.list_stamp = self.folder.look(UIDLIST)?;
+        work.list_stamp = stamp;
         Ok(uids)
     }
 
-    fn append_list(&self, head: Head, names: &Names, bases: &[&[u8]], lock: &Dotlock<'_>) -> Result<(Head, Vec<Uid>)> {
+    fn append_list(&self, head: Head, names: &Names, bases: &[&[u8]], lock: &Dotlock<'_>) -> Result<Given> {
         let mut list = Uidlist::new(head);
         list.give(bases.iter().copied()).ok_or_else(|| self.used_up())?;
         let mut lines = Vec::new();
@@ -151,41 +155,46 @@ impl Mailbox {
         let mut file = self.folder.disk.append(&self.folder.join(UIDLIST))?;
         lock.verify()?;
         let before = file.len();
-        if before == 0 {
+        let stamp = if before == 0 {
             // Somebody took it away a moment ago; what it said is known.
             let mut known = Vec::with_capacity(names.len());
             names.each(|uid, base| known.push((uid, Base::from(base))));
             let known = known.iter().map(|(uid, base)| (*uid, &**base));
             let new = list.entries.iter().map(|entry| (entry.uid, entry.base));
             lock.replace_with(&Uidlist::of(list.head.clone(), known.chain(new)).encode())?;
+            self.own_look(UIDLIST, lock)?
         } else {
             let written = file.write_all(&lines).and_then(|()| file.sync());
-            if written.is_err() {
-                // Best effort: half a line is stepped over by every reader and repaired by the next writer.
-                let _ = file.truncate(before);
+            if written.is_err() && file.truncate(before).is_err() {
+                self.take_back(before, lock);
             }
             written?;
             // Nobody is told these UIDs if the list is another's by now.
-            lock.verify()?;
+            Some(own_stamp(&*file, lock)?)
+        };
+        Ok((list.head, list.entries.into_iter().map(|entry| entry.uid).collect(), stamp))
+    }
+
+    /// Lines that were not synced cannot be cut off any more. Others would take them for durable, so the list is written anew
+    /// without them; where that fails too, whoever has the lock next does it.
+    fn take_back(&self, before: u64, lock: &Dotlock<'_>) {
+        let content = self.folder.read_uidlist().ok().flatten();
+        let known = content.as_deref().and_then(|content| content.get(..usize::try_from(before).ok()?));
+        if known.is_none_or(|known| lock.replace_with(known).is_err()) {
+            lock.leave_behind();
         }
-        Ok((list.head, list.entries.into_iter().map(|entry| entry.uid).collect()))
     }
 
     /// Writes a list that is new, or that had to be repaired.
-    fn rewrite_list(
-        &self,
-        head: Head,
-        told: Option<Uid>,
-        bases: &[&[u8]],
-        lock: &Dotlock<'_>,
-    ) -> Result<(Head, Vec<Uid>)> {
+    fn rewrite_list(&self, head: Head, told: Option<Uid>, bases: &[&[u8]], lock: &Dotlock<'_>) -> Result<Given> {
         let content = self.folder.read_uidlist()?;
         let known = content.as_deref().and_then(Uidlist::parse).map(|parsed| parsed.list);
         let mut list = known.unwrap_or_else(|| Uidlist::new(head));
         told.into_iter().for_each(|uid| list.head.raise_above(uid));
         let start = list.give(bases.iter().copied()).ok_or_else(|| self.used_up())?;
         lock.replace_with(&list.encode())?;
-        Ok((list.head, list.entries.iter().skip(start).map(|entry| entry.uid).collect()))
+        let uids = list.entries.iter().skip(start).map(|entry| entry.uid).collect();
+        Ok((list.head, uids, self.own_look(UIDLIST, lock)?))
     }
 
     /// Writes the list without most of the messages that are gone, once they are the greater part of it.
@@ -204,7 +213,7 @@ impl Mailbox {
         lock.replace_with(&list.encode())?;
         work.names = names(&list);
         work.list_appendable = true;
-        work.list_stamp = self.folder.look(UIDLIST)?;
+        work.list_stamp = self.own_look(UIDLIST, lock)?;
         Ok(())
     }
 

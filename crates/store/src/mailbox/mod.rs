@@ -240,6 +240,9 @@ impl Mailbox {
 
     /// Puts the state into a new snapshot if anything changed.
     fn show(&self, work: &mut Work) -> bool {
+        if work.is_behind() {
+            return false;
+        }
         let Some(recent) = work.take_changes() else { return false };
         let mut shown = self.shown();
         shown.recent.extend(recent);

@@ -96,13 +96,21 @@ impl Mailbox {
             history.apply(&change);
         } else if is_known {
             work.history = Some(history);
+            work.all_is_written();
             return Ok(());
         }
         let journal = std::mem::take(&mut work.journal);
         work.journal = match self.write_journal(&journal, &history, &change, before, lock) {
             // Another gives the mod-sequences now; what we know is read again.
             Err(error @ Error::Disk(disk::Error::LockLost { .. })) => return Err(error),
-            written => written.unwrap_or_default(),
+            Err(_) => {
+                work.live_in_memory(&change);
+                self.unwritten_journal(lock)
+            }
+            Ok(journal) => {
+                work.all_is_written();
+                journal
+            }
         };
         work.history = Some(history);
         work.tidy();
@@ -119,16 +127,14 @@ impl Mailbox {
         lock: &Dotlock<'_>,
     ) -> Result<Journal> {
         let mut file = self.folder.disk.append(&self.folder.join(FILE))?;
-        // Opened before we ask. A record of one who was overridden after that stands behind another's and does not fit there.
+        // Opened before we ask: who overrides our lock after that gives the journal another inode.
         lock.verify()?;
         let position = journal.position.filter(|position| !position.is_long() && position.offset <= file.len());
         match position {
             Some(position) => {
                 let (record, next) = journal::append(&position, change, before);
                 write_from(&mut *file, position.offset, &record)?;
-                // Nobody is shown what only a record behind another's tells.
-                lock.verify()?;
-                Ok(Journal { stamp: Some(Stamp::of(&file.stat()?)), position: Some(next) })
+                Ok(Journal { stamp: Some(own_stamp(&*file, lock)?), position: Some(next) })
             }
             None => self.write_base(file, history, lock),
         }
@@ -140,12 +146,32 @@ impl Mailbox {
         if file.is_empty() {
             // A power cut may leave half of it, or zeros: then it is damaged, and written once more.
             write_from(&mut *file, 0, &content)?;
-            return Ok(Journal { stamp: Some(Stamp::of(&file.stat()?)), position: Some(position) });
+            return Ok(Journal { stamp: Some(own_stamp(&*file, lock)?), position: Some(position) });
         }
         drop(file);
         lock.replace_beside(&self.folder.join(FILE), &content)?;
-        Ok(Journal { stamp: self.folder.look(FILE)?, position: Some(position) })
+        Ok(Journal { stamp: self.own_look(FILE, lock)?, position: Some(position) })
     }
+
+    /// The journal could not be written. As long as it stays as it is, it is not read: what lives in memory goes further.
+    fn unwritten_journal(&self, lock: &Dotlock<'_>) -> Journal {
+        Journal { stamp: self.own_look(FILE, lock).ok().flatten(), position: None }
+    }
+
+    /// How a file looks that we have written, or know: another who holds the lock now may have written it since.
+    pub(super) fn own_look(&self, name: &str, lock: &Dotlock<'_>) -> Result<Option<Stamp>> {
+        let stamp = self.folder.look(name)?;
+        lock.verify()?;
+        Ok(stamp)
+    }
+}
+
+/// How a file looks that we have appended to. If the lock was lost meanwhile, nobody has it but we. Asked in this order: over
+/// NFS it is the stat that brings to the server what was written.
+pub(super) fn own_stamp(file: &dyn WriteFile, lock: &Dotlock<'_>) -> Result<Stamp> {
+    let stamp = Stamp::of(&file.stat()?);
+    lock.verify()?;
+    Ok(stamp)
 }
 
 /// Puts a record behind the last whole one, in the place of what is torn.

@@ -82,7 +82,8 @@ impl Mailbox {
             self.read_table(work)?;
             work.table_stamp = look.table;
         }
-        let is_first = work.list.is_none() && work.list_stamp.is_none();
+        // Where there was no list at the first look, what was scanned then is to be joined with the one that another has made.
+        let is_first = work.list.is_none() && work.list_stamp.is_none() && work.cur.parts().0.is_none();
         let mut list_changed = work.list.is_none() || look.list != work.list_stamp;
         if list_changed {
             self.read_list(work)?;

@@ -46,6 +46,10 @@ pub(super) struct Work {
     odd: BTreeMap<Uid, Option<Tail>>,
     /// Messages of which the journal may not tell the truth yet.
     dirty: BTreeSet<Uid>,
+    /// Messages whose last change sessions were shown, but the journal could not be made to tell.
+    unwritten: BTreeSet<Uid>,
+    /// The highest mod-sequence that sessions were shown.
+    floor: ModSeq,
     recent: Vec<Uid>,
     changed: bool,
 }
@@ -332,7 +336,7 @@ impl Work {
 
     /// Whether the journal must learn something.
     pub(super) fn has_news(&self) -> bool {
-        self.history.is_none() || !self.dirty.is_empty()
+        self.history.is_none() || !self.dirty.is_empty() || self.is_behind()
     }
 
     /// Whether a file was not found of which the journal says that it is there.
@@ -364,26 +368,47 @@ impl Work {
     pub(super) fn take_news(&mut self, history: &History, clock: SystemTime) -> Change {
         let judge = Judge::new(history, &self.table);
         let keywords = (history.keywords != *self.table.names()).then(|| self.table.names().clone());
-        let mut change = Change { modseq: history.next(clock), rows: Vec::new(), vanished: Vec::new(), keywords };
-        for uid in std::mem::take(&mut self.dirty) {
+        let modseq = history.next(clock, self.floor);
+        let mut change = Change { modseq, rows: Vec::new(), vanished: Vec::new(), keywords };
+        let mut uids = std::mem::take(&mut self.dirty);
+        uids.extend(&self.unwritten);
+        for uid in uids {
             let row = history.rows.row(uid);
             let tail = self.odd.get(&uid).cloned().unwrap_or_else(|| row.map(Tail::of));
-            match judge.news(tail.as_ref(), row) {
-                Some(Some(flags)) => change.rows.push((uid, flags)),
-                Some(None) => change.vanished.push(uid),
-                None => {}
+            match (judge.news(tail.as_ref(), row), row) {
+                (Some(Some(flags)), _) => change.rows.push((uid, flags)),
+                (Some(None), _) => change.vanished.push(uid),
+                // It is again as the journal has it, but a session was shown another state in between.
+                (None, Some(row)) if self.unwritten.contains(&uid) => change.rows.push((uid, row.flags)),
+                (None, _) => {}
             }
         }
         change
     }
 
+    /// The journal could not be written: it lacks this change, which sessions are going to be shown.
+    pub(super) fn live_in_memory(&mut self, change: &Change) {
+        self.unwritten.extend(change.rows.iter().map(|(uid, _)| uid));
+        self.unwritten.extend(&change.vanished);
+    }
+
+    pub(super) fn all_is_written(&mut self) {
+        self.unwritten.clear();
+    }
+
+    /// Whether what was read from the journal is older than what sessions were shown.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.unwritten.is_empty() && self.journal.parts().is_some()
+    }
+
     /// What sessions are shown: what the journal tells.
-    pub(super) fn snapshot(&self) -> Option<Snapshot> {
+    pub(super) fn snapshot(&mut self) -> Option<Snapshot> {
         let (list, history) = (self.list.as_ref()?, self.history.as_ref()?);
+        self.floor = self.floor.max(history.highest);
         Some(Snapshot {
             uid_validity: list.validity,
             uid_next: list.uid_next(),
-            highest_modseq: history.highest,
+            highest_modseq: self.floor,
             keywords: self.table.names().clone(),
             rows: history.rows.clone(),
         })

@@ -4,7 +4,7 @@
 //! | Dovecot | here |
 //! |---|---|
 //! | delivery: `tmp/`, fsync, rename to `new/`, no lock | `deliver` |
-//! | `dovecot-uidlist.lock` around whatever gives UIDs, flags or expunges | our `Dotlock`, so that its own races are not counted against us |
+//! | `dovecot-uidlist.lock` around whatever gives UIDs, flags or expunges | our `Dotlock` with our fence, so that its own races are not counted against us |
 //! | the uidlist is appended to, or written to `dovecot-uidlist.tmp` and renamed | `give_uids` |
 //! | `new/` is emptied into `cur/` | `sync` |
 //! | flags: a rename by the name that was last seen; not found: look again | `store` |
@@ -13,8 +13,9 @@
 //! | `tmp/` is swept of what is older than 36 hours | `sweep` |
 //! | `subscriptions`: dot lock, replaced | `subscribe` |
 //!
-//! It syncs folders, which Dovecot does not: what Dovecot loses in a power cut is not ours to answer for. For the same reason it never
-//! rests for longer than a lock is respected: Dovecot does not look whether it still has its lock.
+//! It syncs folders, which Dovecot does not, and where it could not sync its list, the next owner of the lock writes that anew: what
+//! Dovecot loses in a power cut is not ours to answer for. For the same reason it never rests for longer than a lock is respected:
+//! Dovecot does not look whether it still has its lock.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -116,8 +117,13 @@ impl<'w> Dovecot<'w> {
         let settings =
             DotlockSettings { wait: Duration::from_secs(14), stale: LOCK_STALE, ..DotlockSettings::default() };
         let disk = self.disk.clone();
-        let lock = Dotlock::acquire(&disk, &list, &settings)?;
-        let outcome = self.sync(&folder).and_then(|view| match view {
+        let lock = Dotlock::acquire_for(&disk, &list, vec![folder.join("tepui-changes")], &settings)?;
+        let outcome = self.sync(&folder);
+        if outcome.is_err() {
+            // What it has appended may never become durable, and it would leave that as it is: the next owner writes it anew.
+            lock.leave_behind();
+        }
+        let outcome = outcome.and_then(|view| match view {
             Some(mut view) => {
                 self.show(mailbox, &view)?;
                 act(self, &mut view)
@@ -131,10 +137,13 @@ impl<'w> Dovecot<'w> {
     /// Reads the list, gives UIDs to new files, empties `new/`. `None` while no Tepui node has made the list.
     fn sync(&mut self, folder: &Path) -> Result<Option<View>> {
         let list = folder.join("dovecot-uidlist");
-        let content = match self.disk.read(&list) {
+        let found = match self.disk.read(&list) {
             Err(Error::NotFound { .. }) => return Ok(None),
             other => String::from_utf8_lossy(&other?).into_owned(),
         };
+        // A last line without its end was not finished: Dovecot does not see it.
+        let content = found.rfind('\n').and_then(|end| found.get(..=end)).unwrap_or_default();
+        let is_whole = content.len() == found.len();
         let mut lines = content.lines();
         let header: Vec<&str> = lines.next().unwrap_or_default().split(' ').collect();
         let field = |letter: char| header.iter().find_map(|word| word.strip_prefix(letter)?.parse::<u32>().ok());
@@ -161,7 +170,7 @@ impl<'w> Dovecot<'w> {
             view.next += 1;
         }
         if !added.is_empty() {
-            self.give_uids(&view, &content, &header, &added)?;
+            self.give_uids(&view, content, is_whole, &header, &added)?;
         }
         for (base, path) in files {
             let path = self.to_cur(folder, path)?;
@@ -189,9 +198,9 @@ impl<'w> Dovecot<'w> {
         Ok(files)
     }
 
-    fn give_uids(&mut self, view: &View, content: &str, header: &[&str], added: &str) -> Result<()> {
+    fn give_uids(&mut self, view: &View, content: &str, is_whole: bool, header: &[&str], added: &str) -> Result<()> {
         let list = view.folder.join("dovecot-uidlist");
-        if self.chance.one_in(2) && content.ends_with('\n') {
+        if self.chance.one_in(2) && is_whole {
             let mut file = self.disk.append(&list)?;
             file.write_all(added.as_bytes())?;
             return file.sync();
@@ -251,9 +260,13 @@ impl<'w> Dovecot<'w> {
         Ok(())
     }
 
+    /// One of those that its client was shown: what could not be read a moment ago, nobody asks to change.
     fn some_message(&mut self, view: &View) -> Option<(u32, PathBuf)> {
-        let all: Vec<_> = view.messages.iter().collect();
-        self.chance.pick(&all).map(|(uid, path)| (**uid, (*path).clone()))
+        let ledger = self.world.ledger();
+        let shown: Vec<_> =
+            view.messages.iter().filter(|(uid, _)| ledger.id((view.validity, **uid)).is_some()).collect();
+        drop(ledger);
+        self.chance.pick(&shown).map(|(uid, path)| (**uid, (*path).clone()))
     }
 
     fn store(&mut self, view: &mut View) -> Result<()> {

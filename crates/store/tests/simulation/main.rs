@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use disk::{Clock, Manners, MemoryDisk, Survival};
+use disk::{Clock, Disk, Manners, MemoryDisk, Survival};
 use store::{Access, Account, Harm, Store, verify};
 
 use chance::Chance;
@@ -28,10 +28,30 @@ use turns::Turns;
 /// Seeds in a usual run; `./test simulate` sets TEPUI_SEEDS.
 const SEEDS: u64 = 200;
 
-/// Seeds that once found a fault, each with what it found.
-/// All of these: an owner of the mailbox lock that was stopped between its look at the lock and its write, while another
-/// overrode it (UIDs given twice, lines of the uidlist lost or doubled, keywords that lost their letter).
-const REGRESSIONS: [u64; 15] = [167, 200, 314, 365, 715, 797, 803, 827, 946, 1051, 1172, 1194, 1364, 1405, 1461];
+/// Seeds that once found a fault, each row with what it found.
+#[rustfmt::skip]
+const REGRESSIONS: [u64; 50] = [
+    // An owner of the mailbox lock that was stopped between its look at the lock and its write, while another overrode it: UIDs
+    // given twice, lines of the uidlist lost or doubled, keywords that lost their letter.
+    167, 200, 314, 365, 715, 797, 803, 827, 946, 1051, 1172, 1194, 1364, 1405, 1461,
+    // The same where a third came in between the removal of a stale lock and the fence, or where it was the journal that was
+    // appended to: UIDs with two meanings, messages lost and doubled, mod-sequences that fell, broken lines.
+    671, 2459, 2918, 3227, 3621, 4296, 4926, 4939, 5218, 5304, 5448, 5504, 5821, 6459, 6525, 7187, 8249, 8698, 8712, 8797, 9439,
+    // A draft that made a deleted mailbox again.
+    2914, 3000, 3346, 5440,
+    // The model of Dovecot: expunged what nobody was shown, read an unfinished line, built on lines that it could not sync.
+    570, 1316, 2703, 8312,
+    // Removed from `new/` by a call whose answer got lost, and not synced there.
+    3595,
+    // Listed twice: the list was made while we waited for the lock.
+    4065,
+    // A copy that was told an old size.
+    5925,
+    // A mailbox whose maker died before its parts were durable.
+    2213, 4766,
+    // Made within the tick in which a node saw that it was not there.
+    20728,
+];
 
 #[derive(Debug)]
 pub struct World {
@@ -189,6 +209,10 @@ fn leg(
 fn settled(server: &MemoryDisk, left: Left, ledger: &Mutex<Ledger>) -> Vec<String> {
     server.advance(Duration::from_secs(7200));
     left.iter().for_each(|(disk, _, _)| disk.calm());
+    // A mailbox that was made within the tick in which a node saw that it was not there, that node does not see before the
+    // folder's times change (docs/internals/disk-nfs.md).
+    let sign = Path::new(HOME).join("maildir/dovecot-sign");
+    server.create_new(&sign).and_then(|_| server.remove(&sign)).expect("the disk is good");
     let account =
         Store::new(Arc::new(server.clone()), settings(99)).account(Path::new(HOME)).expect("the disk is good");
     let mut wrong = Vec::new();
@@ -213,8 +237,17 @@ fn settled(server: &MemoryDisk, left: Left, ledger: &Mutex<Ledger>) -> Vec<Strin
 fn everything(account: &Arc<Account>, wrong: &mut Vec<String>) -> Vec<There> {
     let mut there = Vec::new();
     for listed in account.list().expect("the disk is good").into_iter().filter(|listed| listed.exists) {
-        let mailbox = account.open(&listed.name).expect("the disk is good");
-        let snapshot = mailbox.sync(Access::Serve).expect("the disk is good");
+        let opened = account.open(&listed.name).and_then(|mailbox| {
+            let snapshot = mailbox.sync(Access::Serve)?;
+            Ok((mailbox, snapshot))
+        });
+        let (mailbox, snapshot) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                wrong.push(format!("{} cannot be opened: {error}", listed.name));
+                continue;
+            }
+        };
         for row in snapshot.rows.iter() {
             let id = match mailbox.message(row.uid).and_then(|mut message| node::content_id(&mut message)) {
                 Ok(id) => id,
