@@ -26,6 +26,7 @@ mod mailbox;
 mod message;
 mod names;
 mod naming;
+mod packed;
 mod quota;
 mod repair;
 mod search;

@@ -14,7 +14,7 @@ use crate::folder::{self, CUR, Folder, KEYWORDS, MARKER, NEW, TMP, UIDLIST};
 use crate::keywords::KeywordTable;
 use crate::layout::Layout;
 use crate::uidlist::Uidlist;
-use crate::{Account, Result, crlf, journal, layout};
+use crate::{Account, Result, crlf, journal, layout, packed};
 
 /// Whether a finding is what a crash may leave, or what must never be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,9 +193,12 @@ impl Check<'_> {
     }
 }
 
-/// Octets of a message as it is, and with CR LF line ends; `None` when it is gone.
+/// Octets of a message's content as it lies (or would, if it were not compressed), and with CR LF line ends; `None` when it is gone.
 pub(crate) fn true_sizes(folder: &Folder, path: &Path) -> Result<Option<(u64, u64)>> {
-    let opened = folder.disk.open_plain(path).and_then(|file| Ok((file.len()?, crlf::size_of(file)?)));
+    let opened = folder.disk.open_plain(path).and_then(|file| {
+        let (content, _) = packed::open(file, path)?;
+        Ok((content.len()?, crlf::size_of(content)?))
+    });
     match opened {
         Ok(sizes) => Ok(Some(sizes)),
         Err(disk::Error::NotFound { .. } | disk::Error::Stale { .. }) => Ok(None),

@@ -17,7 +17,7 @@ use crate::file_name::{self, Base};
 use crate::folder::TMP;
 use crate::index::{Depth, Key};
 use crate::quota::{Amount, Passage};
-use crate::{Error, Result};
+use crate::{Error, Result, packed};
 
 impl Mailbox {
     /// Copies with flags and internal date, durably; all or nothing (RFC 3501 §6.4.7). Messages that were expunged
@@ -85,8 +85,9 @@ impl Mailbox {
             let sizes = file_name::sizes(&found.base);
             let mut len = self.folder.disk.stat(source)?.len;
             if sizes.on_disk.is_some_and(|named| named != len) {
-                // Either the name lies, or over NFS we believe what the file looked like while it was being written.
-                len = self.folder.disk.open(source)?.len()?;
+                // The name lies, or the content lies compressed and it tells that one's length, or over NFS we believe
+                // what the file looked like while it was being written.
+                len = packed::open(self.folder.disk.open_plain(source)?, source)?.0.len()?;
             }
             self.link_or_copy(source, &path)?;
             Ok((found.clone(), (len, sizes)))

@@ -15,7 +15,7 @@ use super::{Access, Facts, Mailbox, RENAME_RETRIES_MAX};
 use crate::crlf::{self, CrlfFile};
 use crate::file_name::{self, Base, Sizes};
 use crate::index::{self, Key};
-use crate::{Error, Message, Result};
+use crate::{Error, Message, Result, packed};
 
 /// A file up to this size is counted whenever it is opened, whatever its name tells: it is about to be read.
 const COUNTED_MAX: u64 = 64 << 10;
@@ -38,7 +38,10 @@ impl Mailbox {
             let stat = file.stat()?;
             Ok((file, stat, found.clone()))
         })?;
-        let told = self.told_size(uid, &found.base, &stat);
+        let path = found.path(&self.folder.path);
+        let (file, is_packed) = packed::open(file, &path)?;
+        let told =
+            if is_packed { self.told_of_packed(uid, &found.base) } else { self.told_size(uid, &found.base, &stat) };
         // What stands as CR LF in the file needs no counting to find a place in it, as long as it is true.
         let verbatim = told == Some(stat.len) && crlf::begins_with_crlf(&*file)?;
         let told = told.filter(|size| stat.len > COUNTED_MAX && (verbatim || *size != stat.len));
@@ -49,7 +52,6 @@ impl Mailbox {
         };
         let facts = facts_of(&stat, size);
         let date = DateTime::utc(facts.internal_date);
-        let path = found.path(&self.folder.path);
         let liars = told.map(|_| (uid, Arc::clone(&self.liars)));
         Ok((Message::new(content, size, date, path, liars), facts))
     }
@@ -60,6 +62,12 @@ impl Mailbox {
         // Each octet may be an LF that gets a CR.
         let fits = |size: &u64| (stat.len..=stat.len.saturating_mul(2)).contains(size);
         crlf.filter(fits).filter(|_| on_disk == Some(stat.len) && !self.liars.contain(uid))
+    }
+
+    /// The same of content that lies compressed: how long it is only its end tells.
+    fn told_of_packed(&self, uid: Uid, base: &[u8]) -> Option<u64> {
+        let Sizes { on_disk, crlf } = file_name::sizes(base);
+        crlf.filter(|size| on_disk.is_some_and(|plain| plain <= *size) && !self.liars.contain(uid))
     }
 
     /// Size and date of a message: as the node remembers them, or else as the file tells.

@@ -63,6 +63,11 @@ impl Dovecot {
         self.ask_with(&["save", "-m", mailbox], &format!("Subject: {subject}\n\nBody of {subject}.\n"));
     }
 
+    /// A message as it is.
+    pub fn save_content(&self, mailbox: &str, content: &str) {
+        self.ask_with(&["save", "-m", mailbox], content);
+    }
+
     fn ask_with(&self, words: &[&str], input: &str) -> String {
         self.hand_over();
         let file = self.dir.path().join("input");
