@@ -49,9 +49,9 @@ LISTENERS = {
 }
 
 
-def temporary_folder():
+def temporary_folder(above=None):
     """A folder that is removed at the end of the run."""
-    folder = Path(tempfile.mkdtemp(prefix="tepui-test-"))
+    folder = Path(tempfile.mkdtemp(prefix="tepui-test-", dir=above))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 

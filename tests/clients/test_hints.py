@@ -147,9 +147,12 @@ class Hints(Case):
     def test_who_does_not_know_the_secret_is_not_heard_and_the_log_is_not_filled(self):
         a, b, user = self.pair(NEVER, secrets=("one", "another"))
         idler = Idler(b, user)
-        for n in range(20):
-            a.deliver(user, message(n))
-        eventually(lambda: b.status()["hints"]["foreign"] >= 10, "the hints are counted as foreign")
+
+        def several_are_refused():
+            # Those that come close together are one datagram.
+            a.deliver(user, message("one"))
+            return b.status()["hints"]["foreign"] >= 5
+        eventually(several_are_refused, "the hints are counted as foreign")
         idler.hears_nothing(1)
         self.assertEqual(b.log().count("hints of other nodes are refused"), 1)
 
