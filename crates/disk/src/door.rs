@@ -192,6 +192,14 @@ pub struct Stat {
     pub kind: Kind,
     /// How many names it has.
     pub links: u64,
+    pub owner: Owner,
+}
+
+/// Whose a file is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Owner {
+    pub user: u32,
+    pub group: u32,
 }
 
 impl Stat {

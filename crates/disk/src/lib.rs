@@ -19,7 +19,7 @@ mod real;
 mod replace;
 mod settle;
 
-pub use door::{Disk, Entry, Kind, Lock, ReadFile, Stat, WHOLE_FILE_MAX, WriteFile};
+pub use door::{Disk, Entry, Kind, Lock, Owner, ReadFile, Stat, WHOLE_FILE_MAX, WriteFile};
 pub use dotlock::{Dotlock, DotlockSettings};
 pub use error::{Error, Op, Result};
 pub use memory::{Clock, Cut, Fault, Manners, MemoryDisk, Pace, Survival, every_cut, every_cut_from};

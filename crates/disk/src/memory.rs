@@ -42,7 +42,7 @@ use self::random::Random;
 use self::state::State;
 use crate::poison::Poisonable;
 use crate::settle::{self, Identity};
-use crate::{Disk, Entry, Lock, Op, ReadFile, Result, Stat, WriteFile};
+use crate::{Disk, Entry, Lock, Op, Owner, ReadFile, Result, Stat, WriteFile};
 
 /// A disk in memory, as one process of one node sees it.
 #[derive(Debug, Clone)]
@@ -159,6 +159,14 @@ impl MemoryDisk {
         let mut state = self.state();
         state.clock += duration;
         state.frozen = false;
+    }
+
+    /// Makes a file or folder somebody else's, as an administrator would.
+    pub fn give(&self, path: &Path, owner: Owner) -> Result<()> {
+        let mut state = self.state();
+        let inode = state.open(Op::Stat, path)?;
+        state.inodes.entry(inode).and_modify(|inode| inode.owner = owner);
+        Ok(())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

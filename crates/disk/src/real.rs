@@ -20,7 +20,7 @@ use self::file::{RealReadFile, RealWriteFile};
 use self::nfs::{again, identity, identity_of};
 use crate::poison::Poisonable;
 use crate::settle;
-use crate::{Disk, Entry, Error, Kind, Lock, Op, ReadFile, Result, Stat, WriteFile};
+use crate::{Disk, Entry, Error, Kind, Lock, Op, Owner, ReadFile, Result, Stat, WriteFile};
 
 const FILE_MODE: u32 = 0o600;
 const DIR_MODE: u32 = 0o700;
@@ -245,6 +245,7 @@ fn stat_of(metadata: &Metadata) -> io::Result<Stat> {
         device: metadata.dev(),
         kind: kind_of(metadata.file_type()),
         links: metadata.nlink(),
+        owner: Owner { user: metadata.uid(), group: metadata.gid() },
     })
 }
 

@@ -1,7 +1,7 @@
 //! A message on its way in: a file in `tmp/` that nobody sees until it is delivered or appended.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,7 +15,7 @@ use crate::folder::{CUR, Folder, NEW, TMP};
 use crate::index::{Key, Learner};
 use crate::mailbox::{Staged, facts_of};
 use crate::quota::{Amount, Passage};
-use crate::{Account, Error, Result};
+use crate::{Account, Error, Original, Result};
 
 /// Content is written in pieces of about this many octets.
 const PIECE: usize = 64 << 10;
@@ -52,6 +52,11 @@ impl DeliveryKey {
     /// From whatever names the delivery: the same text gives the same key on every node.
     pub fn new(delivery: &str) -> DeliveryKey {
         DeliveryKey(format!("D{:016x}", fnv1a(delivery)))
+    }
+
+    /// As [`unique_name`] takes it.
+    pub(crate) fn digits(&self) -> &str {
+        &self.0
     }
 
     /// As it stands in a file name: after the count, before the host.
@@ -156,21 +161,30 @@ impl Draft {
 
     fn deliver_as(mut self, passage: Passage<'_>) -> Result<()> {
         let (tmp, base) = self.finish(None)?;
-        let new = self.folder.join(NEW);
-        let (quota, change) = (Arc::clone(&self.folder.quota), Amount::message(self.file.len()));
-        quota.add(&self.mailbox.clone(), change, passage, || {
-            match self.folder.disk.rename(&tmp, &new.join(file_name::join(&base, b""))) {
+        let (disk, left) = (&self.folder.disk, &mut self.tmp);
+        arrive(&self.folder, &self.mailbox, Amount::message(self.file.len()), passage, |new| {
+            match disk.rename(&tmp, &new.join(file_name::join(&base, b""))) {
                 // The mailbox was deleted or renamed while the message was written.
                 Err(disk::Error::NotFound { .. }) => return Err(Error::NoSuchMailbox),
                 other => other?,
             }
-            self.tmp = None;
-            self.folder.disk.sync_dir(&new)?;
-            if self.folder.is_still_there()? { Ok(()) } else { Err(Error::NoSuchMailbox) }
+            *left = None;
+            Ok(())
         })?;
         self.remember(&base);
         self.account.tell(&self.mailbox);
         Ok(())
+    }
+
+    /// Makes the content durable, so that it can be delivered into several mailboxes. It is in none of them yet.
+    pub fn seal(mut self) -> Result<Original> {
+        let (path, _) = self.finish(None)?;
+        let size = self.to_lf.crlf_size;
+        let facts = facts_of(&self.file.stat()?, size);
+        let gist = self.learner.take().and_then(|learner| learner.finish(size));
+        let original = Original::new(&self.folder, path, size, facts, gist)?;
+        self.tmp = None;
+        Ok(original)
     }
 
     /// Puts the message into `cur/` with these flags, durably, and gives it its UID under the lock. Keywords that find no
@@ -219,6 +233,22 @@ impl Drop for Draft {
             let _ = self.folder.disk.remove(tmp);
         }
     }
+}
+
+/// Lets a message appear in `new/`, if there is room for it, and makes that durable. `put` gives it its name there.
+pub(crate) fn arrive(
+    folder: &Folder,
+    mailbox: &MailboxName,
+    change: Amount,
+    passage: Passage<'_>,
+    put: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
+    let new = folder.join(NEW);
+    folder.quota.add(mailbox, change, passage, || {
+        put(&new)?;
+        folder.disk.sync_dir(&new)?;
+        if folder.is_still_there()? { Ok(()) } else { Err(Error::NoSuchMailbox) }
+    })
 }
 
 fn system_time(date: DateTime) -> Option<SystemTime> {

@@ -322,6 +322,22 @@ fn if_there<T>(answer: disk::Result<T>) -> Result<Option<T>> {
     }
 }
 
+/// Writes a message anew where it cannot be linked, durably and with its date.
+pub(crate) fn copy_content(disk: &dyn Disk, from: &Path, to: &Path) -> disk::Result<()> {
+    let source = disk.open_plain(from)?;
+    let mut target = disk.create_new(to)?;
+    let mut buf = vec![0; 64 << 10];
+    let mut offset = 0;
+    loop {
+        let got = source.read_at(offset, &mut buf)?;
+        let Some(piece) = buf.get(..got).filter(|piece| !piece.is_empty()) else { break };
+        target.write_all(piece)?;
+        offset += got as u64;
+    }
+    target.set_modified(source.stat()?.modified)?;
+    target.sync()
+}
+
 /// Everything about a file that changes when it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp {

@@ -26,6 +26,7 @@ mod mailbox;
 mod message;
 mod names;
 mod naming;
+mod original;
 mod packed;
 mod quota;
 mod repair;
@@ -49,6 +50,7 @@ pub use listing::Listed;
 pub use location::{BadLocation, Location};
 pub use mailbox::{Access, Copied, Facts, FlagChange, How, Listing, Mailbox, Watch};
 pub use message::Message;
+pub use original::Original;
 pub use quota::{
     Amount, Crossing, Direction, QuotaFile, QuotaSettings, QuotaState, Resource, Threshold, begin_quota_life,
     end_quota_life,

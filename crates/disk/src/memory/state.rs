@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::bytes::Bytes;
 use super::client::Client;
 use super::names::Names;
-use crate::{Error, Kind, Op, Result, Stat};
+use crate::{Error, Kind, Op, Owner, Result, Stat};
 
 pub(super) const ROOT: u64 = 1;
 
@@ -77,6 +77,7 @@ pub(super) struct Inode {
     pub(super) modified: SystemTime,
     pub(super) changed: SystemTime,
     pub(super) links: u64,
+    pub(super) owner: Owner,
     /// Shared with every open handle: an inode without a name lives as long as it is open.
     pub(super) pin: Arc<()>,
 }
@@ -261,6 +262,7 @@ impl State {
             device: 1,
             kind: inode.kind(),
             links: inode.links,
+            owner: inode.owner,
         })
     }
 
@@ -268,7 +270,8 @@ impl State {
         let number = self.next_inode;
         self.next_inode += 1;
         let time = self.file_time();
-        let inode = Inode { body, modified: time, changed: time, links: 0, pin: Arc::default() };
+        let inode =
+            Inode { body, modified: time, changed: time, links: 0, owner: Owner::default(), pin: Arc::default() };
         self.inodes.insert(number, inode);
         number
     }

@@ -474,6 +474,12 @@ pub const TABLES: &[Table] = &[
                 "How long a change that another node or another program made may stay unseen by a session that waits (IDLE): a mailbox is looked at again after so long, once for all its sessions. With `[hints]` Tepui's own changes are seen at once.",
             ),
             with(
+                "single_instance",
+                Kind::Choice(&["on", "off"]),
+                "\"on\"",
+                "`on`: a message that comes for several accounts at once is written once and linked into their mailboxes, as Dovecot does, where these lie on one file system and belong to one owner. Each has it for himself, and it counts in each quota; it has no `Delivered-To`. `off`: each gets a file of his own.",
+            ),
+            with(
                 "lock_wait",
                 Kind::Duration,
                 "\"30s\"",

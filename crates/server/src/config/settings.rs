@@ -116,6 +116,8 @@ pub struct MailboxSettings {
     pub location: store::Location,
     pub unique_ids: UniqueIdSettings,
     pub poll: Duration,
+    /// Whether a message for several is one file.
+    pub single_instance: bool,
     pub lock_wait: Duration,
     pub index: PathBuf,
     pub index_size: u64,

@@ -383,6 +383,7 @@ impl<'a> Settler<'a> {
             location,
             unique_ids: UniqueIdSettings { format: format.into(), rename_duplicates },
             poll,
+            single_instance: table.text("single_instance") != Some("off"),
             lock_wait: table.duration("lock_wait"),
             index: self.folder.join(index),
             index_size: table.size("index_size"),

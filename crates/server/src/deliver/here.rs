@@ -12,6 +12,7 @@ use queue::{Attempt, Content, Entry};
 use super::finish::{finish, unreadable};
 use super::local::{self, Target, date_time};
 use super::outgoing::QUEUE_FOLDER;
+use super::together::{self, Addressee, Parcel};
 use super::{Acceptance, accept_copy, read_beginning};
 use crate::house::{HOPS_MAX, blocking};
 use crate::node::Node;
@@ -24,11 +25,15 @@ pub async fn deliver(node: Arc<Node>, attempt: Attempt) {
     let outcomes = match open(node.clone(), attempt.id).await {
         Ok((entry, content)) => {
             let (entry, content) = (Arc::new(entry), Arc::new(content));
-            let mut outcomes = Vec::new();
+            let (mut outcomes, mut addressees) = (Vec::new(), Vec::new());
             for &index in &attempt.recipients {
-                let outcome = deliver_to(node.clone(), entry.clone(), content.clone(), index).await;
-                outcomes.extend(outcome.map(|outcome| (index, outcome)));
+                match addressee(&node, &entry, &content, index).await {
+                    Some(Ok(addressee)) => addressees.push(addressee),
+                    Some(Err(outcome)) => outcomes.push((index, outcome)),
+                    None => {}
+                }
             }
+            outcomes.extend(together::deliver(&node, parcel(&entry, content), addressees).await);
             outcomes
         }
         Err(error) => return unreadable(node, attempt, error).await,
@@ -40,31 +45,39 @@ async fn open(node: Arc<Node>, id: mail::QueueId) -> queue::Result<(Entry, Conte
     blocking(move || Ok((node.outgoing.entry(id)?, node.outgoing.spool.content(id)?))).await
 }
 
-async fn deliver_to(node: Arc<Node>, entry: Arc<Entry>, content: Arc<Content>, index: usize) -> Option<Outcome> {
+/// Whose mailbox a recipient's is, or what became of it otherwise.
+async fn addressee(
+    node: &Arc<Node>,
+    entry: &Arc<Entry>,
+    content: &Arc<Content>,
+    index: usize,
+) -> Option<Result<Addressee, Outcome>> {
     let address = entry.envelope.recipients.get(index)?.address.clone();
-    let account = match local::resolve(&node, &address).await {
-        Target::Mailbox(account) => account,
+    let again = node.outgoing.may_have_arrived(entry, index);
+    match local::resolve(node, &address).await {
+        Target::Mailbox(account) => Some(Ok(Addressee { index, account, address, again })),
         Target::Forward { to, owner } => {
-            return Some(blocking(move || forward(&node, &entry, &content, &address, to, owner)).await);
+            let (node, entry, content) = (node.clone(), entry.clone(), content.clone());
+            Some(Err(blocking(move || forward(&node, &entry, &content, &address, to, owner)).await))
         }
-        Target::Nowhere(outcome) => return Some(outcome),
-    };
-    let deliver = move || {
-        let origin = local::Origin {
-            trace: &entry.envelope.trace,
-            again: node.outgoing.may_have_arrived(&entry, index),
-            session: None,
-            queue: Some(entry.id),
-        };
-        let header = local::header(&entry.envelope.reverse_path, &address, "");
-        local::deliver(&node, &account, &address, &origin, |draft| {
-            draft.write(header.as_bytes())?;
+        Target::Nowhere(outcome) => Some(Err(outcome)),
+    }
+}
+
+fn parcel(entry: &Entry, content: Arc<Content>) -> Parcel {
+    Parcel {
+        trace: entry.envelope.trace.clone(),
+        session: None,
+        queue: Some(entry.id),
+        reverse_path: entry.envelope.reverse_path.clone(),
+        received: String::new(),
+        recipients: entry.envelope.recipients.len(),
+        content: Box::new(move |draft| {
             let what = "a queued message cannot be read";
             let unreadable = |_| store::Error::Damaged { path: QUEUE_FOLDER.into(), what };
             copy(&content, unreadable, |piece| draft.write(piece))
-        })
-    };
-    Some(blocking(deliver).await)
+        }),
+    }
 }
 
 /// A group or an alias: a new entry of the queue for whom it stands.

@@ -1,12 +1,13 @@
 //! Delivery on this node: whom an address means, and the way into a mailbox.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use directory::Account;
 use directory::chain::Recipient;
 use mail::date::DateTime;
 use mail::{Address, MailboxName, Outcome, QueueId, Reply, ReversePath, TraceId};
-use store::{DeliveryKey, Draft};
+use store::DeliveryKey;
 
 use crate::node::Node;
 use crate::quota;
@@ -60,18 +61,20 @@ pub fn too_many(address: &Address, why: &str) -> Reply {
     Reply::new(550, (5, 2, 4), format!("<{address}>: mailing list expansion problem"))
 }
 
-/// What is put on top of a message at its final delivery (RFC 5321 §4.4).
-pub fn header(reverse_path: &ReversePath, recipient: &Address, received: &str) -> String {
-    format!("Return-Path: <{reverse_path}>\r\nDelivered-To: {recipient}\r\n{received}")
+/// What is put on top of a message at its final delivery (RFC 5321 §4.4). A message that several get alike names none of
+/// them.
+pub fn header(reverse_path: &ReversePath, recipient: Option<&Address>, received: &str) -> String {
+    let delivered_to = recipient.map(|recipient| format!("Delivered-To: {recipient}\r\n")).unwrap_or_default();
+    format!("Return-Path: <{reverse_path}>\r\n{delivered_to}{received}")
 }
 
-/// Puts a message into an account's INBOX. `write` writes header and content. Blocking.
+/// Puts a message into an account's INBOX; `put` does it. Blocking.
 pub fn deliver(
     node: &Node,
     account: &Account,
     recipient: &Address,
     origin: &Origin<'_>,
-    write: impl FnOnce(&mut Draft) -> store::Result<()>,
+    put: impl FnOnce(&Arc<store::Account>, &MailboxName, &DeliveryKey) -> store::Result<()>,
 ) -> Outcome {
     let key = DeliveryKey::new(&format!("{} {}", origin.trace, recipient.key()));
     let stored = (|| {
@@ -81,9 +84,7 @@ pub fn deliver(
             tracing::info!(trace = %origin.trace, recipient = %recipient, "the message was delivered by an earlier attempt");
             return Ok(());
         }
-        let mut draft = mailboxes.draft_for(&inbox, &key)?;
-        write(&mut draft)?;
-        draft.deliver()
+        put(&mailboxes, &inbox, &key)
     })();
     match stored {
         Ok(()) => {

@@ -1,7 +1,7 @@
 //! The queue at work: what is due is tried, and what became of it is written down before it is forgotten.
 //!
 //! `accept` takes messages in. `Outgoing` (`outgoing`) joins spool and schedule; `run` is the one task that asks what is due. An attempt goes to a mailbox here
-//! (`here`, `local`) or over a lane to the next hop (`remote`, `lanes`); `finish` writes down what became of it; a failure for good becomes a report to the sender (`bounce`).
+//! (`here`, `local`, `together`) or over a lane to the next hop (`remote`, `lanes`); `finish` writes down what became of it; a failure for good becomes a report to the sender (`bounce`).
 
 mod accept;
 mod bounce;
@@ -12,6 +12,7 @@ pub mod local;
 mod outgoing;
 mod remote;
 pub mod submit;
+pub mod together;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -14,7 +14,7 @@ use super::view::Found;
 use super::{Access, Copied, Mailbox};
 use crate::draft::unique_name;
 use crate::file_name::{self, Base};
-use crate::folder::TMP;
+use crate::folder::{TMP, copy_content};
 use crate::index::{Depth, Key};
 use crate::quota::{Amount, Passage};
 use crate::{Error, Result, packed};
@@ -112,24 +112,9 @@ impl Mailbox {
     fn link_or_copy(&self, from: &Path, to: &Path) -> disk::Result<()> {
         match self.folder.disk.link(from, to) {
             // Another file system, too many names, or a file system without links.
-            Err(disk::Error::Io { .. }) => self.copy_content(from, to),
+            Err(disk::Error::Io { .. }) => copy_content(&*self.folder.disk, from, to),
             other => other,
         }
-    }
-
-    fn copy_content(&self, from: &Path, to: &Path) -> disk::Result<()> {
-        let source = self.folder.disk.open_plain(from)?;
-        let mut target = self.folder.disk.create_new(to)?;
-        let mut buf = vec![0; 64 << 10];
-        let mut offset = 0;
-        loop {
-            let got = source.read_at(offset, &mut buf)?;
-            let Some(piece) = buf.get(..got).filter(|piece| !piece.is_empty()) else { break };
-            target.write_all(piece)?;
-            offset += got as u64;
-        }
-        target.set_modified(source.stat()?.modified)?;
-        target.sync()
     }
 }
 

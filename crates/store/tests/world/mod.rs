@@ -2,8 +2,7 @@
 #![allow(dead_code)] // each test file uses its own part
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use disk::{MemoryDisk, Op, Pace};
@@ -73,13 +72,13 @@ pub fn add(flags: Flags, keywords: &[&str]) -> FlagChange {
     FlagChange { how: How::Add, flags, keywords: keywords.iter().map(|name| keyword(name)).collect() }
 }
 
-/// How many calls were made on a disk, those that only look as well.
+/// The calls that were made on a disk, those that only look as well.
 #[derive(Debug, Default)]
-pub struct Calls(AtomicUsize);
+pub struct Calls(Mutex<Vec<Op>>);
 
 impl Pace for Calls {
-    fn turn(&self, _: Op, _: &Path) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+    fn turn(&self, op: Op, _: &Path) {
+        self.0.lock().unwrap().push(op);
     }
 
     fn sleep(&self, _: Duration) {}
@@ -97,7 +96,11 @@ impl Calls {
     }
 
     pub fn since(&self, earlier: usize) -> usize {
-        self.0.load(Ordering::Relaxed) - earlier
+        self.0.lock().unwrap().len() - earlier
+    }
+
+    pub fn of(&self, op: Op) -> usize {
+        self.0.lock().unwrap().iter().filter(|known| **known == op).count()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The mailbox role: a message is delivered before it is answered.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mail::{Address, Envelope, Outcome, QueueId, Reply, TraceId, TraceMark};
@@ -10,6 +11,7 @@ use super::intake::Content;
 use super::into_queue::{envelope, queued};
 use super::{SmtpHouse, blocking, ours, unknown};
 use crate::deliver::local::{self, Target};
+use crate::deliver::together::{self, Addressee, Parcel};
 use crate::deliver::{Acceptance, accept_copy, forwarded};
 
 impl SmtpHouse {
@@ -17,44 +19,52 @@ impl SmtpHouse {
     pub(super) async fn deliver(&self, content: Box<Content>, held: Held, mark: TraceMark) -> Vec<Reply> {
         let held = Arc::new(held);
         let received = self.received(&content.transaction, &mark.id);
-        let mut outcomes = Vec::new();
-        for recipient in &content.transaction.recipients {
-            outcomes.push(self.deliver_to(recipient, &content.transaction, &received, &held, &mark).await);
+        let transaction = &content.transaction;
+        let (mut outcomes, mut addressees) = (BTreeMap::new(), Vec::new());
+        for (index, recipient) in transaction.recipients.iter().enumerate() {
+            match self.addressee(index, recipient, transaction, &received, &held, &mark).await {
+                Ok(addressee) => addressees.push(addressee),
+                Err(outcome) => _ = outcomes.insert(index, outcome),
+            }
         }
+        let message = Arc::clone(&held);
+        let parcel = Parcel {
+            trace: mark.id.clone(),
+            session: Some(self.guest.session.clone()),
+            queue: None,
+            reverse_path: transaction.reverse_path.clone(),
+            received: received.clone(),
+            recipients: transaction.recipients.len(),
+            content: Box::new(move |draft| message.copy_to(|piece| draft.write(piece))),
+        };
+        outcomes.extend(together::deliver(&self.guest.node, parcel, addressees).await);
+        // By the order of the recipients.
+        let outcomes: Vec<Outcome> = outcomes.into_values().collect();
         if self.dialect == Dialect::Lmtp {
             return outcomes.into_iter().map(|outcome| outcome.reply().clone()).collect();
         }
         vec![self.answer_once(&content, held, &received, mark.id, &outcomes).await]
     }
 
-    async fn deliver_to(
+    /// Whose mailbox a recipient's is, or what became of it otherwise.
+    async fn addressee(
         &self,
+        index: usize,
         recipient: &ForwardRecipient,
         transaction: &Transaction,
         received: &str,
         held: &Arc<Held>,
         mark: &TraceMark,
-    ) -> Outcome {
-        let Some(address) = self.address(&recipient.path) else { return Outcome::Bounced(unknown(&recipient.path)) };
-        let account = match local::resolve(&self.guest.node, &address).await {
-            Target::Mailbox(account) => account,
+    ) -> Result<Addressee, Outcome> {
+        let address = self.address(&recipient.path).ok_or_else(|| Outcome::Bounced(unknown(&recipient.path)))?;
+        match local::resolve(&self.guest.node, &address).await {
+            Target::Mailbox(account) => Ok(Addressee { index, account, address, again: mark.again }),
             Target::Forward { to, owner } => {
                 let all = forwarded(&envelope(transaction, mark.id.clone(), Vec::new()), to, owner);
-                return self.expand(&address, all, received, held).await;
+                Err(self.expand(&address, all, received, held).await)
             }
-            Target::Nowhere(outcome) => return outcome,
-        };
-        let header = local::header(&transaction.reverse_path, &address, received);
-        let (node, held) = (self.guest.node.clone(), held.clone());
-        let (session, mark) = (self.guest.session.clone(), mark.clone());
-        blocking(move || {
-            let origin = local::Origin { trace: &mark.id, again: mark.again, session: Some(&session), queue: None };
-            local::deliver(&node, &account, &address, &origin, |draft| {
-                draft.write(header.as_bytes())?;
-                held.copy_to(|piece| draft.write(piece))
-            })
-        })
-        .await
+            Target::Nowhere(outcome) => Err(outcome),
+        }
     }
 
     /// A group or an alias: whom it stands for get the message through the queue.
