@@ -270,7 +270,7 @@ class Node(Process):
         for name in ("certificate.pem", "key.pem"):
             shutil.copy(certificate() / name, folder / name)
         self._unused = iter([f"user{n:03}@example.test" for n in range(USERS_COUNT)])
-        addresses = [f"user{n:03}@example.test" for n in range(USERS_COUNT)] + list(users)
+        addresses = dict.fromkeys([f"user{n:03}@example.test" for n in range(USERS_COUNT)] + list(users))
         (folder / "users").write_text("".join(f"{address}:{password_hash()}\n" for address in addresses))
         self.write_configuration()
 
