@@ -15,7 +15,7 @@ use crate::folder::{CUR, Folder, NEW, TMP};
 use crate::index::{Key, Learner};
 use crate::mailbox::{Staged, facts_of};
 use crate::quota::{Amount, Passage};
-use crate::{Account, Error, Original, Result};
+use crate::{Account, Error, Original, Result, packed};
 
 /// Content is written in pieces of about this many octets.
 const PIECE: usize = 64 << 10;
@@ -141,10 +141,18 @@ impl Draft {
                 learner.feed(piece);
             }
             if self.pending.len() >= PIECE {
-                self.file.write_all(&self.pending)?;
-                self.pending.clear();
+                self.flush()?;
             }
         }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        if self.file.is_empty() && packed::looks_packed(&self.pending) {
+            return Err(Error::NotAllowed("a compressed message cannot be stored"));
+        }
+        self.file.write_all(&self.pending)?;
+        self.pending.clear();
         Ok(())
     }
 
@@ -215,8 +223,7 @@ impl Draft {
     /// Writes the rest and makes the content durable.
     fn finish(&mut self, internal_date: Option<DateTime>) -> Result<(PathBuf, Base)> {
         self.to_lf.finish(&mut self.pending);
-        self.file.write_all(&self.pending)?;
-        self.pending.clear();
+        self.flush()?;
         if let Some(time) = internal_date.and_then(system_time) {
             self.file.set_modified(time)?;
         }

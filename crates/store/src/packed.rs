@@ -47,6 +47,12 @@ pub(crate) fn open(file: Box<dyn ReadFile>, path: &Path) -> Result<(Box<dyn Read
     Ok((Box::new(unpacked), true))
 }
 
+/// Whether content would be taken for compressed when it is read. Such a message cannot be stored: what came out would not be
+/// what went in.
+pub(crate) fn looks_packed(beginning: &[u8]) -> bool {
+    beginning.starts_with(GZIP) || beginning.starts_with(ZSTD) || is_unread(beginning)
+}
+
 fn is_unread(beginning: &[u8]) -> bool {
     let is_text = beginning.starts_with(b"BZh") && beginning.get(4..10) != Some(BZIP2_BLOCK);
     !is_text && UNREAD.iter().any(|magic| beginning.starts_with(magic))

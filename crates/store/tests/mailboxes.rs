@@ -407,3 +407,20 @@ fn a_delivery_is_recognized_wherever_its_message_went() {
     mailbox.expunge(&[uid(1)]).unwrap();
     assert!(was(&mine) && !was(&other), "expunged");
 }
+
+/// A file that begins so is read as compressed (Dovecot's zlib plugin refuses these for the same reason).
+#[test]
+fn a_message_that_would_be_taken_for_compressed_is_refused() {
+    let account = account(&MemoryDisk::new());
+    for magic in [&b"\x1f\x8b\x08"[..], b"\x28\xb5\x2f\xfd", b"BZh91AY&SY", b"\xfd7zXZ\0"] {
+        for size in [magic.len(), 200_000] {
+            let mut draft = account.draft(&inbox()).unwrap();
+            let content = [magic, &vec![b'x'; size]].concat();
+            // Cut anywhere, so that the beginning comes in pieces.
+            let stored = content.chunks(2).try_for_each(|piece| draft.write(piece));
+            let stored = stored.and_then(|()| draft.append(Flags::NONE, &[], None));
+            assert!(matches!(stored, Err(Error::NotAllowed(_))), "{stored:?}");
+        }
+    }
+    assert!(found(&account, &inbox()).is_empty());
+}
