@@ -12,6 +12,7 @@ use mail::date::DateTime;
 use serde_json::{Value, json};
 use server::config::show_size;
 
+use super::outcome::{self, Outcome, each};
 use super::progress::Progress;
 use super::user_mail;
 
@@ -100,16 +101,10 @@ impl Backup {
                 self.restore(&Backups::new(&disk, &place.to), user, id.as_deref(), only)
             }
         };
-        match answer {
-            Ok((text, good)) => {
-                print!("{text}");
-                if good { ExitCode::SUCCESS } else { ExitCode::from(super::FAILED) }
-            }
-            Err(error) => super::fail(error),
-        }
+        outcome::end(answer)
     }
 
-    fn create(&self, backups: &Backups<'_>, user: &str) -> Result<(String, bool), String> {
+    fn create(&self, backups: &Backups<'_>, user: &str) -> Outcome {
         let mail = user_mail::open(&self.config, user)?;
         let progress = Progress::start(format!("backup of {user}"));
         let created = backups.create(&mail.user, &mail.home, &mail.account, || progress.step());
@@ -118,13 +113,7 @@ impl Backup {
         Ok((format!("{user}: {} with {} messages, {new} of them new ({octets})\n", created.id, created.messages), true))
     }
 
-    fn restore(
-        &self,
-        backups: &Backups<'_>,
-        user: &str,
-        id: Option<&str>,
-        only: Option<(&str, &str)>,
-    ) -> Result<(String, bool), String> {
+    fn restore(&self, backups: &Backups<'_>, user: &str, id: Option<&str>, only: Option<(&str, &str)>) -> Outcome {
         let name = |text: &str| MailboxName::parse(text).map_err(|error| format!("{text}: {error}"));
         let only = only.map(|(from, to)| Ok::<_, String>((name(from)?, name(to)?))).transpose()?;
         let mail = user_mail::open_or_make(&self.config, user)?;
@@ -139,28 +128,7 @@ impl Backup {
     }
 }
 
-/// One user's trouble does not keep the others from their turn.
-fn each(
-    users: &[String],
-    mut work: impl FnMut(&str) -> Result<(String, bool), String>,
-) -> Result<(String, bool), String> {
-    let (mut text, mut good) = (String::new(), true);
-    for user in users {
-        match work(user) {
-            Ok((part, fine)) => {
-                text.push_str(&part);
-                good &= fine;
-            }
-            Err(error) => {
-                eprintln!("tepui: {error}");
-                good = false;
-            }
-        }
-    }
-    Ok((text, good))
-}
-
-fn list(backups: &Backups<'_>, user: &str, as_json: bool) -> Result<(String, bool), String> {
+fn list(backups: &Backups<'_>, user: &str, as_json: bool) -> Outcome {
     let snapshots = backups.list(user).map_err(|error| error.to_string())?;
     if as_json {
         let row = |(id, snapshot): &(String, archive::Snapshot)| {
@@ -182,7 +150,7 @@ fn list(backups: &Backups<'_>, user: &str, as_json: bool) -> Result<(String, boo
     Ok((text, true))
 }
 
-fn verify(backups: &Backups<'_>, user: &str) -> Result<(String, bool), String> {
+fn verify(backups: &Backups<'_>, user: &str) -> Outcome {
     let progress = Progress::start(format!("backups of {user}"));
     let findings = backups.verify(user, || progress.step()).map_err(|error| format!("{user}: {error}"))?;
     let lines: String = findings.iter().map(|finding| format!("{user}: {finding}\n")).collect();

@@ -11,6 +11,7 @@ use mail::MailboxName;
 use serde_json::{Value, json};
 use store::{Finding, Harm, SpecialUse};
 
+use super::outcome::{self, Outcome, each};
 use super::progress::Progress;
 use super::user_mail::{self, UserMail};
 
@@ -155,18 +156,9 @@ fn special_use(text: &str) -> Result<SpecialUse, String> {
     SpecialUse::parse(&attribute).ok_or_else(|| "no such use".to_owned())
 }
 
-/// What is printed, and whether all is well.
-type Outcome = Result<(String, bool), String>;
-
 impl MailboxCommand {
     pub fn run(self) -> ExitCode {
-        match self.answer() {
-            Ok((text, good)) => {
-                print!("{text}");
-                if good { ExitCode::SUCCESS } else { ExitCode::from(super::FAILED) }
-            }
-            Err(error) => super::fail(error),
-        }
+        outcome::end(self.answer())
     }
 
     fn answer(self) -> Outcome {
@@ -205,24 +197,6 @@ impl MailboxCommand {
 fn told(user: &str, mailbox: &MailboxName, done: store::Result<()>, what: &str) -> Outcome {
     done.map_err(|error| format!("{user}: {mailbox}: {error}"))?;
     Ok((format!("{mailbox}: {what}\n"), true))
-}
-
-/// One user's trouble does not keep the others from their turn.
-fn each(users: &[String], mut work: impl FnMut(&str) -> Outcome) -> Outcome {
-    let (mut text, mut good) = (String::new(), true);
-    for user in users {
-        match work(user) {
-            Ok((part, fine)) => {
-                text.push_str(&part);
-                good &= fine;
-            }
-            Err(error) => {
-                eprintln!("tepui: {error}");
-                good = false;
-            }
-        }
-    }
-    Ok((text, good))
 }
 
 fn list(mail: &UserMail, as_json: bool) -> Outcome {

@@ -10,6 +10,7 @@ mod check;
 mod demo;
 mod directory_asked;
 mod mailbox;
+mod outcome;
 mod password;
 mod progress;
 mod queue;
