@@ -98,17 +98,31 @@ pub fn export_maildir(
         // Under its name only when it is whole.
         let tmp = folder.join("tmp").join(OsStr::from_bytes(&stored.base));
         let mut output = fs::File::create(&tmp)?;
-        let (mut offset, mut buf) = (0, vec![0; PIECE]);
-        loop {
-            let got = source.read_at(offset, &mut buf)?;
-            let Some(piece) = buf.get(..got).filter(|piece| !piece.is_empty()) else { break };
-            output.write_all(piece)?;
-            offset += got as u64;
-        }
+        io::copy(&mut BufReader::with_capacity(PIECE, Content::of(&*source)), &mut output)?;
         output.set_modified(stat.modified)?;
         fs::rename(&tmp, &target)?;
     }
     Ok(count)
+}
+
+/// A stored file from its beginning.
+struct Content<'a> {
+    source: &'a dyn disk::ReadFile,
+    offset: u64,
+}
+
+impl Content<'_> {
+    fn of(source: &dyn disk::ReadFile) -> Content<'_> {
+        Content { source, offset: 0 }
+    }
+}
+
+impl Read for Content<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let got = self.source.read_at(self.offset, buf).map_err(io::Error::other)?;
+        self.offset += got as u64;
+        Ok(got)
+    }
 }
 
 /// What a message's file is called in `cur/`.

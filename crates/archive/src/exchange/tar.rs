@@ -15,7 +15,7 @@ use mail::MailboxName;
 use mail::date::DateTime;
 use store::Account;
 
-use super::{Import, Imported, PIECE, each_crlf, keywords, marks_of, served_name};
+use super::{Content, Import, Imported, PIECE, each_crlf, keywords, marks_of, served_name};
 use crate::digest::Hasher;
 use crate::{Error, Result};
 
@@ -53,7 +53,7 @@ pub fn export_tar(
         };
         let modified = stat.modified.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let mut header = header(EntryType::Regular, stat.len, modified);
-        let content = Content { source: &*source, offset: 0 };
+        let content = Content::of(&*source);
         archive.append_data(&mut header, Path::new("cur").join(served_name(stored)), content.take(stat.len))?;
         count += 1;
     }
@@ -69,19 +69,6 @@ fn header(kind: EntryType, size: u64, modified: u64) -> Header {
     header.set_mtime(modified);
     header.set_mode(FILE_MODE);
     header
-}
-
-struct Content<'a> {
-    source: &'a dyn disk::ReadFile,
-    offset: u64,
-}
-
-impl Read for Content<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let got = self.source.read_at(self.offset, buf).map_err(io::Error::other)?;
-        self.offset += got as u64;
-        Ok(got)
-    }
 }
 
 /// A message in an archive.
