@@ -1,3 +1,5 @@
+//! What is slowed, what is locked and what is lifted, by a clock of the tests' own.
+
 use super::*;
 
 const MINUTE: Duration = Duration::from_secs(60);

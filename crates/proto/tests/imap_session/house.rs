@@ -2,6 +2,9 @@
 //!
 //! `Housed` is a session that has its questions answered at once, so transcripts show only what client and server say.
 
+mod logins;
+mod search;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -10,15 +13,26 @@ use mail::acl::Rights;
 use mail::date::DateTime;
 use mail::digest::{Digest, Digests, Want};
 use mail::mime::Indexer;
-use mail::search::Key;
 use mail::{Flags, Keyword, Keywords, MailboxName, ModSeq, Row, Snapshot, Uid, UidValidity, header};
-use proto::imap::Server;
 use proto::imap::ask::{
     Answer, Ask, FlagChange, How, MailboxInfo, MailboxStatus, MayChange, Quota, READ_MAX, Refusal, Who,
 };
-use proto::sasl::{self, Credentials, Evidence, gssapi, scram};
+use proto::imap::{Limits, Profile, Server};
+use proto::sasl;
 use proto::session::{Next, Session};
-use sim::stage::logins;
+
+/// A server that offers nothing beyond IMAP itself.
+pub fn bare_profile() -> Arc<Profile> {
+    Arc::new(Profile {
+        greeting: String::new(),
+        id: Vec::new(),
+        create_special_use: false,
+        quota: false,
+        others: None,
+        offers: sasl::Offers::default(),
+        limits: Limits::default(),
+    })
+}
 
 #[derive(Debug)]
 pub struct Housed {
@@ -244,19 +258,8 @@ impl House {
 
     fn attempt(&mut self, ask: Ask) -> Result<Answer, Refusal> {
         match ask {
-            // RFC 7677 §3: `user`, whose password is `pencil`. Nobody can use the keys of others.
-            Ask::Sasl(sasl::Ask::Keys(who)) if who.login == "down" => Err(Refusal::Unavailable),
-            Ask::Sasl(sasl::Ask::Keys(who)) => Ok(Answer::Sasl(sasl::Answer::Keys(keys_for(&who.login)))),
-            Ask::Sasl(sasl::Ask::Token { token, first }) => Ok(Answer::Sasl(sasl::Answer::Token(heard(&token, first)))),
-            Ask::LogIn(credentials) => match (credentials.login.as_str(), evidence(&credentials)) {
-                ("user", "proved") | ("ana", "certificate") | (_, "good-token") => Ok(Answer::Done),
-                ("ana", "demo" | "año" | "ticket") if credentials.authorization.is_some() => {
-                    Err(Refusal::AuthorizationFailed)
-                }
-                ("ana", "demo" | "año" | "ticket") => Ok(Answer::Done),
-                ("down", _) => Err(Refusal::Unavailable),
-                _ => Err(Refusal::AuthenticationFailed),
-            },
+            Ask::Sasl(ask) => logins::step(ask).map(Answer::Sasl),
+            Ask::LogIn(credentials) => logins::log_in(&credentials),
             Ask::Mailboxes { .. } => Ok(self.list()),
             Ask::Status { name } => self.status(&name),
             // "Spam" is not counted.
@@ -269,20 +272,7 @@ impl House {
                 self.administered(&name)?.acl.retain(|(known, _)| *known != who);
                 Ok(Answer::Done)
             }
-            Ask::SetAcl { name, who, how, rights } => {
-                let acl = &mut self.administered(&name)?.acl;
-                let before = acl.iter().find(|(known, _)| *known == who).map_or(Rights::NONE, |(_, rights)| *rights);
-                acl.retain(|(known, _)| *known != who);
-                acl.push((
-                    who,
-                    match how {
-                        How::Replace => rights,
-                        How::Add => before | rights,
-                        How::Remove => before.without(rights),
-                    },
-                ));
-                Ok(Answer::Done)
-            }
+            Ask::SetAcl { name, who, how, rights } => self.set_acl(&name, who, how, rights),
             Ask::Create { name, special_use } => self.create(name, special_use),
             Ask::Delete { name } => self.mailboxes.remove(&name).map(|_| Answer::Done).ok_or(Refusal::NoSuchMailbox),
             Ask::Rename { from, to } => self.rename(&from, &to),
@@ -363,6 +353,19 @@ impl House {
     /// Junk is somebody else's.
     fn administered(&mut self, name: &MailboxName) -> Result<&mut Mailbox, Refusal> {
         if name.as_str() == "Junk" { Err(Refusal::NoPermission) } else { self.find(name) }
+    }
+
+    fn set_acl(&mut self, name: &MailboxName, who: Who, how: How, rights: Rights) -> Result<Answer, Refusal> {
+        let acl = &mut self.administered(name)?.acl;
+        let before = acl.iter().find(|(known, _)| *known == who).map_or(Rights::NONE, |(_, rights)| *rights);
+        acl.retain(|(known, _)| *known != who);
+        let now = match how {
+            How::Replace => rights,
+            How::Add => before | rights,
+            How::Remove => before.without(rights),
+        };
+        acl.push((who, now));
+        Ok(Answer::Done)
     }
 
     fn selected(&mut self) -> Result<&mut Mailbox, Refusal> {
@@ -558,74 +561,4 @@ impl Mailbox {
         };
         Arc::clone(self.snapshot.get_or_insert_with(made))
     }
-
-    fn fits(&self, message: &Message, key: &Key) -> bool {
-        let star = self.messages.last().map_or(0, |message| message.uid.number());
-        let holds =
-            |bytes: &[u8], text: &str| String::from_utf8_lossy(bytes).to_lowercase().contains(&text.to_lowercase());
-        let head = header::header_end(&message.content).unwrap_or(message.content.len());
-        let sent =
-            || header::find(&message.content, "Date").and_then(|f| DateTime::parse_rfc5322(f.value)).map(DateTime::day);
-        match key {
-            Key::All => true,
-            Key::And(keys) => keys.iter().all(|key| self.fits(message, key)),
-            Key::Or(one, other) => self.fits(message, one) || self.fits(message, other),
-            Key::Not(key) => !self.fits(message, key),
-            Key::Flags(flags) => message.flags.contains(*flags),
-            Key::Keyword(keyword) => {
-                let number = self.keywords.number(keyword).and_then(Flags::keyword);
-                number.is_some_and(|flag| message.flags.contains(flag))
-            }
-            Key::Uids(uids) => uids.contains(&message.uid),
-            Key::UidSet(set) => set.contains(message.uid.number(), star),
-            Key::Larger(size) => message.content.len() as u64 > *size,
-            Key::Smaller(size) => (message.content.len() as u64) < *size,
-            Key::Before(day) => message.date.day() < *day,
-            Key::On(day) => message.date.day() == *day,
-            Key::Since(day) => message.date.day() >= *day,
-            Key::Older(age) => NOW - message.date.seconds >= i64::from(*age),
-            Key::Younger(age) => NOW - message.date.seconds <= i64::from(*age),
-            Key::SentBefore(day) => sent().is_some_and(|sent| sent < *day),
-            Key::SentOn(day) => sent().is_some_and(|sent| sent == *day),
-            Key::SentSince(day) => sent().is_some_and(|sent| sent >= *day),
-            Key::Header { name, text } => {
-                header::fields(&message.content[..head]).any(|f| f.is(name) && holds(f.value, text))
-            }
-            Key::Body(text) => holds(&message.content[head..], text),
-            Key::Text(text) => holds(&message.content, text),
-        }
-    }
 }
-
-fn evidence(credentials: &Credentials) -> &str {
-    match &credentials.evidence {
-        Evidence::Password(secret) | Evidence::Token(secret) => secret.reveal(),
-        Evidence::Scram(Ok(())) => "proved",
-        Evidence::Scram(Err(_)) => "not proved",
-        Evidence::Certificate => "certificate",
-        Evidence::Ticket(Ok(())) => "ticket",
-        Evidence::Ticket(Err(_)) => "no ticket",
-    }
-}
-
-/// A Kerberos whose tickets are the names of their holders; `down` cannot be verified.
-fn heard(token: &[u8], first: bool) -> gssapi::Heard {
-    match (first, token) {
-        (true, b"ticket of ana") => gssapi::Heard::Challenge(b"proof".to_vec()),
-        (false, b"") => gssapi::Heard::Challenge(gssapi::LAYERS.to_vec()),
-        (false, wrapped) => match gssapi::choice(wrapped) {
-            Ok(authorization) => gssapi::Heard::Proved { login: "ana".to_owned(), authorization },
-            Err(_) => gssapi::Heard::Failed("no such layer".to_owned()),
-        },
-        _ => gssapi::Heard::Failed("no good ticket".to_owned()),
-    }
-}
-
-fn keys_for(login: &str) -> scram::Keys {
-    let stored = if login == "user" { "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=" } else { NOBODY };
-    let keys = format!("%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0 W22ZaJ0SNY7soEsUEjb6gQ== 4096 {stored} {SERVER_KEY}");
-    logins::keys(&keys).unwrap()
-}
-
-const SERVER_KEY: &str = "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
-const NOBODY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";

@@ -1,26 +1,15 @@
 //! Big messages, big headers, many messages: all of it is answered, and no more than a piece of it is ever held.
 
-use std::sync::Arc;
-
 use proto::imap::ask::READ_MAX;
-use proto::imap::{Limits, Profile, Server, TlsState};
+use proto::imap::{Server, TlsState};
 use proto::session::OUTBOX_FULL;
 use proto::{Next, Session};
 
-use crate::house::{House, Housed};
+use crate::house::{House, Housed, bare_profile};
 
 /// Talks to a session with an account of these messages; gives what it said, and the longest piece.
 fn talk(messages: &[&[u8]], said: &[u8]) -> (Vec<u8>, usize) {
-    let profile = Profile {
-        greeting: String::new(),
-        id: Vec::new(),
-        create_special_use: false,
-        quota: false,
-        others: None,
-        offers: proto::sasl::Offers::default(),
-        limits: Limits::default(),
-    };
-    let mut session = Housed::new(Server::new(Arc::new(profile), TlsState::On), House::new(messages));
+    let mut session = Housed::new(Server::new(bare_profile(), TlsState::On), House::new(messages));
     session.receive(b"a LOGIN ana demo\r\nb SELECT INBOX\r\n");
     session.receive(said);
     let (mut heard, mut longest) = (Vec::new(), 0);

@@ -2,12 +2,11 @@
 //! the crate `mail`, which compares the values; here it is the wire form.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use proto::imap::{Limits, Profile, Server, TlsState};
+use proto::imap::{Server, TlsState};
 use proto::{Next, Session};
 
-use crate::house::{House, Housed};
+use crate::house::{House, Housed, bare_profile};
 
 #[test]
 fn bodystructure_is_written_as_dovecot_writes_it() {
@@ -29,16 +28,7 @@ fn bodystructure_is_written_as_dovecot_writes_it() {
 }
 
 fn fetched(message: &[u8]) -> String {
-    let profile = Profile {
-        greeting: String::new(),
-        id: Vec::new(),
-        create_special_use: false,
-        quota: false,
-        others: None,
-        offers: proto::sasl::Offers::default(),
-        limits: Limits::default(),
-    };
-    let mut session = Housed::new(Server::new(Arc::new(profile), TlsState::On), House::new(&[message]));
+    let mut session = Housed::new(Server::new(bare_profile(), TlsState::On), House::new(&[message]));
     session.receive(b"a LOGIN ana demo\r\nb SELECT INBOX\r\nc FETCH 1 BODYSTRUCTURE\r\n");
     let mut said = Vec::new();
     loop {

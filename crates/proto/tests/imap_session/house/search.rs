@@ -1,0 +1,46 @@
+//! Which of the house's messages fit a search: all is in memory, so each condition is asked as it stands.
+
+use mail::date::DateTime;
+use mail::search::Key;
+use mail::{Flags, header};
+
+use super::{Mailbox, Message, NOW};
+
+impl Mailbox {
+    pub(super) fn fits(&self, message: &Message, key: &Key) -> bool {
+        let star = self.messages.last().map_or(0, |message| message.uid.number());
+        let holds =
+            |bytes: &[u8], text: &str| String::from_utf8_lossy(bytes).to_lowercase().contains(&text.to_lowercase());
+        let head = header::header_end(&message.content).unwrap_or(message.content.len());
+        let sent =
+            || header::find(&message.content, "Date").and_then(|f| DateTime::parse_rfc5322(f.value)).map(DateTime::day);
+        match key {
+            Key::All => true,
+            Key::And(keys) => keys.iter().all(|key| self.fits(message, key)),
+            Key::Or(one, other) => self.fits(message, one) || self.fits(message, other),
+            Key::Not(key) => !self.fits(message, key),
+            Key::Flags(flags) => message.flags.contains(*flags),
+            Key::Keyword(keyword) => {
+                let number = self.keywords.number(keyword).and_then(Flags::keyword);
+                number.is_some_and(|flag| message.flags.contains(flag))
+            }
+            Key::Uids(uids) => uids.contains(&message.uid),
+            Key::UidSet(set) => set.contains(message.uid.number(), star),
+            Key::Larger(size) => message.content.len() as u64 > *size,
+            Key::Smaller(size) => (message.content.len() as u64) < *size,
+            Key::Before(day) => message.date.day() < *day,
+            Key::On(day) => message.date.day() == *day,
+            Key::Since(day) => message.date.day() >= *day,
+            Key::Older(age) => NOW - message.date.seconds >= i64::from(*age),
+            Key::Younger(age) => NOW - message.date.seconds <= i64::from(*age),
+            Key::SentBefore(day) => sent().is_some_and(|sent| sent < *day),
+            Key::SentOn(day) => sent().is_some_and(|sent| sent == *day),
+            Key::SentSince(day) => sent().is_some_and(|sent| sent >= *day),
+            Key::Header { name, text } => {
+                header::fields(&message.content[..head]).any(|f| f.is(name) && holds(f.value, text))
+            }
+            Key::Body(text) => holds(&message.content[head..], text),
+            Key::Text(text) => holds(&message.content, text),
+        }
+    }
+}
