@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt::Debug;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -55,6 +55,13 @@ pub trait Disk: Send + Sync + Debug {
     /// Gives a file a second name. [`Error::Exists`] when `to` is another file; when it is already this very file the
     /// call succeeds, because a link whose answer NFS lost looks just the same.
     fn link(&self, from: &Path, to: &Path) -> Result<()>;
+
+    /// Makes a symbolic link that leads to `target`, as it is written. [`Error::Exists`] when the name is taken; over NFS also
+    /// when our own call made it and its answer was lost.
+    fn symlink(&self, target: &Path, path: &Path) -> Result<()>;
+
+    /// Where a symbolic link leads, as it is written in it. What is no link is an error.
+    fn read_link(&self, path: &Path) -> Result<PathBuf>;
 
     /// [`Error::NotFound`] when it is not there; over NFS also when our own call removed it and its answer was lost.
     fn remove(&self, path: &Path) -> Result<()>;

@@ -26,7 +26,8 @@ mod state;
 mod survival;
 mod tree;
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -42,7 +43,7 @@ use self::random::Random;
 use self::state::State;
 use crate::poison::Poisonable;
 use crate::settle::{self, Identity};
-use crate::{Disk, Entry, Lock, Op, Owner, ReadFile, Result, Stat, WriteFile};
+use crate::{Disk, Entry, Error, Kind, Lock, Op, Owner, ReadFile, Result, Stat, WriteFile};
 
 /// A disk in memory, as one process of one node sees it.
 #[derive(Debug, Clone)]
@@ -288,8 +289,20 @@ impl Disk for MemoryDisk {
 
     fn open(&self, path: &Path) -> Result<Box<dyn ReadFile>> {
         let opened = self.look(Op::Open, path, |state| {
-            let inode = state.open(Op::Open, path)?;
+            let path = state.followed(Op::Open, path)?;
+            let inode = state.open(Op::Open, &path)?;
             Ok(Opened::new(state, inode))
+        })?;
+        Ok(Box::new(self.handle(opened, path)))
+    }
+
+    fn open_plain(&self, path: &Path) -> Result<Box<dyn ReadFile>> {
+        let opened = self.look(Op::Open, path, |state| {
+            let inode = state.open(Op::Open, path)?;
+            match state.is_symlink(inode) {
+                true => Err(Error::new(Op::Open, path, io::Error::other("it is a symbolic link"))),
+                false => Ok(Opened::new(state, inode)),
+            }
         })?;
         Ok(Box::new(self.handle(opened, path)))
     }
@@ -310,6 +323,14 @@ impl Disk for MemoryDisk {
     fn link(&self, from: &Path, to: &Path) -> Result<()> {
         let answer = self.change_names(Op::Link, from, |state| state.link(from, to));
         settle::link(from, to, answer, |path| self.identity(path))
+    }
+
+    fn symlink(&self, target: &Path, path: &Path) -> Result<()> {
+        self.change_names(Op::Symlink, path, |state| state.symlink(target, path))
+    }
+
+    fn read_link(&self, path: &Path) -> Result<PathBuf> {
+        self.look(Op::ReadLink, path, |state| state.read_link(path))
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
@@ -340,7 +361,14 @@ impl Disk for MemoryDisk {
     }
 
     fn stat(&self, path: &Path) -> Result<Stat> {
-        self.look(Op::Stat, path, |state| state.stat_path(path))
+        self.look(Op::Stat, path, |state| {
+            let path = state.followed(Op::Stat, path)?;
+            state.stat_path(&path)
+        })
+    }
+
+    fn kind(&self, path: &Path) -> Result<Kind> {
+        self.look(Op::Stat, path, |state| Ok(state.stat_path(path)?.kind))
     }
 
     fn set_modified(&self, path: &Path, time: SystemTime) -> Result<()> {

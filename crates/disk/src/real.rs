@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{AtFlags, CWD, OFlags, RenameFlags, Timespec, Timestamps, UTIME_OMIT};
@@ -100,6 +100,14 @@ impl Disk for RealDisk {
 
     fn link(&self, from: &Path, to: &Path) -> Result<()> {
         settle::link(from, to, again(Op::Link, from, || fs::hard_link(from, to)), identity)
+    }
+
+    fn symlink(&self, target: &Path, path: &Path) -> Result<()> {
+        again(Op::Symlink, path, || std::os::unix::fs::symlink(target, path))
+    }
+
+    fn read_link(&self, path: &Path) -> Result<PathBuf> {
+        again(Op::ReadLink, path, || fs::read_link(path))
     }
 
     fn remove(&self, path: &Path) -> Result<()> {

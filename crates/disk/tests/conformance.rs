@@ -131,6 +131,30 @@ on_both! {
         assert_eq!(word(disk.rename_new(&a, &b)), "not found");
     }
 
+    fn symbolic_link_is_followed_by_whoever_reads_and_by_nobody_else(disk, room) {
+        let (script, link, loose) = (room.join("script"), room.join("link"), room.join("loose"));
+        write(disk, &script, "keep;");
+        disk.symlink(Path::new("script"), &link).unwrap();
+        assert_eq!(disk.read_link(&link).unwrap(), Path::new("script"));
+        assert_eq!((text(disk, &link).as_str(), disk.stat(&link).unwrap().kind), ("keep;", Kind::File));
+        assert_eq!((disk.kind(&link).unwrap(), names(disk, room)[&OsString::from("link")]), (Kind::Other, Kind::Other));
+        assert_eq!((word(disk.open_plain(&link)), word(disk.append(&link))), ("io", "io"));
+        assert_eq!((word(disk.symlink(&script, &link)), word(disk.read_link(&script))), ("exists", "io"));
+        disk.symlink(Path::new("nowhere"), &loose).unwrap();
+        assert_eq!((word(disk.open(&loose)), word(disk.stat(&loose)), disk.kind(&loose).unwrap()), ("not found", "not found", Kind::Other));
+        // Renamed over another, it is still the link; removed, what it led to stays.
+        disk.rename(&loose, &link).unwrap();
+        assert_eq!(disk.read_link(&link).unwrap(), Path::new("nowhere"));
+        disk.remove(&link).unwrap();
+        assert_eq!((word(disk.kind(&link)), text(disk, &script).as_str()), ("not found", "keep;"));
+    }
+
+    fn symbolic_link_to_itself_leads_nowhere(disk, room) {
+        let link = room.join("link");
+        disk.symlink(Path::new("link"), &link).unwrap();
+        assert_eq!((word(disk.open(&link)), word(disk.stat(&link))), ("io", "io"));
+    }
+
     fn link_gives_a_second_name_and_may_be_said_twice(disk, room) {
         let (a, b, c) = (room.join("a"), room.join("b"), room.join("c"));
         write(disk, &a, "a");

@@ -3,7 +3,7 @@
 
 mod world;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
@@ -46,6 +46,12 @@ impl Disk for Blinking {
     }
     fn link(&self, from: &Path, to: &Path) -> Result<()> {
         self.disk.link(from, to)
+    }
+    fn symlink(&self, target: &Path, path: &Path) -> Result<()> {
+        self.disk.symlink(target, path)
+    }
+    fn read_link(&self, path: &Path) -> Result<PathBuf> {
+        self.disk.read_link(path)
     }
     fn remove(&self, path: &Path) -> Result<()> {
         self.disk.remove(path)

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -86,6 +86,8 @@ pub(super) struct Inode {
 pub(super) enum Body {
     File(Bytes),
     Dir(Names),
+    /// Where it leads. Durable with its name, as journals have it.
+    Symlink(PathBuf),
 }
 
 /// When the clock of every new disk starts.
@@ -293,12 +295,13 @@ impl Inode {
         match self.body {
             Body::File(_) => Kind::File,
             Body::Dir(_) => Kind::Dir,
+            Body::Symlink(_) => Kind::Other,
         }
     }
 
     fn names_inodes(&self) -> Box<dyn Iterator<Item = u64> + '_> {
         match &self.body {
-            Body::File(_) => Box::new(std::iter::empty()),
+            Body::File(_) | Body::Symlink(_) => Box::new(std::iter::empty()),
             Body::Dir(names) => Box::new(names.inodes()),
         }
     }

@@ -66,6 +66,7 @@ impl State {
             inode.pin = Arc::default();
             match &mut inode.body {
                 Body::Dir(names) => names.lose_pending(),
+                Body::Symlink(_) => {}
                 Body::File(bytes) => match survival {
                     Survival::Nothing => bytes.lose_unsynced(),
                     Survival::Everything => {

@@ -6,11 +6,14 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use super::names::{Half, Names};
 use super::state::{Body, Inode, ROOT, State};
 use crate::{Entry, Error, Kind, Op, Result};
+
+/// Links that lead to links.
+const SYMLINKS_MAX: u32 = 8;
 
 impl State {
     pub(super) fn rename(&mut self, from: &Path, to: &Path, replace: bool) -> Result<()> {
@@ -83,6 +86,38 @@ impl State {
         self.told_by_server(dir);
         self.set_name(dir, &name, None, None);
         Ok(())
+    }
+
+    pub(super) fn symlink(&mut self, target: &Path, path: &Path) -> Result<()> {
+        self.create(Op::Symlink, path, Body::Symlink(target.to_owned())).map(|_| ())
+    }
+
+    pub(super) fn read_link(&mut self, path: &Path) -> Result<PathBuf> {
+        let inode = self.open(Op::ReadLink, path)?;
+        let target = self.symlink_target(inode).map(Path::to_owned);
+        target.ok_or_else(|| Error::new(Op::ReadLink, path, io::ErrorKind::InvalidInput.into()))
+    }
+
+    /// What a path means when the links that its last name may be are followed. Links to folders are not: nobody makes them.
+    pub(super) fn followed(&mut self, op: Op, path: &Path) -> Result<PathBuf> {
+        let mut path = path.to_owned();
+        for _ in 0..SYMLINKS_MAX {
+            let inode = self.find(op, &path)?;
+            let Some(target) = self.symlink_target(inode) else { return Ok(path) };
+            path = crate::door::parent_of(&path).join(target);
+        }
+        Err(Error::new(op, &path, io::Error::other("too many links")))
+    }
+
+    pub(super) fn is_symlink(&self, inode: u64) -> bool {
+        self.symlink_target(inode).is_some()
+    }
+
+    fn symlink_target(&self, inode: u64) -> Option<&Path> {
+        match &self.inodes.get(&inode)?.body {
+            Body::Symlink(target) => Some(target),
+            Body::File(_) | Body::Dir(_) => None,
+        }
     }
 
     pub(super) fn sync_dir(&mut self, path: &Path) -> Result<()> {
@@ -197,7 +232,7 @@ impl State {
         match (self.kind(inode), self.dir(there)) {
             (Kind::Dir, None) => Err(io::ErrorKind::NotADirectory),
             (Kind::Dir, Some(names)) if !names.current.is_empty() => Err(io::ErrorKind::DirectoryNotEmpty),
-            (Kind::File, Some(_)) => Err(io::ErrorKind::IsADirectory),
+            (Kind::File | Kind::Other, Some(_)) => Err(io::ErrorKind::IsADirectory),
             _ => Ok(()),
         }
     }
@@ -235,14 +270,14 @@ impl State {
     pub(super) fn dir(&self, inode: u64) -> Option<&Names> {
         match &self.inodes.get(&inode)?.body {
             Body::Dir(names) => Some(names),
-            Body::File(_) => None,
+            Body::File(_) | Body::Symlink(_) => None,
         }
     }
 
     fn dir_mut(&mut self, inode: u64) -> Option<&mut Names> {
         match &mut self.inodes.get_mut(&inode)?.body {
             Body::Dir(names) => Some(names),
-            Body::File(_) => None,
+            Body::File(_) | Body::Symlink(_) => None,
         }
     }
 
@@ -255,7 +290,7 @@ impl State {
     }
 }
 
-/// The names in a path without `/`, `.` and, since there are no symbolic links here, without `..`.
+/// The names in a path without `/`, `.` and, since no folder is a symbolic link here, without `..`.
 fn plain_names(path: &Path) -> Vec<&OsStr> {
     let mut names = Vec::new();
     for component in path.components() {
