@@ -107,6 +107,22 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
     if paths.is_empty() { Err(format!("{}: no transcripts", folder.display())) } else { Ok(paths) }
 }
 
+/// The file of a folder that says what `\\{NAME}` stands for in its transcripts: a name, a space, a text each line.
+const WORDS: &str = "words";
+
+/// A transcript's text, the words of its folder put in.
+pub fn read(path: &Path) -> Result<String, String> {
+    let read = |path: &Path| std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
+    let text = read(path)?;
+    let words = path.with_file_name(WORDS);
+    if !words.exists() {
+        return Ok(text);
+    }
+    let words = read(&words)?;
+    let words = words.lines().filter_map(|line| line.split_once(' '));
+    Ok(words.fold(text, |text, (name, meaning)| text.replace(&format!("\\{{{name}}}"), meaning)))
+}
+
 /// Replays every transcript of a folder. Panics with every failure found, for use in tests.
 pub fn replay_folder<S: Stage>(stage: &S, folder: &Path) {
     let paths = files(folder).unwrap_or_else(|error| panic!("{error}"));
@@ -121,7 +137,7 @@ pub fn replay_folder<S: Stage>(stage: &S, folder: &Path) {
 }
 
 fn replay_file<S: Stage>(stage: &S, path: &Path) -> Result<(), String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let text = read(path)?;
     replay(stage, &path.display().to_string(), &text).map_err(|failure| failure.to_string())
 }
 
@@ -130,7 +146,7 @@ fn replay_file<S: Stage>(stage: &S, path: &Path) -> Result<(), String> {
 pub fn cut_folder<S: Stage>(stage: &S, folder: &Path, judge: impl Fn(&[(String, String)]) -> Result<(), String>) {
     let paths = files(folder).unwrap_or_else(|error| panic!("{error}"));
     for path in paths {
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let text = read(&path).unwrap_or_else(|error| panic!("{error}"));
         if let Err(failure) = cut(stage, &path.display().to_string(), &text, &judge) {
             panic!("{failure}");
         }

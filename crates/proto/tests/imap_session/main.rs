@@ -122,7 +122,7 @@ fn sessions_follow_their_transcripts_however_the_input_is_cut() {
 #[test]
 fn a_session_whose_client_vanishes_ends_and_leaves_no_message_begun() {
     for path in sim::transcript::files(&folder()).unwrap() {
-        let text = std::fs::read_to_string(&path).unwrap();
+        let text = sim::transcript::read(&path).unwrap();
         sim::transcript::cut(&Imap, &path.display().to_string(), &text, |_| Ok(())).unwrap_or_else(|f| panic!("{f}"));
     }
     let mut session = Imap.open("").unwrap();
