@@ -19,12 +19,21 @@ use crate::connection::{Connection, Handshake};
 /// Bytes read at once.
 const READ_MAX: usize = 64 * 1024;
 
-/// How long a peer may take to accept our bytes or to finish a handshake.
+/// How long a peer may take to accept `WRITE_PIECE` of our bytes or to finish a handshake.
 const WRITE_PATIENCE: Duration = Duration::from_secs(120);
+const WRITE_PIECE: usize = 64 * 1024;
 
 /// Answers a session's questions.
-pub trait House<S: Session>: Send {
+pub trait House<S: Movable>: Send {
     fn answer(&mut self, ask: S::Ask) -> impl Future<Output = S::Answer> + Send;
+
+    /// Answers, and goes on with the session as far as it likes, so that not each question is carried to a disk thread and back.
+    fn go_on(&mut self, mut session: Box<S>, ask: S::Ask) -> impl Future<Output = Stretch<S>> + Send {
+        async move {
+            session.answer(self.answer(ask).await);
+            Stretch { session, said: Vec::new(), next: None }
+        }
+    }
 
     /// Takes a piece of message content.
     fn content(&mut self, bytes: Vec<u8>) -> impl Future<Output = ()> + Send {
@@ -48,6 +57,16 @@ pub trait Movable: Session<Ask: Send, Answer: Send> + Send {}
 
 impl<S: Session<Ask: Send, Answer: Send> + Send> Movable for S {}
 
+/// A session that was answered, and went on.
+#[derive(Debug)]
+pub struct Stretch<S: Session> {
+    pub session: Box<S>,
+    /// To be sent first.
+    pub said: Vec<u8>,
+    /// What it wants then, if it was asked.
+    pub next: Option<Next<S::Ask>>,
+}
+
 /// How a conversation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
@@ -64,7 +83,7 @@ pub enum Ending {
 /// Runs a session to its end. `stopping` turns true when the server shuts down.
 pub async fn drive<S, H>(
     connection: &mut Connection,
-    session: &mut S,
+    session: S,
     house: &mut H,
     stopping: &mut watch::Receiver<bool>,
 ) -> Ending
@@ -72,58 +91,64 @@ where
     S: Movable,
     H: House<S>,
 {
+    let mut session = Box::new(session);
     // Implicit TLS is there before the first word.
-    tell_of_tls(connection, session, house);
-    let ending = converse(connection, session, house, stopping).await;
+    tell_of_tls(connection, &mut *session, house);
+    let (mut session, ending) = converse(connection, session, house, stopping).await;
     match ending {
         Ending::Closed => return ending,
         Ending::HandshakeFailed => session.tls_failed(),
         Ending::Vanished | Ending::Stuck => session.closed(),
     }
-    wind_up(session, house).await;
+    wind_up(&mut *session, house).await;
     ending
 }
 
 async fn converse<S, H>(
     connection: &mut Connection,
-    session: &mut S,
+    mut session: Box<S>,
     house: &mut H,
     stopping: &mut watch::Receiver<bool>,
-) -> Ending
+) -> (Box<S>, Ending)
 where
     S: Movable,
     H: House<S>,
 {
+    let mut wanted = None;
     loop {
-        match session.next() {
-            Next::Send(bytes) => match timeout(WRITE_PATIENCE, send(connection, &bytes)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return Ending::Vanished,
-                Err(_) => return Ending::Stuck,
-            },
+        let next = wanted.take().unwrap_or_else(|| session.next());
+        match next {
+            Next::Send(bytes) => {
+                if let Err(ending) = send(connection, &bytes).await {
+                    return (session, ending);
+                }
+            }
             Next::Ask(ask) => {
-                let answer = house.answer(ask).await;
-                session.answer(answer);
+                let stretch = house.go_on(session, ask).await;
+                (session, wanted) = (stretch.session, stretch.next);
+                if let Err(ending) = send(connection, &stretch.said).await {
+                    return (session, ending);
+                }
             }
             Next::Content(bytes) => house.content(bytes).await,
             Next::NeedInput { patience, watch } => match wait(connection, house, patience, watch, stopping).await {
                 Event::Input(bytes) => session.receive(&bytes),
-                Event::End => return Ending::Vanished,
+                Event::End => return (session, Ending::Vanished),
                 Event::Silence => session.timed_out(),
                 Event::Changed => session.changed(),
                 Event::Stopping => session.shut_down(),
             },
             Next::StartTls => match timeout(WRITE_PATIENCE, connection.start_tls()).await {
                 Ok(Handshake::Done) => {
-                    tell_of_tls(connection, session, house);
+                    tell_of_tls(connection, &mut *session, house);
                     session.tls_started();
                 }
-                _ => return Ending::HandshakeFailed,
+                _ => return (session, Ending::HandshakeFailed),
             },
             Next::Pause(time) => tokio::time::sleep(time).await,
             Next::Close => {
                 let _ = timeout(WRITE_PATIENCE, connection.shutdown()).await;
-                return Ending::Closed;
+                return (session, Ending::Closed);
             }
         }
     }
@@ -149,9 +174,19 @@ async fn wind_up<S: Movable, H: House<S>>(session: &mut S, house: &mut H) {
     }
 }
 
-async fn send(connection: &mut Connection, bytes: &[u8]) -> std::io::Result<()> {
-    connection.write_all(bytes).await?;
-    connection.flush().await
+async fn send(connection: &mut Connection, bytes: &[u8]) -> Result<(), Ending> {
+    for piece in bytes.chunks(WRITE_PIECE) {
+        let written = async {
+            connection.write_all(piece).await?;
+            connection.flush().await
+        };
+        match timeout(WRITE_PATIENCE, written).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(Ending::Vanished),
+            Err(_) => return Err(Ending::Stuck),
+        }
+    }
+    Ok(())
 }
 
 enum Event {
@@ -162,7 +197,7 @@ enum Event {
     Stopping,
 }
 
-async fn wait<S: Session, H: House<S>>(
+async fn wait<S: Movable, H: House<S>>(
     connection: &mut Connection,
     house: &mut H,
     patience: Duration,

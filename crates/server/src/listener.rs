@@ -97,20 +97,20 @@ async fn converse(mut connection: Connection, guest: Guest, setup: Setup<'_>, mu
     tracing::debug!(session = &*session, %peer, protocol, "connected");
     let ending = match setup.listener.protocol {
         Protocol::Smtp | Protocol::Submission | Protocol::Lmtp => {
-            let (mut machine, mut house) = profiles::smtp(guest, &setup);
-            drive(&mut connection, &mut machine, &mut house, &mut stopping).await
+            let (machine, mut house) = profiles::smtp(guest, &setup);
+            drive(&mut connection, machine, &mut house, &mut stopping).await
         }
         Protocol::Imap => {
-            let (mut machine, mut house) = profiles::imap(guest, &setup);
-            drive(&mut connection, &mut machine, &mut house, &mut stopping).await
+            let (machine, mut house) = profiles::imap(guest, &setup);
+            drive(&mut connection, machine, &mut house, &mut stopping).await
         }
         Protocol::Pop3 => {
-            let (mut machine, mut house) = profiles::pop3(guest, &setup);
-            drive(&mut connection, &mut machine, &mut house, &mut stopping).await
+            let (machine, mut house) = profiles::pop3(guest, &setup);
+            drive(&mut connection, machine, &mut house, &mut stopping).await
         }
         Protocol::ManageSieve => {
-            let (mut machine, mut house) = profiles::managesieve(&setup);
-            drive(&mut connection, &mut machine, &mut house, &mut stopping).await
+            let (machine, mut house) = profiles::managesieve(&setup);
+            drive(&mut connection, machine, &mut house, &mut stopping).await
         }
         // It has its own way, above.
         Protocol::Admin => Ending::Closed,

@@ -64,9 +64,9 @@ pub async fn lane(node: Arc<Node>, route: Route, attempt: Attempt) {
 
 /// Runs a client session; the queue's work is not cut short by a stopping server.
 pub async fn converse<H: House<Client>>(connection: &mut Connection, profile: ClientProfile, house: &mut H) {
-    let mut client = Client::new(profile);
+    let client = Client::new(profile);
     let (_, mut never) = watch::channel(false);
-    if drive(connection, &mut client, house, &mut never).await == Ending::HandshakeFailed {
+    if drive(connection, client, house, &mut never).await == Ending::HandshakeFailed {
         tracing::debug!("TLS handshake with the next hop failed");
     }
 }

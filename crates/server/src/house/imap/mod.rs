@@ -8,15 +8,17 @@ mod permission;
 pub mod room;
 #[cfg(test)]
 mod sharing_tests;
+mod stretch;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use directory::chain::LogIn;
-use proto::imap::{Answer, Ask, Refusal};
+use proto::Session;
+use proto::imap::{Answer, Ask, Refusal, Server};
 
 use super::{Guest, blocking};
-use crate::driver::House;
+use crate::driver::{House, Stretch};
 use others::{Met, Shared};
 use room::Room;
 
@@ -118,7 +120,7 @@ impl ImapHouse {
     }
 }
 
-impl House<proto::imap::Server> for ImapHouse {
+impl House<Server> for ImapHouse {
     async fn answer(&mut self, ask: Ask) -> Answer {
         let ask = match ask {
             Ask::LogIn(credentials) => return self.log_in(credentials).await,
@@ -146,6 +148,24 @@ impl House<proto::imap::Server> for ImapHouse {
             self.guest.node.hints.as_ref().inspect(|hints| hints.expect(mailbox));
         }
         answer.unwrap_or(Answer::Refused(Refusal::ServerBug))
+    }
+
+    async fn go_on(&mut self, mut session: Box<Server>, ask: Ask) -> Stretch<Server> {
+        if stretch::is_of_the_room(&ask) {
+            self.flush_content().await;
+            if let Some(mut room) = self.room.take() {
+                let name = self.guest.session.clone();
+                let (room, stretch) = blocking(move || {
+                    let stretch = stretch::go_on(&mut room, session, ask, &name);
+                    (room, stretch)
+                })
+                .await;
+                self.room = Some(room);
+                return stretch;
+            }
+        }
+        session.answer(self.answer(ask).await);
+        Stretch { session, said: Vec::new(), next: None }
     }
 
     async fn content(&mut self, bytes: Vec<u8>) {
