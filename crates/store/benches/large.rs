@@ -74,14 +74,22 @@ fn opened(home: &Path, what: &str) -> (Arc<Account>, Arc<Mailbox>) {
     let snapshot = mailbox.sync(Access::Serve).expect("INBOX");
     let took = start.elapsed();
     let count = snapshot.rows.len();
-    println!("{what}: {count} messages in {took:?}, {} MiB more", resident().saturating_sub(before) >> 10);
+    let more = |now: usize| megabytes(now.saturating_sub(before));
+    println!("{what}: {count} messages in {took:?}, {} more, {} at the peak", more(resident()), more(status("VmHWM:")));
     (account, mailbox)
+}
+
+/// Opens and closes a mailbox; its cost is what its process holds then and did not hold before.
+fn open_and_close(home: &Path, what: &str) {
+    let before = resident();
+    drop(opened(home, what));
+    println!("closed: {} more than before it was opened", megabytes(resident().saturating_sub(before)));
 }
 
 fn first_open(home: &Path) {
     let _ = fs::remove_file(home.join("maildir/tepui-changes"));
-    opened(home, "open without a journal");
-    println!("closed: {} MiB in all", resident() >> 10);
+    open_and_close(home, "open without a journal");
+    open_and_close(home, "open once more");
 }
 
 fn open(home: &Path) {
@@ -90,7 +98,7 @@ fn open(home: &Path) {
     for what in ["look, scans once more", "look, nothing changed"] {
         let start = Instant::now();
         mailbox.sync(Access::Serve).expect("INBOX");
-        println!("{what}: {:?}", start.elapsed());
+        println!("{what}: {:?}, {} in all", start.elapsed(), megabytes(resident()));
     }
     let mut held = Vec::new();
     let before = resident();
@@ -98,7 +106,7 @@ fn open(home: &Path) {
         change(&mailbox, number);
         held.push(mailbox.snapshot());
     }
-    println!("100 sessions that each hold another state: {} MiB more", resident().saturating_sub(before) >> 10);
+    println!("100 sessions that each hold another state: {} more", megabytes(resident().saturating_sub(before)));
     drop(held);
 }
 
@@ -139,7 +147,15 @@ fn change(mailbox: &Mailbox, number: u32) {
 
 /// KiB.
 fn resident() -> usize {
+    status("VmRSS:")
+}
+
+fn status(name: &str) -> usize {
     let status = fs::read_to_string("/proc/self/status").expect("procfs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
+    let value = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line of it");
+    value.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+fn megabytes(kib: usize) -> String {
+    format!("{:.1} MB", kib as f64 * 1024.0 / 1e6)
 }

@@ -14,6 +14,7 @@ use disk::{Disk, Dotlock, DotlockSettings, Kind, ReadFile, Stat, WHOLE_FILE_MAX}
 
 use crate::keywords::{self, KeywordTable};
 use crate::layout::Layout;
+use crate::plain_list::{self, PlainList};
 use crate::quota::Ledger;
 use crate::{Error, Result, Settings, journal, uidlist};
 
@@ -173,6 +174,12 @@ impl Folder {
     pub(crate) fn read_keywords(&self) -> Result<KeywordTable> {
         let read = read_up_to(&*self.disk, &self.join(KEYWORDS), keywords::LENGTH_MAX)?;
         Ok(KeywordTable::parse(&read.unwrap_or_default().0))
+    }
+
+    /// The list of UIDs, if there is one that nothing is wrong with.
+    pub(crate) fn read_plain_list(&self) -> Result<Option<PlainList>> {
+        let file = if_there(self.disk.open_plain(&self.join(UIDLIST)))?;
+        file.map_or(Ok(None), |file| plain_list::read(&*file))
     }
 
     /// The list of UIDs. Of a file whose beginning is none only that beginning, however long it is.

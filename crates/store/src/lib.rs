@@ -28,6 +28,8 @@ mod names;
 mod naming;
 mod original;
 mod packed;
+mod passing;
+mod plain_list;
 mod quota;
 mod repair;
 mod search;

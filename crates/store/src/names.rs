@@ -22,9 +22,10 @@ const TEMPLATES_MAX: usize = 250;
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     blocks: Vec<Block>,
-    templates: Vec<Template>,
+    templates: Templates,
     len: usize,
-    /// How many are in the last block, and the last of them.
+    /// The octets of the last block, how many messages are in it, and the last of them.
+    growing: Vec<u8>,
     in_last: usize,
     before: Neighbour,
 }
@@ -32,8 +33,13 @@ pub(crate) struct Names {
 #[derive(Debug)]
 struct Block {
     first: Uid,
-    octets: Vec<u8>,
+    /// Those of the last block are not here yet: what grows would leave holes between what stays.
+    octets: Box<[u8]>,
 }
+
+/// What bases have in common, numbered as it was first met.
+#[derive(Debug, Default)]
+pub(crate) struct Templates(Vec<Template>);
 
 /// What bases have in common: which parts, and the host.
 #[derive(Debug, PartialEq, Eq)]
@@ -70,31 +76,25 @@ impl Names {
         self.len
     }
 
+    /// The highest UID.
+    pub(crate) fn last(&self) -> Option<Uid> {
+        // Of the neighbour before, there is none yet.
+        Uid::new(u32::try_from(self.before.uid).ok()?)
+    }
+
     /// Adds a UID that is higher than all.
     pub(crate) fn push(&mut self, uid: Uid, base: &[u8]) {
         if self.blocks.is_empty() || self.in_last == BLOCK {
             if let Some(full) = self.blocks.last_mut() {
-                full.octets.shrink_to_fit();
+                full.octets = self.growing.as_slice().into();
+                self.growing.clear();
             }
-            self.blocks.push(Block { first: uid, octets: Vec::new() });
+            self.blocks.push(Block { first: uid, octets: Box::default() });
             (self.in_last, self.before) = (0, Neighbour::default());
         }
-        let coded = self.code(base);
-        let Some(block) = self.blocks.last_mut() else { return };
-        number(&mut block.octets, u64::from(uid.number()) - self.before.uid);
+        number(&mut self.growing, u64::from(uid.number()) - self.before.uid);
         self.before.uid = uid.number().into();
-        match coded {
-            Some((template, numbers)) => {
-                let with = self.templates.get(template);
-                number(&mut block.octets, template as u64 + 1);
-                numbers.write(with, &mut self.before, &mut block.octets);
-            }
-            None => {
-                number(&mut block.octets, 0);
-                number(&mut block.octets, base.len() as u64);
-                block.octets.extend_from_slice(base);
-            }
-        }
+        self.templates.write(base, &mut self.before, &mut self.growing);
         self.len += 1;
         self.in_last += 1;
     }
@@ -102,9 +102,12 @@ impl Names {
     /// The octets of no base are lost: gives back room that was kept for more.
     pub(crate) fn shrink(&mut self) {
         self.blocks.shrink_to_fit();
-        if let Some(last) = self.blocks.last_mut() {
-            last.octets.shrink_to_fit();
-        }
+        self.growing.shrink_to_fit();
+    }
+
+    fn octets(&self, block: usize) -> Option<Octets<'_>> {
+        let known = self.blocks.get(block)?;
+        Some(Octets(if block + 1 == self.blocks.len() { &self.growing } else { &known.octets }))
     }
 
     pub(crate) fn base(&self, uid: Uid) -> Option<Base> {
@@ -142,15 +145,16 @@ impl Names {
 
     /// The same, until `f` says false.
     pub(crate) fn each_while(&self, mut f: impl FnMut(Uid, &[u8]) -> bool) {
-        for block in &self.blocks {
+        for block in 0..self.blocks.len() {
             if !self.each_in(block, &mut f) {
                 return;
             }
         }
     }
 
-    fn each_in(&self, block: &Block, mut f: impl FnMut(Uid, &[u8]) -> bool) -> bool {
-        let (mut octets, mut before, mut base) = (Octets(&block.octets), Neighbour::default(), Vec::new());
+    fn each_in(&self, block: usize, mut f: impl FnMut(Uid, &[u8]) -> bool) -> bool {
+        let Some(mut octets) = self.octets(block) else { return false };
+        let (mut before, mut base) = (Neighbour::default(), Vec::new());
         while !octets.0.is_empty() {
             base.clear();
             // What we wrote ourselves can be read.
@@ -165,27 +169,60 @@ impl Names {
 
     fn read<'a>(&'a self, octets: &mut Octets<'a>, before: &mut Neighbour) -> Option<(Uid, Coded<'a>)> {
         before.uid += octets.number()?;
-        let coded = match octets.number()?.checked_sub(1) {
+        let coded = self.templates.read(octets, before)?;
+        Some((Uid::new(u32::try_from(before.uid).ok()?)?, coded))
+    }
+}
+
+impl Templates {
+    /// One base alone, so that it can be compared: equal bases are packed into equal octets, and others into others.
+    pub(crate) fn pack(&mut self, base: &[u8], out: &mut Vec<u8>) {
+        self.write(base, &mut Neighbour::default(), out);
+    }
+
+    /// The base again.
+    pub(crate) fn unpack(&self, packed: &[u8]) -> Option<Base> {
+        let mut base = Vec::new();
+        self.read(&mut Octets(packed), &mut Neighbour::default())?.render(&mut base);
+        Some(base.into())
+    }
+
+    fn write(&mut self, base: &[u8], before: &mut Neighbour, out: &mut Vec<u8>) {
+        match self.code(base) {
+            Some((template, numbers)) => {
+                number(out, template as u64 + 1);
+                numbers.write(self.0.get(template), before, out);
+            }
+            None => {
+                number(out, 0);
+                number(out, base.len() as u64);
+                out.extend_from_slice(base);
+            }
+        }
+    }
+
+    fn read<'a>(&'a self, octets: &mut Octets<'a>, before: &mut Neighbour) -> Option<Coded<'a>> {
+        Some(match octets.number()?.checked_sub(1) {
             Some(template) => {
-                let template = self.templates.get(usize::try_from(template).ok()?)?;
+                let template = self.0.get(usize::try_from(template).ok()?)?;
                 Coded::Parts(template, Numbers::read(template, before, octets)?)
             }
             None => {
                 let len = octets.number()?;
                 Coded::Whole(octets.take(len)?)
             }
-        };
-        Some((Uid::new(u32::try_from(before.uid).ok()?)?, coded))
+        })
     }
 
-    /// The number of the base's template and its numbers; `None` for a base that must be kept as it is.
+    /// The number of the base's template and its numbers; `None` for a base that must be kept as it is. What was met once
+    /// keeps its number, or for ever has none.
     fn code(&mut self, base: &[u8]) -> Option<(usize, Numbers)> {
         let (shape, numbers) = Shape::of(base)?;
-        let known = self.templates.iter().position(|template| template.has(&shape));
+        let known = self.0.iter().position(|template| template.has(&shape));
         let known = known.or_else(|| {
-            (self.templates.len() < TEMPLATES_MAX).then(|| {
-                self.templates.push(Template::new(&shape));
-                self.templates.len() - 1
+            (self.0.len() < TEMPLATES_MAX).then(|| {
+                self.0.push(Template::new(&shape));
+                self.0.len() - 1
             })
         });
         Some((known?, numbers))
@@ -238,7 +275,7 @@ impl<'a> Walk<'a> {
             return Some(());
         }
         self.block = blocks.partition_point(|block| block.first <= uid).checked_sub(1)?;
-        self.rest = Octets(&blocks.get(self.block)?.octets);
+        self.rest = self.names.octets(self.block)?;
         (self.before, self.at) = (Neighbour::default(), None);
         Some(())
     }
@@ -467,6 +504,7 @@ mod tests {
             names.push(uid(number + 1), base.as_bytes());
         }
         let octets: usize = names.blocks.iter().map(|block| block.octets.len() + size_of::<Block>()).sum();
+        let octets = octets + names.growing.len();
         assert!(octets < 24 * names.len(), "{}", octets / names.len());
     }
 }

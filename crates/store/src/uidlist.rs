@@ -17,6 +17,12 @@ use std::collections::HashSet;
 use mail::{Uid, UidValidity};
 use xxhash_rust::xxh3::xxh3_64;
 
+/// The version that is written, and may be appended to.
+const VERSION: u32 = 3;
+
+/// The field of a line that says what POP3 clients know the message by.
+pub(crate) const UNIQUE_ID: u8 = b'P';
+
 /// A first line is no longer than this.
 pub(crate) const FIRST_LINE_MAX: usize = 4 << 10;
 
@@ -120,7 +126,7 @@ impl<'a> Uidlist<'a> {
         for line in lines {
             match line.strip_suffix(b"\n") {
                 None => finished = false,
-                Some(line) => match entry(line, version) {
+                Some(line) => match entry_of(line, version) {
                     Some(entry) => list.entries.push(entry),
                     None => damaged_lines += 1,
                 },
@@ -130,7 +136,7 @@ impl<'a> Uidlist<'a> {
         let ascends = list.entries.is_sorted_by(|before, after| before.uid < after.uid);
         damaged_lines += list.settle();
         damaged_lines = damaged_lines.max(usize::from(!ascends));
-        Some(Parsed { list, appendable: finished && version == 3 && damaged_lines == 0, damaged_lines })
+        Some(Parsed { list, appendable: finished && version == VERSION && damaged_lines == 0, damaged_lines })
     }
 
     /// Sorts, drops what was said twice, and raises the next UID above all that were given.
@@ -196,9 +202,24 @@ impl<'a> Uidlist<'a> {
 
 /// Whether two may have the same base. Sorting their hashes costs a third of a set of the bases.
 fn may_repeat(entries: &[Entry<'_>]) -> bool {
-    let mut hashes: Vec<u64> = entries.iter().map(|entry| xxh3_64(entry.base)).collect();
+    repeats(&mut entries.iter().map(|entry| xxh3_64(entry.base)).collect::<Vec<u64>>())
+}
+
+/// Whether two of these hashes are equal. They are sorted for it.
+pub(crate) fn repeats(hashes: &mut [u64]) -> bool {
     hashes.sort_unstable();
     hashes.array_windows().any(|[one, next]| one == next)
+}
+
+/// What the first line of a list says that is written today.
+pub(crate) fn head(first: &[u8]) -> Option<Head> {
+    let (list, version) = header(std::str::from_utf8(first).ok()?)?;
+    (version == VERSION).then_some(list.head)
+}
+
+/// What another line of such a list says.
+pub(crate) fn entry(line: &[u8]) -> Option<Entry<'_>> {
+    entry_of(line, VERSION)
 }
 
 fn header<'a>(line: &str) -> Option<(Uidlist<'a>, u32)> {
@@ -232,7 +253,7 @@ fn is_guid(value: &str) -> bool {
 }
 
 // Lists have a line for each message, so no step here may cost more than a look at its octets.
-fn entry(line: &[u8], version: u32) -> Option<Entry<'_>> {
+fn entry_of(line: &[u8], version: u32) -> Option<Entry<'_>> {
     let (digits, rest) = line.split_at_checked(memchr::memchr(b' ', line)?)?;
     let uid = uid(digits)?;
     let (fields, name) = match version {

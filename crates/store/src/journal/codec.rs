@@ -14,6 +14,7 @@ use mail::{Flags, Keyword, Keywords, ModSeq, Row, Rows, Uid, UidValidity};
 
 use super::vanished::Range;
 use super::{Change, History, MODSEQ_MAX, Vanishings};
+use crate::passing;
 use crate::varint::{Octets, number, signed};
 
 /// More messages in one record are taken for damage.
@@ -23,17 +24,17 @@ pub(super) fn encode_change(change: &Change, highest: ModSeq) -> Vec<u8> {
     let mut out = Vec::with_capacity(32 + 4 * change.rows.len());
     number(&mut out, change.modseq.0 - highest.0);
     keywords(&mut out, change.keywords.as_ref());
-    let rows = runs(change.rows.iter().copied());
-    number(&mut out, rows.len() as u64);
+    let rows = || runs(change.rows.iter().copied());
+    number(&mut out, rows().count() as u64);
     let mut next = 1;
-    for (first, len, flags) in rows {
+    for (first, len, flags) in rows() {
         span(&mut out, &mut next, first, len);
         number(&mut out, flags.bits().into());
     }
-    let vanished = runs(change.vanished.iter().map(|uid| (*uid, ())));
-    number(&mut out, vanished.len() as u64);
+    let vanished = || runs(change.vanished.iter().map(|uid| (*uid, ())));
+    number(&mut out, vanished().count() as u64);
     let mut next = 1;
-    for (first, len, ()) in vanished {
+    for (first, len, ()) in vanished() {
         span(&mut out, &mut next, first, len);
     }
     out
@@ -45,10 +46,10 @@ pub(super) fn encode_base(history: &History) -> Vec<u8> {
     number(&mut out, history.highest.0);
     number(&mut out, history.vanished.floor.0);
     keywords(&mut out, Some(&history.keywords));
-    let rows = runs(history.rows.iter().map(|row| (row.uid, (row.flags, row.modseq))));
-    number(&mut out, rows.len() as u64);
+    let rows = || runs(history.rows.iter().map(|row| (row.uid, (row.flags, row.modseq))));
+    number(&mut out, rows().count() as u64);
     let (mut next, mut before) = (1, 0);
-    for (first, len, (flags, modseq)) in rows {
+    for (first, len, (flags, modseq)) in rows() {
         span(&mut out, &mut next, first, len);
         number(&mut out, flags.bits().into());
         number(&mut out, signed(modseq.0, before));
@@ -75,7 +76,7 @@ pub(super) fn decode_change(payload: &[u8], highest: ModSeq) -> Option<Change> {
     for _ in 0..payload.number()? {
         let uids = payload.span(&mut next, rows.len())?;
         let flags = payload.flags()?;
-        rows.extend(uids.map(|uid| (uid, flags)));
+        uids.for_each(|uid| passing::push(&mut rows, (uid, flags)));
     }
     let mut next = 1;
     for _ in 0..payload.number()? {
@@ -98,7 +99,7 @@ pub(super) fn decode_base(payload: &[u8]) -> Option<History> {
         let flags = payload.flags()?;
         let modseq = payload.0.from(before).filter(|modseq| *modseq <= highest.0)?;
         before = modseq;
-        rows.extend(uids.map(|uid| Row { uid, flags, modseq: ModSeq(modseq) }));
+        uids.for_each(|uid| passing::push(&mut rows, Row { uid, flags, modseq: ModSeq(modseq) }));
     }
     let mut vanished = Vanishings::unknown_before(floor);
     let (mut first, mut modseq) = (0, 0);
@@ -114,15 +115,17 @@ pub(super) fn decode_base(payload: &[u8]) -> Option<History> {
 }
 
 /// Neighbours with equal values: first UID, how many, value.
-fn runs<T: PartialEq>(items: impl Iterator<Item = (Uid, T)>) -> Vec<(u32, u32, T)> {
-    let mut runs: Vec<(u32, u32, T)> = Vec::new();
-    for (uid, value) in items {
-        match runs.last_mut() {
-            Some((first, len, same)) if *first + *len == uid.number() && *same == value => *len += 1,
-            _ => runs.push((uid.number(), 1, value)),
+fn runs<T: PartialEq>(items: impl Iterator<Item = (Uid, T)>) -> impl Iterator<Item = (u32, u32, T)> {
+    let mut items = items.peekable();
+    std::iter::from_fn(move || {
+        let (first, value) = items.next()?;
+        let (first, mut len) = (first.number(), 1);
+        // The highest UID has none behind it.
+        while items.next_if(|(uid, same)| first.checked_add(len) == Some(uid.number()) && *same == value).is_some() {
+            len += 1;
         }
-    }
-    runs
+        Some((first, len, value))
+    })
 }
 
 fn span(out: &mut Vec<u8>, next: &mut u32, first: u32, len: u32) {

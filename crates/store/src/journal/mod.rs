@@ -22,6 +22,7 @@ use mail::{Flags, Keywords, ModSeq, Row, Rows, Uid, UidValidity};
 pub(crate) use self::file::{Position, append, base, read_tail, read_whole};
 pub use self::vanished::Vanished;
 pub(crate) use self::vanished::Vanishings;
+use crate::passing;
 
 pub(crate) const FILE: &str = "tepui-changes";
 
@@ -82,8 +83,18 @@ impl History {
     }
 
     pub(crate) fn apply(&mut self, change: &Change) {
-        let row = |&(uid, flags): &(Uid, Flags)| (uid, Some(Row { uid, flags, modseq: change.modseq }));
-        let mut edits: Vec<(Uid, Option<Row>)> = change.rows.iter().map(row).collect();
+        if let Some(keywords) = &change.keywords {
+            self.keywords = keywords.clone();
+        }
+        self.highest = change.modseq;
+        let row = |&(uid, flags): &(Uid, Flags)| Row { uid, flags, modseq: change.modseq };
+        if self.rows.is_empty() && self.vanished.ranges.is_empty() {
+            // A whole mailbox that nobody knew.
+            self.rows = change.rows.iter().map(row).collect();
+            return;
+        }
+        let mut edits: Vec<(Uid, Option<Row>)> =
+            passing::collect(change.rows.iter().map(row).map(|row| (row.uid, Some(row))));
         let gone: Vec<Uid> = change.vanished.iter().copied().filter(|uid| self.rows.row(*uid).is_some()).collect();
         let back: Vec<Uid> = edits.iter().map(|(uid, _)| *uid).filter(|uid| self.rows.row(*uid).is_none()).collect();
         edits.extend(gone.iter().map(|uid| (*uid, None)));
@@ -95,10 +106,6 @@ impl History {
             vanished.take_back(&back);
             vanished.add(&gone, change.modseq);
         }
-        if let Some(keywords) = &change.keywords {
-            self.keywords = keywords.clone();
-        }
-        self.highest = change.modseq;
     }
 }
 

@@ -12,11 +12,11 @@ use crate::file_name::{self, Base};
 use crate::folder::{Stamp, UIDLIST};
 use crate::journal::History;
 use crate::names::Names;
-use crate::uidlist::{Entry, Head, Parsed, Uidlist};
+use crate::plain_list::PlainList;
+use crate::uidlist::{Entry, Head, Parsed, UNIQUE_ID, Uidlist};
 use crate::{Error, Result, uid_validity};
 
-/// Fields of a line of the list.
-const UNIQUE_ID: u8 = b'P';
+/// A field of a line of the list.
 const GUID: u8 = b'G';
 
 /// What the list of UIDs says of a message. Octets that are not UTF-8 are replaced.
@@ -35,18 +35,31 @@ type Given = (Head, Vec<Uid>, Option<Stamp>);
 
 impl Mailbox {
     pub(super) fn read_list(&self, work: &mut Work) -> Result<()> {
+        if let Some(PlainList { head, names, saves_unique_ids, .. }) = self.folder.read_plain_list()? {
+            self.identify(Some(&head))?;
+            work.list_appendable = true;
+            work.list_saves_unique_ids = saves_unique_ids;
+            (work.names, work.list) = (names, Some(head));
+            return Ok(());
+        }
         let content = self.folder.read_uidlist()?;
         let parsed = content.as_deref().and_then(Uidlist::parse);
-        let validity = parsed.as_ref().map(|parsed| parsed.list.head.validity);
         self.tell_damage(content.is_some(), parsed.as_ref());
-        if self.identity.get().is_some_and(|known| Some(*known) != validity) {
-            return Err(Error::NoSuchMailbox);
-        }
+        self.identify(parsed.as_ref().map(|parsed| &parsed.list.head))?;
         work.list_appendable = parsed.as_ref().is_some_and(|parsed| parsed.appendable);
         work.names = parsed.as_ref().map(|parsed| names(&parsed.list)).unwrap_or_default();
         let saved = |entry: &Entry<'_>| entry.field(UNIQUE_ID).is_some();
         work.list_saves_unique_ids = parsed.as_ref().is_some_and(|parsed| parsed.list.entries.iter().any(saved));
         work.list = parsed.map(|parsed| parsed.list.head);
+        Ok(())
+    }
+
+    /// The list that was read first makes the mailbox itself; another one is another mailbox's.
+    fn identify(&self, head: Option<&Head>) -> Result<()> {
+        let validity = head.map(|head| head.validity);
+        if self.identity.get().is_some_and(|known| Some(*known) != validity) {
+            return Err(Error::NoSuchMailbox);
+        }
         if let Some(validity) = validity {
             self.identity.get_or_init(|| validity);
         }

@@ -16,6 +16,7 @@ use mail::Uid;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Mailbox;
+use super::odd::Odd;
 use super::view::{Place, Tail, Work};
 use crate::Result;
 use crate::folder::{Scanned, Stamp};
@@ -79,8 +80,8 @@ fn encode(work: &Work) -> Vec<u8> {
     let (offset, seal) = work.journal.parts().unwrap_or_default();
     number(&mut out, offset);
     number(&mut out, seal);
-    number(&mut out, work.odd().len() as u64);
-    for (uid, tail) in work.odd() {
+    number(&mut out, work.odd().iter().count() as u64);
+    for (uid, tail) in work.odd().iter() {
         number(&mut out, uid.number().into());
         let Some(tail) = tail else {
             number(&mut out, 0);
@@ -111,7 +112,7 @@ fn decode(work: &mut Work) -> Option<()> {
     if !same_list || work.journal.parts() != Some(position) {
         return None;
     }
-    let mut odd = Vec::new();
+    let mut odd = Odd::default();
     for _ in 0..octets.number()? {
         let uid = Uid::new(u32::try_from(octets.number()?).ok()?)?;
         let place = match octets.number()? {
@@ -126,9 +127,9 @@ fn decode(work: &mut Work) -> Option<()> {
             }
             None => None,
         };
-        odd.push((uid, tail));
+        odd.push(uid, tail);
     }
-    work.take_up(odd.into_iter().collect());
+    work.take_up(odd);
     (work.new, work.cur) = (new, cur);
     Some(())
 }

@@ -6,7 +6,8 @@
 use disk::{Dotlock, ReadFile};
 
 use super::record::Told;
-use super::view::{Found, Place, Scan, Work};
+use super::scan::Scan;
+use super::view::{Found, Place, Work};
 use super::{Access, Mailbox, RENAME_RETRIES_MAX};
 use crate::file_name::{self, Base};
 use crate::folder::{CUR, KEYWORDS, NEW, Stamp, UIDLIST};
@@ -152,19 +153,24 @@ impl Mailbox {
         // `new/` first: a file on its way to `cur/` is then seen at least once.
         let mut first = self.scan(&[Place::New, Place::Cur])?;
         let mut missing = false;
-        work.names.each(|uid, base| missing |= !first.files.contains_key(base) && work.is_there(uid));
+        work.names.each(|uid, base| missing |= work.is_there(uid) && !first.contains(base));
         if !missing {
             return Ok(first);
         }
         let mut second = self.scan(&[Place::New, Place::Cur])?;
+        let mut missed = Vec::new();
         work.names.each(|uid, base| {
-            if !second.files.contains_key(base)
-                && work.is_there(uid)
-                && let Some((base, tail)) = first.files.remove_entry(base)
+            if work.is_there(uid)
+                && !second.contains(base)
+                && let Some(tail) = first.remove(base)
             {
-                second.files.insert(base, tail);
+                missed.push((Base::from(base), tail));
             }
         });
+        if !missed.is_empty() {
+            missed.iter().for_each(|(base, tail)| second.add_parts(base, tail));
+            second.sort();
+        }
         Ok(second)
     }
 
@@ -173,6 +179,7 @@ impl Mailbox {
         for &place in places {
             self.folder.scan(place.folder(), |name| scan.add(place, name))?;
         }
+        scan.sort();
         Ok(scan)
     }
 

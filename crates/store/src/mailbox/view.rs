@@ -1,19 +1,22 @@
 //! What this process knows of a mailbox's files, in memory. Pure; `sync` fills it from the disk.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ffi::{OsStr, OsString};
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use mail::{Flags, ModSeq, Row, Snapshot, Uid};
 
+use super::odd::Odd;
 use super::record::Journal;
 use super::remember::ODD_MAX;
+use super::scan::Scan;
 use crate::file_name::{self, Base};
 use crate::folder::{CUR, NEW, Scanned, Stamp};
 use crate::journal::{Change, History};
 use crate::keywords::KeywordTable;
 use crate::names::Names;
+use crate::passing;
 use crate::uidlist::Head;
 
 #[derive(Debug, Default)]
@@ -41,11 +44,10 @@ pub(super) struct Work {
     /// What the journal tells, and with it what sessions are shown. `None` until there is one.
     pub(super) history: Option<History>,
     pub(super) journal: Journal,
-    /// Messages whose file is not what the journal lets expect: a file in `cur/` with the letters of the flags that it tells.
-    /// `None` for no file. Of all others nothing but that is kept.
-    odd: BTreeMap<Uid, Option<Tail>>,
-    /// Messages of which the journal may not tell the truth yet.
-    dirty: BTreeSet<Uid>,
+    /// Of all others nothing but that they are what the journal lets expect is kept.
+    odd: Odd,
+    /// Messages of which the journal may not tell the truth yet, in any order.
+    dirty: Vec<Uid>,
     /// Messages whose last change sessions were shown, but the journal could not be made to tell.
     unwritten: BTreeSet<Uid>,
     /// The highest mod-sequence that sessions were shown.
@@ -76,14 +78,7 @@ pub(super) struct Tail {
     /// Every letter counts, whether or not it has a meaning.
     pub(super) flags: Flags,
     /// The suffix, unless it is the one that these flags make.
-    exact: Option<Box<[u8]>>,
-}
-
-/// The files of one or both folders by base. A second name of a base is a twin.
-#[derive(Debug, Default)]
-pub(super) struct Scan {
-    pub(super) files: HashMap<Base, Tail>,
-    pub(super) twins: Vec<Found>,
+    pub(super) exact: Option<Box<[u8]>>,
 }
 
 impl Place {
@@ -126,23 +121,8 @@ impl Tail {
         self.exact.clone().unwrap_or_else(|| file_name::with_flags(b"", self.flags))
     }
 
-    fn of_base(&self, base: Base) -> Found {
+    pub(super) fn of_base(&self, base: Base) -> Found {
         Found { place: self.place, base, suffix: self.suffix() }
-    }
-}
-
-impl Scan {
-    pub(super) fn add(&mut self, place: Place, name: &OsStr) {
-        let (base, suffix) = file_name::split(name);
-        let tail = Tail::new(place, suffix);
-        match self.files.get_mut(base) {
-            None => _ = self.files.insert(base.into(), tail),
-            // The name in `cur/` with the most letters is the younger one: flags are added more often than removed.
-            Some(known) if (known.place, known.suffix().len()) < (place, suffix.len()) => {
-                self.twins.push(std::mem::replace(known, tail).of_base(base.into()));
-            }
-            Some(_) => self.twins.push(tail.of_base(base.into())),
-        }
     }
 }
 
@@ -165,14 +145,14 @@ impl Work {
     }
 
     pub(super) fn is_there(&self, uid: Uid) -> bool {
-        match self.odd.get(&uid) {
+        match self.odd.get(uid) {
             Some(tail) => tail.is_some(),
             None => self.row(uid).is_some(),
         }
     }
 
     fn tail(&self, uid: Uid) -> Option<Tail> {
-        match self.odd.get(&uid) {
+        match self.odd.get(uid) {
             Some(tail) => tail.clone(),
             None => self.row(uid).map(Tail::of),
         }
@@ -185,29 +165,29 @@ impl Work {
     /// The file of a message is this now, or none.
     pub(super) fn put(&mut self, uid: Uid, found: Option<&Found>) {
         self.set_tail(uid, found.map(|found| Tail::new(found.place, &found.suffix)));
-        self.dirty.insert(uid);
+        passing::push(&mut self.dirty, uid);
     }
 
     fn set_tail(&mut self, uid: Uid, tail: Option<Tail>) {
         if tail == self.row(uid).map(Tail::of) {
-            self.odd.remove(&uid);
+            self.odd.forget(uid);
         } else {
-            self.odd.insert(uid, tail);
+            self.odd.set(uid, tail);
         }
     }
 
     /// The journal tells more now: what it tells need not be kept.
     pub(super) fn tidy(&mut self) {
         let rows = self.history.as_ref().map(|history| &history.rows);
-        self.odd.retain(|uid, tail| *tail != rows.and_then(|rows| rows.row(*uid)).map(Tail::of));
+        self.odd.retain(|uid, tail| *tail != rows.and_then(|rows| rows.row(uid)).map(Tail::of));
     }
 
-    pub(super) fn odd(&self) -> &BTreeMap<Uid, Option<Tail>> {
+    pub(super) fn odd(&self) -> &Odd {
         &self.odd
     }
 
     /// What an earlier scan said, of the same files.
-    pub(super) fn take_up(&mut self, odd: BTreeMap<Uid, Option<Tail>>) {
+    pub(super) fn take_up(&mut self, odd: Odd) {
         self.odd = odd;
         self.find_news();
     }
@@ -216,21 +196,22 @@ impl Work {
     pub(super) fn is_whole(&self) -> bool {
         let scanned = self.new.parts().0.is_some() && self.cur.parts().0.is_some();
         let told = self.list.is_some() && !self.has_news() && self.journal.parts().is_some();
-        scanned && told && self.strangers.is_empty() && self.twins.is_empty() && self.odd.len() <= ODD_MAX
+        let is_short = || self.odd.iter().nth(ODD_MAX).is_none();
+        scanned && told && self.strangers.is_empty() && self.twins.is_empty() && is_short()
     }
 
     /// Messages in `new/`, ascending.
     pub(super) fn in_new(&self) -> Vec<Uid> {
         let is_new = |tail: &Option<Tail>| tail.as_ref().is_some_and(|tail| tail.place == Place::New);
-        self.odd.iter().filter(|(_, tail)| is_new(tail)).map(|(uid, _)| *uid).collect()
+        self.odd.iter().filter(|(_, tail)| is_new(tail)).map(|(uid, _)| uid).collect()
     }
 
     /// How many messages there are.
     pub(super) fn count(&self) -> usize {
         let rows = self.history.as_ref().map_or(0, |history| history.rows.len());
         let (mut came, mut went) = (0, 0);
-        for (uid, tail) in &self.odd {
-            match (self.row(*uid), tail) {
+        for (uid, tail) in self.odd.iter() {
+            match (self.row(uid), tail) {
                 (None, Some(_)) => came += 1,
                 (Some(_), None) => went += 1,
                 _ => {}
@@ -242,7 +223,7 @@ impl Work {
     /// The letters that stand in file names.
     pub(super) fn used_letters(&self) -> Flags {
         let rows = self.history.iter().flat_map(|history| &history.rows).map(|row| row.flags);
-        rows.chain(self.odd.values().flatten().map(|tail| tail.flags)).fold(Flags::NONE, Flags::with)
+        rows.chain(self.odd.iter().filter_map(|(_, tail)| Some(tail.as_ref()?.flags))).fold(Flags::NONE, Flags::with)
     }
 
     /// The base of every message that is there, ascending by UID.
@@ -256,21 +237,21 @@ impl Work {
 
     /// Joins the list of UIDs with what a scan of both folders found.
     pub(super) fn join(&mut self, mut scan: Scan) {
-        let mut odd = BTreeMap::new();
+        let mut odd = Odd::default();
         let mut rows = self.history.iter().flat_map(|history| &history.rows).peekable();
         self.names.each(|uid, base| {
             while let Some(gone) = rows.next_if(|row| row.uid < uid) {
-                odd.insert(gone.uid, None);
+                odd.push(gone.uid, None);
             }
             let expected = rows.next_if(|row| row.uid == uid).map(Tail::of);
-            let tail = scan.files.remove(base);
+            let tail = scan.remove(base);
             if tail != expected {
-                odd.insert(uid, tail);
+                odd.push(uid, tail);
             }
         });
-        odd.extend(rows.map(|row| (row.uid, None)));
+        rows.for_each(|row| odd.push(row.uid, None));
         self.odd = odd;
-        self.strangers = scan.files.into_iter().map(|(base, tail)| tail.of_base(base)).collect();
+        self.strangers = scan.left();
         self.twins = scan.twins;
         let mut measured = std::mem::take(&mut self.measured);
         measured.retain(|uid, _| self.is_there(*uid));
@@ -281,15 +262,15 @@ impl Work {
     /// Adds what a scan of `new/` alone found. False when that cannot explain everything, so `cur/` must be looked at.
     pub(super) fn join_new(&mut self, mut scan: Scan) -> bool {
         let mut walk = self.names.walk();
-        let mut left = |uid: Uid| walk.base(uid).is_none_or(|base| scan.files.remove(base).is_none());
+        let mut left = |uid: Uid| walk.base(uid).is_none_or(|base| scan.remove(base).is_none());
         if self.in_new().into_iter().any(&mut left) || !scan.twins.is_empty() {
             return false;
         }
         // Listed, and yet not known to be here: it came back, or is in both folders.
         let mut listed = false;
-        if !scan.files.is_empty() {
+        if !scan.is_empty() {
             self.names.each_while(|_, base| {
-                listed = scan.files.contains_key(base);
+                listed = scan.contains(base);
                 !listed
             });
         }
@@ -297,7 +278,7 @@ impl Work {
             return false;
         }
         self.strangers.retain(|stranger| stranger.place == Place::Cur);
-        self.strangers.extend(scan.files.into_iter().map(|(base, tail)| tail.of_base(base)));
+        self.strangers.extend(scan.left());
         true
     }
 
@@ -357,11 +338,13 @@ impl Work {
         if !judge.suspect.is_empty() {
             // The journal is going to tell other flags of these, so that their letters must be kept.
             for row in history.rows.iter().filter(|row| row.flags.intersects(judge.suspect)) {
-                self.odd.entry(row.uid).or_insert_with(|| Some(Tail::of(row)));
+                if self.odd.get(row.uid).is_none() {
+                    self.odd.set(row.uid, Some(Tail::of(row)));
+                }
             }
         }
-        let news = self.odd.iter().filter(|(uid, tail)| judge.news(tail.as_ref(), history.rows.row(**uid)).is_some());
-        self.dirty = news.map(|(uid, _)| *uid).collect();
+        let news = self.odd.iter().filter(|(uid, tail)| judge.news(tail.as_ref(), history.rows.row(*uid)).is_some());
+        self.dirty = passing::collect(news.map(|(uid, _)| uid));
     }
 
     /// What the journal must learn.
@@ -372,11 +355,13 @@ impl Work {
         let mut change = Change { modseq, rows: Vec::new(), vanished: Vec::new(), keywords };
         let mut uids = std::mem::take(&mut self.dirty);
         uids.extend(&self.unwritten);
+        uids.sort_unstable();
+        uids.dedup();
         for uid in uids {
             let row = history.rows.row(uid);
-            let tail = self.odd.get(&uid).cloned().unwrap_or_else(|| row.map(Tail::of));
+            let tail = self.odd.get(uid).cloned().unwrap_or_else(|| row.map(Tail::of));
             match (judge.news(tail.as_ref(), row), row) {
-                (Some(Some(flags)), _) => change.rows.push((uid, flags)),
+                (Some(Some(flags)), _) => passing::push(&mut change.rows, (uid, flags)),
                 (Some(None), _) => change.vanished.push(uid),
                 // It is again as the journal has it, but a session was shown another state in between.
                 (None, Some(row)) if self.unwritten.contains(&uid) => change.rows.push((uid, row.flags)),

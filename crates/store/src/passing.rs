@@ -1,0 +1,50 @@
+//! Memory that is needed for a moment, for a whole mailbox at once, and is to go back to the system afterwards.
+//!
+//! glibc gives a block back as soon as it is freed if the block is larger than 32 MiB. A smaller one teaches it to keep blocks
+//! of that size for the next time, up to twice as much as the largest, for ever. So what grows large gets room of that size
+//! at once: octets that nobody touches cost nothing. Other allocators lose nothing by it.
+
+/// The least room of a block that glibc never keeps (`DEFAULT_MMAP_THRESHOLD_MAX`, and some more for its own head).
+const GIVEN_BACK_MIN: usize = 33 << 20;
+
+/// A block of fewer octets is not worth it.
+const LARGE_MIN: usize = 64 << 10;
+
+/// Adds an item to what may grow as long as a mailbox.
+pub(crate) fn push<T>(items: &mut Vec<T>, item: T) {
+    make_room(items, 1);
+    items.push(item);
+}
+
+/// Makes room for more items.
+pub(crate) fn make_room<T>(items: &mut Vec<T>, more: usize) {
+    if items.capacity() - items.len() >= more {
+        return;
+    }
+    let room = match items.len().saturating_add(more).saturating_mul(size_of::<T>()) {
+        ..LARGE_MIN => 0,
+        _ => GIVEN_BACK_MIN / size_of::<T>().max(1),
+    };
+    items.reserve(more.max(room.saturating_sub(items.len())));
+}
+
+pub(crate) fn collect<T>(all: impl Iterator<Item = T>) -> Vec<T> {
+    let mut items = Vec::new();
+    all.for_each(|item| push(&mut items, item));
+    items
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_grows_large_has_room_that_the_allocator_does_not_keep() {
+        let small = collect(0..100_u64);
+        assert!(small.capacity() < 1000);
+        let large = collect(0..100_000_u64);
+        assert!(large.capacity() * 8 > 32 << 20 && large.len() == 100_000);
+        let larger = collect(0..6_000_000_u64);
+        assert!(larger.iter().copied().eq(0..6_000_000));
+    }
+}
