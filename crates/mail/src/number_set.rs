@@ -41,6 +41,11 @@ impl NumberSet {
                 _ => ranges.push((number, number)),
             }
         }
+        NumberSet::from_ranges(ranges)
+    }
+
+    /// A set of these ranges, low end first.
+    pub fn from_ranges(ranges: impl IntoIterator<Item = (u32, u32)>) -> NumberSet {
         NumberSet(ranges.into_iter().map(|(low, high)| (Bound::Number(low), Bound::Number(high))).collect())
     }
 
@@ -60,6 +65,11 @@ impl NumberSet {
             let (a, b) = (a.at(star), b.at(star));
             (a.min(b), a.max(b))
         })
+    }
+
+    /// Whether `*` stands in it.
+    pub fn names_star(&self) -> bool {
+        self.0.iter().any(|(a, b)| *a == Bound::Star || *b == Bound::Star)
     }
 
     /// The highest number named outright; `None` for an empty set or one of `*` alone.

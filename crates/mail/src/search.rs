@@ -2,7 +2,7 @@
 //!
 //! `proto` parses into it and turns sequence numbers into UIDs, because only the session knows its own numbering.
 
-use crate::{Flags, Keyword, NumberSet, Uid};
+use crate::{Flags, Keyword, ModSeq, NumberSet, Uid};
 
 /// How deep AND, OR and NOT may be nested.
 pub const SEARCH_DEPTH_MAX: usize = 50;
@@ -21,6 +21,8 @@ pub enum Key {
     Uids(Vec<Uid>),
     /// A `UID` set; `*` is the highest UID of the mailbox.
     UidSet(NumberSet),
+    /// The mod-sequence is at least this (RFC 7162 §3.1.5).
+    ModSeq(ModSeq),
     /// RFC822.SIZE larger than this many octets.
     Larger(u64),
     Smaller(u64),

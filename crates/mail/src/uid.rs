@@ -87,3 +87,9 @@ impl fmt::Display for UidValidity {
 /// A mod-sequence: grows with every change of a mailbox (RFC 7162 §3.1). Zero means "unknown".
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ModSeq(pub u64);
+
+impl fmt::Display for ModSeq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -13,7 +13,7 @@ use mail::header::{fields, find};
 use mail::mime::{Children, Part, decode_transfer};
 use mail::search::{Day, Key};
 use mail::text::{decode_charset, decode_words, fold_case};
-use mail::{Flags, NumberSet, Row, Uid};
+use mail::{Flags, ModSeq, NumberSet, Row, Uid};
 
 use crate::index;
 use crate::mailbox::{BATCH_MAX, Seen};
@@ -115,6 +115,8 @@ enum Plan {
     Flags(Flags),
     Uids(Vec<Uid>),
     UidSet(NumberSet, u32),
+    /// At least.
+    ModSeq(ModSeq),
     Larger(u64),
     Smaller(u64),
     Received(When, Day),
@@ -161,6 +163,7 @@ impl Plan {
                 uids.sort_unstable();
                 Plan::Uids(uids)
             }
+            Key::ModSeq(modseq) => Plan::ModSeq(*modseq),
             Key::UidSet(set) => Plan::UidSet(set.clone(), known.star),
             Key::Larger(size) => Plan::Larger(*size),
             Key::Smaller(size) => Plan::Smaller(*size),
@@ -185,7 +188,7 @@ impl Plan {
     /// How much must be asked of the disk: nothing, a stat, the header, all.
     fn cost(&self) -> u8 {
         match self {
-            Plan::Never | Plan::Flags(_) | Plan::Uids(_) | Plan::UidSet(..) => 0,
+            Plan::Never | Plan::Flags(_) | Plan::Uids(_) | Plan::UidSet(..) | Plan::ModSeq(_) => 0,
             Plan::Larger(_) | Plan::Smaller(_) | Plan::Received(..) | Plan::ReceivedBy(_) => 1,
             // Lines that are no fields have no name; none of them is remembered.
             Plan::Header { name, .. } if name.is_empty() => 3,
@@ -219,6 +222,7 @@ impl Plan {
             Plan::Flags(flags) => message.row.flags.contains(*flags),
             Plan::Uids(uids) => uids.binary_search(&message.row.uid).is_ok(),
             Plan::UidSet(set, star) => set.contains(message.row.uid.number(), *star),
+            Plan::ModSeq(modseq) => message.row.modseq >= *modseq,
             Plan::Larger(size) => message.facts()?.size > *size,
             Plan::Smaller(size) => message.facts()?.size < *size,
             Plan::Received(when, day) => {

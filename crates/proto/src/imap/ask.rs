@@ -12,7 +12,7 @@ use mail::acl::Rights;
 use mail::date::DateTime;
 use mail::digest::{Digests, Want};
 use mail::search::Key;
-use mail::{Flags, Keyword, MailboxName, Snapshot, Uid, UidValidity};
+use mail::{Flags, Keyword, MailboxName, ModSeq, Snapshot, Uid, UidValidity};
 
 pub use super::identifier::Who;
 use crate::sasl::{self, Credentials};
@@ -64,6 +64,10 @@ pub enum Ask {
     Sync,
     /// Changes flags; messages that are gone are passed over → `Synced`, with the change in it.
     Store { uids: Vec<Uid>, change: FlagChange },
+    /// The same, but passes over messages that changed after a mod-sequence (RFC 7162 §3.1.3) → `Stored`.
+    StoreUnchanged { uids: Vec<Uid>, change: FlagChange, since: ModSeq },
+    /// Which UIDs of the selected mailbox have vanished since a mod-sequence? (RFC 7162 §3.2.5) → `Vanished`.
+    Vanished { since: ModSeq },
     /// Removes these messages; those already gone are passed over → `Synced`.
     Expunge { uids: Vec<Uid> },
     /// Copies all or none (RFC 3501 §6.4.7); messages already gone are left out → `Copied`.
@@ -137,6 +141,8 @@ pub struct MailboxStatus {
     /// The messages with `\Deleted`, and their octets (RFC 9208 §4.1.4).
     pub deleted: u32,
     pub deleted_size: u64,
+    /// RFC 7162 §3.1.7
+    pub highest_modseq: ModSeq,
 }
 
 /// Use and limit of what is limited (RFC 9208 §5). Without any, there is no quota root.
@@ -176,6 +182,14 @@ pub enum Answer {
         /// Messages that became recent in this session since the last answer, ascending.
         recent: Vec<Uid>,
     },
+    Stored {
+        snapshot: Arc<Snapshot>,
+        recent: Vec<Uid>,
+        /// The messages that were passed over.
+        modified: Vec<Uid>,
+    },
+    /// Ranges, first and last UID, ascending. `None`: it is too long ago, every UID that is not there must be taken for vanished.
+    Vanished(Option<Vec<(Uid, Uid)>>),
     /// `source[i]` became `target[i]`. Both empty when nothing was copied.
     Copied {
         uid_validity: UidValidity,

@@ -7,7 +7,7 @@ use mail::MailboxName;
 
 use super::ask::Answer;
 use super::commands::capability;
-use super::view::View;
+use super::view::{Telling, View};
 use crate::Outbox;
 use crate::sasl::{Channel, Offers};
 
@@ -92,6 +92,15 @@ pub enum State {
     Selected(Box<View>),
 }
 
+/// What the client said that it understands (RFC 5161, RFC 7162 §3.1). Until the connection ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Enabled {
+    /// It hears mod-sequences, and UIDs with them.
+    pub condstore: bool,
+    /// It hears VANISHED instead of EXPUNGE.
+    pub qresync: bool,
+}
+
 #[derive(Debug)]
 pub struct Context {
     pub profile: Arc<Profile>,
@@ -100,6 +109,7 @@ pub struct Context {
     pub channel: Option<Arc<Channel>>,
     pub state: State,
     pub out: Outbox,
+    pub enabled: Enabled,
     /// Of the command that is being carried out.
     pub tag: Vec<u8>,
     pub failed_logins: u32,
@@ -107,6 +117,8 @@ pub struct Context {
     pub appending: bool,
     /// The view heard from the store during this command already.
     pub fresh: bool,
+    /// This command named sequence numbers, though it is one of UID: expunges are kept back.
+    pub named_numbers: bool,
 }
 
 impl Context {
@@ -117,10 +129,12 @@ impl Context {
             channel: None,
             state: State::BeforeLogin,
             out: Outbox::default(),
+            enabled: Enabled::default(),
             tag: Vec::new(),
             failed_logins: 0,
             appending: false,
             fresh: false,
+            named_numbers: false,
         }
     }
 
@@ -132,6 +146,22 @@ impl Context {
         match &mut self.state {
             State::Selected(view) => Some(view),
             _ => None,
+        }
+    }
+
+    // RFC 7162 §3.1: "A first CONDSTORE enabling command executed in the session with a mailbox selected MUST cause the
+    // server to return HIGHESTMODSEQ".
+    pub fn enable_condstore(&mut self) {
+        let before = std::mem::replace(&mut self.enabled.condstore, true);
+        if let (false, State::Selected(view)) = (before, &self.state) {
+            view.write_highest_modseq(&mut self.out);
+        }
+    }
+
+    /// Tells the client what changed in the selected mailbox.
+    pub fn catch_up(&mut self, expunges: bool, uids: bool) {
+        if let State::Selected(view) = &mut self.state {
+            view.catch_up(Telling { expunges, uids, enabled: self.enabled }, &mut self.out);
         }
     }
 

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use mail::search::Day;
-use mail::{Flags, Keyword, MailboxName, NumberSet};
+use mail::{Flags, Keyword, MailboxName, ModSeq, NumberSet};
 
 use super::response::Completion;
 
@@ -142,6 +142,16 @@ impl<'a> Parser<'a> {
             0 => syntax("Invalid number"),
             number => Ok(number),
         }
+    }
+
+    // mod-sequence-valzer = "0" / mod-sequence-value (RFC 7162 §7): 63 bits. Zero is taken wherever a value may stand: some
+    // clients know nothing yet.
+    pub fn mod_sequence(&mut self) -> Parsed<ModSeq> {
+        let digits = self.some_while(|byte| byte.is_ascii_digit(), "Invalid mod-sequence")?;
+        let number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<i64>().ok());
+        number
+            .and_then(|number| u64::try_from(number).ok())
+            .map_or_else(|| syntax("Invalid mod-sequence"), |n| Ok(ModSeq(n)))
     }
 
     // sequence-set = (seq-number / seq-range) *("," sequence-set)

@@ -99,6 +99,7 @@ struct Message {
     uid: Uid,
     flags: Flags,
     recent: bool,
+    modseq: ModSeq,
     date: DateTime,
     content: Arc<Vec<u8>>,
 }
@@ -111,6 +112,11 @@ struct Mailbox {
     keywords: Keywords,
     messages: Vec<Message>,
     snapshot: Option<Arc<Snapshot>>,
+    highest: ModSeq,
+    /// Nothing is known of what vanished before.
+    forgotten: ModSeq,
+    /// With the mod-sequences of their end.
+    vanished: Vec<(Uid, ModSeq)>,
     acl: Vec<(Who, Rights)>,
 }
 
@@ -174,6 +180,9 @@ impl House {
             keywords: Keywords::default(),
             messages: Vec::new(),
             snapshot: None,
+            highest: ModSeq(1),
+            forgotten: ModSeq(0),
+            vanished: Vec::new(),
             acl: Vec::new(),
         };
         self.mailboxes.insert(name, mailbox);
@@ -182,7 +191,15 @@ impl House {
     fn deliver(&mut self, to: &MailboxName, content: &[u8], flags: Flags, keywords: &[Keyword], date: DateTime) -> Uid {
         let mailbox = self.mailboxes.get_mut(to).unwrap();
         let flags = mailbox.numbered(keywords).fold(flags, Flags::with);
-        mailbox.insert(Message { uid: Uid::FIRST, flags, recent: true, date, content: Arc::new(content.to_vec()) })
+        let modseq = ModSeq(1);
+        mailbox.insert(Message {
+            uid: Uid::FIRST,
+            flags,
+            recent: true,
+            modseq,
+            date,
+            content: Arc::new(content.to_vec()),
+        })
     }
 
     /// What somebody else does to a mailbox: `delivers TEXT`, `expunges UID`, `marks UID FLAG`, `replaces`.
@@ -201,6 +218,11 @@ impl House {
                 let keywords = Keyword::parse(words[2]).into_iter().collect();
                 let change = FlagChange { how: How::Add, flags, keywords };
                 self.mailboxes.get_mut(&inbox).unwrap().store(&[uid], &change);
+            }
+            ("forgets", _) => {
+                // Of what vanished before.
+                let mailbox = self.mailboxes.get_mut(&inbox).unwrap();
+                mailbox.forgotten = mailbox.highest;
             }
             ("replaces", _) => self.add(inbox, None),
             ("breaks", uid) => self.broken = uid,
@@ -227,6 +249,8 @@ impl House {
             ask,
             Ask::Sync
                 | Ask::Store { .. }
+                | Ask::StoreUnchanged { .. }
+                | Ask::Vanished { .. }
                 | Ask::Expunge { .. }
                 | Ask::Copy { .. }
                 | Ask::Move { .. }
@@ -238,7 +262,8 @@ impl House {
         if needs_selected && self.selected.is_none() {
             self.violations.push(format!("nothing is selected: {ask:?}"));
         }
-        let changes = matches!(ask, Ask::Store { .. } | Ask::Expunge { .. } | Ask::Move { .. });
+        let changes =
+            matches!(ask, Ask::Store { .. } | Ask::StoreUnchanged { .. } | Ask::Expunge { .. } | Ask::Move { .. });
         if changes && self.selected.as_ref().is_some_and(|(_, read_only)| *read_only) {
             self.violations.push(format!("read-only: {ask:?}"));
         }
@@ -297,6 +322,14 @@ impl House {
                     return Err(Refusal::Limit);
                 }
                 self.synced()
+            }
+            Ask::StoreUnchanged { uids, change, since } => self.store_unchanged(&uids, &change, since),
+            Ask::Vanished { since } => {
+                let mailbox = self.selected()?;
+                let later = mailbox.vanished.iter().filter(|(_, modseq)| *modseq > since);
+                let mut vanished: Vec<(Uid, Uid)> = later.map(|(uid, _)| (*uid, *uid)).collect();
+                vanished.sort_unstable();
+                Ok(Answer::Vanished((since >= mailbox.forgotten).then_some(vanished)))
             }
             Ask::Expunge { uids } => {
                 self.selected()?.remove(&uids);
@@ -396,6 +429,7 @@ impl House {
             recent: mailbox.messages.iter().filter(|message| message.recent).count() as u32,
             uid_next: mailbox.uid_next,
             uid_validity: mailbox.uid_validity,
+            highest_modseq: mailbox.highest,
             unseen: mailbox.messages.iter().filter(unseen).count() as u32,
             size: mailbox.messages.iter().map(|message| message.content.len() as u64).sum(),
             deleted: mailbox.messages.iter().filter(deleted).count() as u32,
@@ -442,6 +476,17 @@ impl House {
         let mailbox = self.selected()?;
         let recent = if read_only { Vec::new() } else { mailbox.claim_recent() };
         Ok(Answer::Synced { snapshot: mailbox.snapshot(), recent })
+    }
+
+    fn store_unchanged(&mut self, uids: &[Uid], change: &FlagChange, since: ModSeq) -> Result<Answer, Refusal> {
+        let mailbox = self.selected()?;
+        let is_newer = |uid: &Uid| mailbox.messages.iter().any(|m| m.uid == *uid && m.modseq > since);
+        let (modified, others): (Vec<Uid>, Vec<Uid>) = uids.iter().partition(|uid| is_newer(uid));
+        mailbox.store(&others, change);
+        match self.synced()? {
+            Answer::Synced { snapshot, recent } => Ok(Answer::Stored { snapshot, recent, modified }),
+            _ => Err(Refusal::ServerBug),
+        }
     }
 
     fn copy(&mut self, uids: &[Uid], to: &MailboxName) -> Result<Answer, Refusal> {
@@ -506,12 +551,16 @@ impl Mailbox {
     fn insert(&mut self, message: Message) -> Uid {
         let uid = self.uid_next;
         self.uid_next = uid.next().unwrap();
-        self.messages.push(Message { uid, ..message });
+        self.highest.0 += 1;
+        self.messages.push(Message { uid, modseq: self.highest, ..message });
         self.snapshot = None;
         uid
     }
 
     fn remove(&mut self, uids: &[Uid]) {
+        self.highest.0 += 1;
+        let gone = self.messages.iter().map(|message| message.uid).filter(|uid| uids.contains(uid));
+        self.vanished.extend(gone.map(|uid| (uid, self.highest)));
         self.messages.retain(|message| !uids.contains(&message.uid));
         self.snapshot = None;
     }
@@ -527,6 +576,7 @@ impl Mailbox {
             return false;
         }
         let flags = numbers.into_iter().fold(change.flags, Flags::with);
+        let next = ModSeq(self.highest.0 + 1);
         for message in self.messages.iter_mut().filter(|message| uids.contains(&message.uid)) {
             let new = match change.how {
                 How::Replace => flags,
@@ -535,6 +585,8 @@ impl Mailbox {
             };
             if new != message.flags {
                 message.flags = new;
+                message.modseq = next;
+                self.highest = next;
                 self.snapshot = None;
             }
         }
@@ -549,12 +601,12 @@ impl Mailbox {
     }
 
     fn snapshot(&mut self) -> Arc<Snapshot> {
-        let row = |message: &Message| Row { uid: message.uid, flags: message.flags, modseq: ModSeq(1) };
+        let row = |message: &Message| Row { uid: message.uid, flags: message.flags, modseq: message.modseq };
         let made = || {
             Arc::new(Snapshot {
                 uid_validity: self.uid_validity,
                 uid_next: self.uid_next,
-                highest_modseq: ModSeq(1),
+                highest_modseq: self.highest,
                 keywords: self.keywords.clone(),
                 rows: self.messages.iter().map(row).collect(),
             })

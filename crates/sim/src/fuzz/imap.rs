@@ -114,10 +114,15 @@ impl Watch {
             }
         }
         match ask {
-            Ask::Sync | Ask::Search(_) | Ask::Digests { .. } | Ask::Open { .. } | Ask::Copy { .. } => {
+            Ask::Sync
+            | Ask::Vanished { .. }
+            | Ask::Search(_)
+            | Ask::Digests { .. }
+            | Ask::Open { .. }
+            | Ask::Copy { .. } => {
                 assert!(self.selected, "{ask:?}")
             }
-            Ask::Store { .. } | Ask::Expunge { .. } | Ask::Move { .. } => {
+            Ask::Store { .. } | Ask::StoreUnchanged { .. } | Ask::Expunge { .. } | Ask::Move { .. } => {
                 assert!(self.selected && !self.read_only, "{ask:?}")
             }
             Ask::Read { uid, length, .. } => assert!(self.opened == Some(*uid) && *length <= READ_MAX, "{ask:?}"),
@@ -165,6 +170,15 @@ impl Watch {
                 return self.synced();
             }
             Ask::Sync | Ask::Store { .. } => return self.synced(),
+            Ask::StoreUnchanged { uids, .. } => {
+                let modified = uids.iter().copied().take(usize::from(mood % 3)).collect();
+                return Answer::Stored { snapshot: self.snapshot(), recent: Vec::new(), modified };
+            }
+            Ask::Vanished { .. } => {
+                let range = |first: u32, last: u32| Some((Uid::new(first)?, Uid::new(last)?));
+                let known = (mood & 16 > 0).then(|| [range(1, 2), range(4, u32::MAX)].into_iter().flatten().collect());
+                return Answer::Vanished(known);
+            }
             Ask::Copy { uids, .. } | Ask::Move { uids, .. } => {
                 return Answer::Copied { uid_validity, source: uids.clone(), target: uids.clone() };
             }
@@ -212,12 +226,12 @@ impl Watch {
         let row = |uid: Uid| Row {
             uid,
             flags: if uid.number().is_multiple_of(2) { Flags::SEEN } else { Flags::DELETED },
-            modseq: ModSeq(1),
+            modseq: ModSeq(uid.number().into()),
         };
         Arc::new(Snapshot {
             uid_validity: UidValidity::new(7).expect("not zero"),
             uid_next: Uid::new(self.next_uid).expect("not zero"),
-            highest_modseq: ModSeq(1),
+            highest_modseq: ModSeq(self.next_uid.into()),
             keywords: Keywords::default(),
             rows: self.uids().into_iter().map(row).collect(),
         })
@@ -238,6 +252,7 @@ impl Watch {
             size: 99,
             deleted: 1,
             deleted_size: 9,
+            highest_modseq: ModSeq(1),
         })
     }
 }

@@ -64,6 +64,8 @@ const OFFERS: &[Offer] = &[
     Offer { name: "CREATE-SPECIAL-USE", when: |context| context.is_logged_in() && context.profile.create_special_use },
     Offer { name: "MOVE",               when: after_login }, // RFC 6851
     Offer { name: "STATUS=SIZE",        when: after_login }, // RFC 8438
+    Offer { name: "CONDSTORE",          when: after_login }, // RFC 7162
+    Offer { name: "QRESYNC",            when: after_login },
     Offer { name: "QUOTA",              when: has_quota },   // RFC 9208
     Offer { name: "QUOTA=RES-STORAGE",  when: has_quota },
     Offer { name: "QUOTA=RES-MESSAGE",  when: has_quota },

@@ -2,8 +2,9 @@
 
 use mail::{MailboxName, Uid};
 
+use super::expunge::with_highest_modseq;
 use crate::imap::ask::{Answer, Ask, Refusal};
-use crate::imap::command::Step;
+use crate::imap::command::{MAILBOX_LOST, Step};
 use crate::imap::context::Context;
 use crate::imap::parse::{Fault, Parsed, Parser, syntax};
 use crate::imap::response::{Completion, copyuid, refused, refused_target};
@@ -39,11 +40,23 @@ pub fn r#move(args: &mut Parser<'_>, context: &mut Context, numbers: Numbers) ->
             // RFC 6851 §4.3: COPYUID comes untagged, before the EXPUNGEs, which the command's end tells.
             let code = copyuid(uid_validity, &source, &target);
             context.out.push(format!("* OK [{code}] Moved UIDs.\r\n").as_bytes());
-            context.fresh = false;
-            Step::ok("Move completed.")
+            moved(context)
         }
         other => failed(other),
     }))
+}
+
+/// RFC 7162 §3.2: a move expunges too, and the completion says the mod-sequence, so the store is asked before it.
+fn moved(context: &mut Context) -> Step {
+    context.fresh = false;
+    let completion = Completion::ok("Move completed.");
+    if !context.enabled.qresync {
+        return Step::Done(completion);
+    }
+    Step::ask(Ask::Sync, move |context, answer| match context.hear(answer) {
+        true => Step::Done(with_highest_modseq(completion, context)),
+        false => Step::Bye(MAILBOX_LOST),
+    })
 }
 
 fn arguments(args: &mut Parser<'_>, context: &mut Context, numbers: Numbers) -> Parsed<(Vec<Uid>, MailboxName)> {

@@ -48,10 +48,20 @@ fn expunge(context: &mut Context, only: Option<&MessageSet>) -> Step {
     Step::ask(Ask::Expunge { uids }, |context, answer| match answer {
         Answer::Synced { .. } => {
             context.hear(answer);
-            Step::ok("Expunge completed.")
+            Step::Done(with_highest_modseq(Completion::ok("Expunge completed."), context))
         }
         other => Step::failed(other),
     })
+}
+
+// RFC 7162 §3.2.7: "If at least one message got expunged and QRESYNC was enabled, the server MUST send the updated per-mailbox
+// modification sequence". All that the view heard is told before this completion.
+pub fn with_highest_modseq(completion: Completion, context: &mut Context) -> Completion {
+    let qresync = context.enabled.qresync;
+    match context.view().filter(|_| qresync) {
+        Some(view) => completion.code(format!("HIGHESTMODSEQ {}", view.latest().highest_modseq)),
+        None => completion,
+    }
 }
 
 /// The messages marked `\Deleted`, as the store said last.

@@ -2,7 +2,7 @@
 
 use crate::imap::ask::Ask;
 use crate::imap::command::{MAILBOX_LOST, Step};
-use crate::imap::context::{Context, State};
+use crate::imap::context::Context;
 use crate::imap::parse::{Parsed, Parser};
 use crate::imap::view::Numbers;
 
@@ -17,10 +17,7 @@ pub fn start(args: &mut Parser<'_>, context: &mut Context, _: Numbers) -> Parsed
         if !context.hear(answer) {
             return Step::Bye(MAILBOX_LOST);
         }
-        let Context { state, out, .. } = context;
-        if let State::Selected(view) = state {
-            view.catch_up(true, false, out);
-        }
+        context.catch_up(true, false);
         Step::Idle
     }))
 }

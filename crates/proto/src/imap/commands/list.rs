@@ -70,6 +70,7 @@ pub fn list(args: &mut Parser<'_>, context: &mut Context, _: Numbers) -> Parsed<
     request.children |= !request.extended;
     request.special_use |= !request.extended || request.only_special_use;
     request.subscribed |= request.only_subscribed;
+    status::enable(request.status.as_deref().unwrap_or_default(), context);
     run(request, &reference, patterns, context)
 }
 

@@ -20,6 +20,7 @@ pub mod namespace;
 pub mod noop;
 pub mod quota;
 pub mod rename;
+pub mod resync;
 pub mod search;
 pub mod select;
 pub mod starttls;

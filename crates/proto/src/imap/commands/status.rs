@@ -1,4 +1,5 @@
-//! STATUS (RFC 3501 §6.3.10), with SIZE (RFC 8438), DELETED and DELETED-STORAGE (RFC 9208 §4.1.4).
+//! STATUS (RFC 3501 §6.3.10), with SIZE (RFC 8438), DELETED and DELETED-STORAGE (RFC 9208 §4.1.4),
+//! HIGHESTMODSEQ (RFC 7162 §3.1.7).
 
 use mail::MailboxName;
 
@@ -17,7 +18,9 @@ pub struct Item {
     value: fn(&MailboxStatus) -> u64,
 }
 
-const ITEMS: [Item; 8] = [
+const HIGHEST_MODSEQ: &str = "HIGHESTMODSEQ";
+
+const ITEMS: [Item; 9] = [
     Item { name: "MESSAGES", value: |status| status.messages.into() },
     Item { name: "RECENT", value: |status| status.recent.into() },
     Item { name: "UIDNEXT", value: |status| status.uid_next.number().into() },
@@ -26,15 +29,17 @@ const ITEMS: [Item; 8] = [
     Item { name: "SIZE", value: |status| status.size },
     Item { name: "DELETED", value: |status| status.deleted.into() },
     Item { name: "DELETED-STORAGE", value: |status| status.deleted_size },
+    Item { name: HIGHEST_MODSEQ, value: |status| status.highest_modseq.0 },
 ];
 
 // status = "STATUS" SP mailbox SP "(" status-att *(SP status-att) ")"
-pub fn start(args: &mut Parser<'_>, _: &mut Context, _: Numbers) -> Parsed<Step> {
+pub fn start(args: &mut Parser<'_>, context: &mut Context, _: Numbers) -> Parsed<Step> {
     args.space()?;
     let name = args.mailbox()?;
     args.space()?;
     let items = items(args)?;
     args.end()?;
+    enable(&items, context);
     Ok(Step::ask(Ask::Status { name: name.clone() }, move |context, answer| match answer {
         Answer::Status(status) => {
             write(&name, &items, &status, &mut context.out);
@@ -52,6 +57,13 @@ pub fn items(args: &mut Parser<'_>) -> Parsed<Vec<Item>> {
         let known = ITEMS.iter().find(|item| item.name.eq_ignore_ascii_case(name));
         known.map_or_else(|| syntax_at("Invalid status item", name.as_bytes()), |item| Ok(*item))
     })
+}
+
+/// RFC 7162 §3.1: who asks for mod-sequences understands them.
+pub fn enable(items: &[Item], context: &mut Context) {
+    if items.iter().any(|item| item.name == HIGHEST_MODSEQ) {
+        context.enable_condstore();
+    }
 }
 
 // mailbox-data =/ "STATUS" SP mailbox SP "(" [status-att-list] ")"

@@ -34,6 +34,7 @@ impl Server {
         self.context.tag = tag.unwrap_or(b"*").to_vec();
         self.called = None;
         self.context.fresh = false;
+        self.context.named_numbers = false;
     }
 
     /// Runs a whole command.

@@ -3,7 +3,7 @@
 use super::{Doing, Server};
 use crate::imap::ask::Ask;
 use crate::imap::command::Tells;
-use crate::imap::context::{Context, State};
+use crate::imap::context::State;
 use crate::imap::reader::{Announced, Got, PASSED_OVER_MAX};
 use crate::imap::response::{Completion, Status};
 use crate::imap::view::Numbers;
@@ -46,9 +46,9 @@ impl Server {
     }
 
     pub(super) fn tell_and_complete(&mut self, completion: Completion) -> Option<Next<Ask>> {
-        let Context { state, out, .. } = &mut self.context;
-        if let (State::Selected(view), Some(called)) = (state, self.called) {
-            view.catch_up(called.tells_expunges(), called.numbers == Numbers::Uid, out);
+        if let Some(called) = self.called {
+            let expunges = called.tells_expunges() && !self.context.named_numbers;
+            self.context.catch_up(expunges, called.numbers == Numbers::Uid);
         }
         self.complete(completion)
     }

@@ -3,7 +3,6 @@
 use super::{Doing, Server, bad};
 use crate::imap::ask::Ask;
 use crate::imap::command::{OnLine, OnReceived, Step};
-use crate::imap::context::{Context, State};
 use crate::imap::reader::{Announced, Got};
 use crate::imap::response::Completion;
 use crate::sasl;
@@ -132,10 +131,7 @@ impl Server {
     }
 
     pub(super) fn tell_while_idle(&mut self) {
-        let Context { state, out, .. } = &mut self.context;
-        if let State::Selected(view) = state {
-            view.catch_up(true, false, out);
-        }
+        self.context.catch_up(true, false);
         self.doing = Doing::Idling;
     }
 }

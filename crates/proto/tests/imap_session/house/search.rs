@@ -25,6 +25,7 @@ impl Mailbox {
                 number.is_some_and(|flag| message.flags.contains(flag))
             }
             Key::Uids(uids) => uids.contains(&message.uid),
+            Key::ModSeq(modseq) => message.modseq >= *modseq,
             Key::UidSet(set) => set.contains(message.uid.number(), star),
             Key::Larger(size) => message.content.len() as u64 > *size,
             Key::Smaller(size) => (message.content.len() as u64) < *size,

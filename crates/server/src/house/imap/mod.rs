@@ -5,6 +5,8 @@
 mod acl;
 pub mod others;
 mod permission;
+#[cfg(test)]
+mod resync_tests;
 pub mod room;
 #[cfg(test)]
 mod sharing_tests;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mail::acl::{Identifier, Right};
-use mail::{Flags, Snapshot, Uid};
+use mail::{Flags, ModSeq, Snapshot, Uid};
 use proto::imap::ask::{Answer, Ask, FlagChange, How, MailboxInfo, MailboxStatus, MayChange, Quota, Refusal};
 use store::{Access, Mailbox};
 use tokio::sync::Notify;
@@ -133,12 +133,20 @@ impl Room {
             }
             Ask::Sync => self.sync(),
             Ask::Store { uids, change } => {
-                let mut snapshot = self.mailbox()?.snapshot();
-                for part in permission::part_of_change(change, permission::may_change(selected), &snapshot.keywords) {
-                    snapshot = self.mailbox()?.store_flags(&uids, &part)?;
-                }
-                self.synced(snapshot)
+                self.store(uids, change, None)?;
+                self.synced(self.mailbox()?.snapshot())
             }
+            Ask::StoreUnchanged { uids, change, since } => {
+                let modified = self.store(uids, change, Some(since))?;
+                match self.synced(self.mailbox()?.snapshot())? {
+                    Answer::Synced { snapshot, recent } => Ok(Answer::Stored { snapshot, recent, modified }),
+                    other => Ok(other),
+                }
+            }
+            Ask::Vanished { since } => Ok(Answer::Vanished(match self.mailbox()?.vanished_since(since) {
+                store::Vanished::Known(ranges) => Some(ranges),
+                store::Vanished::Unknown => None,
+            })),
             Ask::Expunge { uids } => {
                 let snapshot = self.mailbox()?.expunge(&uids)?;
                 self.synced(snapshot)
@@ -330,6 +338,7 @@ impl Room {
             size: status.size,
             deleted: status.deleted,
             deleted_size: status.deleted_size,
+            highest_modseq: status.highest_modseq,
         }))
     }
 
@@ -380,6 +389,25 @@ impl Room {
         let Some(selected) = &self.selected else { return Err(store::Error::NoSuchMailbox) };
         let snapshot = selected.mailbox.sync(selected.access())?;
         self.synced(snapshot)
+    }
+
+    /// Changes what may be changed; gives the messages that were passed over because they changed after `since`.
+    fn store(&self, mut uids: Vec<Uid>, change: FlagChange, mut since: Option<ModSeq>) -> store::Result<Vec<Uid>> {
+        let mailbox = self.mailbox()?;
+        let may = self.selected.as_ref().map(|selected| permission::may_change(selected.rights));
+        let keywords = &mailbox.snapshot().keywords;
+        let mut passed_over = Vec::new();
+        for part in permission::part_of_change(change, may.unwrap_or(MayChange::ALL), keywords) {
+            match since.take() {
+                // The condition was judged with the first part; what passed it is changed by that already.
+                None => _ = mailbox.store_flags(&uids, &part)?,
+                Some(since) => {
+                    passed_over = mailbox.store_flags_unchanged(&uids, &part, since)?;
+                    uids.retain(|uid| passed_over.binary_search(uid).is_err());
+                }
+            }
+        }
+        Ok(passed_over)
     }
 
     fn synced(&self, snapshot: Arc<Snapshot>) -> store::Result<Answer> {

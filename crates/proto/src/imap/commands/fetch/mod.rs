@@ -1,6 +1,7 @@
 //! FETCH (RFC 3501 §6.4.5): what can be asked for. `section.rs` has the parts of a body, `structure.rs` writes ENVELOPE and
-//! BODYSTRUCTURE, `run.rs` asks and answers message by message.
+//! BODYSTRUCTURE, `modifiers.rs` says of which messages and what else, `run.rs` asks and answers message by message.
 
+mod modifiers;
 mod run;
 mod section;
 mod structure;
@@ -18,6 +19,8 @@ use crate::imap::view::Numbers;
 enum Item {
     Flags,
     Uid,
+    /// RFC 7162 §3.1.4.2
+    ModSeq,
     InternalDate,
     Size,
     Envelope,
@@ -47,30 +50,41 @@ impl Content {
 }
 
 // fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")")
+//         [fetch-modifiers]
 pub fn start(args: &mut Parser<'_>, context: &mut Context, numbers: Numbers) -> Parsed<Step> {
     args.space()?;
     let set = args.message_set()?;
     args.space()?;
     let mut items = if args.peek() == Some(b'(') { args.list(1, item)? } else { macro_or_item(args)? };
+    let modifiers = modifiers::parse(args, numbers, context)?;
     args.end()?;
     // RFC 3501 §6.4.8: UID FETCH always tells the UID.
     if numbers == Numbers::Uid && !items.contains(&Item::Uid) {
         items.insert(0, Item::Uid);
     }
+    modifiers.add_items(&mut items);
     let Some(view) = context.view() else { return Err(Fault::Refused(Completion::misunderstood())) };
-    let Some(messages) = view.messages(&set, numbers) else { return syntax("Invalid messageset") };
-    Ok(run::run(items, messages, context))
+    let Some(mut messages) = view.messages(&set, numbers) else { return syntax("Invalid messageset") };
+    modifiers.choose(&mut messages, view);
+    if items.contains(&Item::ModSeq) {
+        context.enable_condstore();
+    }
+    Ok(match modifiers.vanished() {
+        None => run::run(items, messages, context),
+        Some(since) => modifiers::tell_vanished(since, set, move |context| run::run(items, messages, context)),
+    })
 }
 
 fn macro_or_item(args: &mut Parser<'_>) -> Parsed<Vec<Item>> {
     let fast = [Item::Flags, Item::InternalDate, Item::Size];
-    let more = match args.rest().to_ascii_uppercase().as_slice() {
-        b"FAST" => vec![],
-        b"ALL" => vec![Item::Envelope],
-        b"FULL" => vec![Item::Envelope, Item::Structure { extensible: false }],
+    let mut ahead = args.clone();
+    let more = match ahead.atom().unwrap_or_default().to_ascii_uppercase().as_str() {
+        "FAST" => vec![],
+        "ALL" => vec![Item::Envelope],
+        "FULL" => vec![Item::Envelope, Item::Structure { extensible: false }],
         _ => return item(args).map(|item| vec![item]),
     };
-    args.take_while(|_| true);
+    *args = ahead;
     Ok(fast.into_iter().chain(more).collect())
 }
 
@@ -83,6 +97,7 @@ fn item(args: &mut Parser<'_>) -> Parsed<Item> {
     Ok(match name.as_slice() {
         b"FLAGS" => Item::Flags,
         b"UID" => Item::Uid,
+        b"MODSEQ" => Item::ModSeq,
         b"INTERNALDATE" => Item::InternalDate,
         b"RFC822.SIZE" => Item::Size,
         b"ENVELOPE" => Item::Envelope,

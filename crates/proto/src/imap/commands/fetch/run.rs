@@ -16,9 +16,9 @@ use super::{Content, Item, structure};
 use crate::Outbox;
 use crate::imap::ask::{Answer, Ask, DIGESTS_MAX, FlagChange, How, READ_MAX, Refusal};
 use crate::imap::command::{MAILBOX_LOST, Step};
-use crate::imap::context::{Context, State};
+use crate::imap::context::{Context, Enabled, State};
 use crate::imap::response::{Completion, refused};
-use crate::imap::view::Numbered;
+use crate::imap::view::{Numbered, View};
 
 /// Most headers fit; a longer one is read in more pieces.
 const HEADER_PIECE: usize = 8 * 1024;
@@ -245,14 +245,28 @@ impl Fetch {
 
     /// `* 3 FETCH (`, and the flags, if they changed by this and were not asked for.
     fn begin(&self, message: Numbered, context: &mut Context) {
-        let Context { state: State::Selected(view), out, .. } = context else { return };
+        let Context { state: State::Selected(view), out, enabled, .. } = context else { return };
         view.announce_keywords(out);
         out.push(b"* ");
         out.number(message.seq.number().into());
         out.push(b" FETCH (");
         let changed = self.now_seen.contains(&message.uid) && view.flags(message.uid).contains(Flags::SEEN);
-        if changed && !self.items.contains(&Item::Flags) {
+        if changed {
+            self.tell_seen(message, *enabled, view, out);
+        }
+    }
+
+    /// What changed by this command and was not asked for. RFC 7162 §3.2.4: with CONDSTORE, with UID and MODSEQ.
+    fn tell_seen(&self, message: Numbered, enabled: Enabled, view: &mut View, out: &mut Outbox) {
+        if enabled.condstore && !self.items.contains(&Item::Uid) {
+            out.push(format!("UID {} ", message.uid).as_bytes());
+        }
+        if !self.items.contains(&Item::Flags) {
             view.tell_flags(message.uid, out);
+            out.push(b" ");
+        }
+        if enabled.condstore && !self.items.contains(&Item::ModSeq) {
+            view.tell_modseq(message.uid, out);
             out.push(b" ");
         }
     }
@@ -356,6 +370,7 @@ impl Opened {
         let Context { state: State::Selected(view), out, .. } = context else { return };
         match item {
             Item::Flags => view.tell_flags(self.message.uid, out),
+            Item::ModSeq => view.tell_modseq(self.message.uid, out),
             Item::Uid => {
                 out.push(b"UID ");
                 out.number(self.message.uid.number().into());

@@ -2,7 +2,7 @@
 //! become UIDs here, because only the session knows its numbering.
 
 use mail::search::{Key, SEARCH_DEPTH_MAX};
-use mail::{Flags, Keyword, NumberSet};
+use mail::{Flags, Keyword, ModSeq, NumberSet};
 
 use crate::imap::parse::{Fault, MessageSet, Parsed, Parser, syntax, syntax_at};
 use crate::imap::response::Completion;
@@ -13,23 +13,36 @@ pub const KEYS_MAX: usize = 1_000;
 /// How many of them may be sets of numbers: each can become a list as long as the mailbox.
 pub const SETS_MAX: usize = 50;
 
+/// What is searched for.
+#[derive(Debug)]
+pub struct Program {
+    pub key: Key,
+    /// It asks for mod-sequences (RFC 7162 §3.1.5).
+    pub modseq: bool,
+    /// It names messages by sequence numbers.
+    pub numbers: bool,
+}
+
 /// What the keys of one search are made with.
 struct Maker<'a> {
     view: &'a View,
     keys_left: usize,
     sets_left: usize,
+    modseq: bool,
+    numbers: bool,
 }
 
 // search-program = [SP "CHARSET" SP charset] 1*(SP search-key)
-pub fn program(args: &mut Parser<'_>, view: &View) -> Parsed<Key> {
+pub fn program(args: &mut Parser<'_>, view: &View) -> Parsed<Program> {
     charset(args)?;
-    let mut maker = Maker { view, keys_left: KEYS_MAX, sets_left: SETS_MAX };
+    let mut maker = Maker { view, keys_left: KEYS_MAX, sets_left: SETS_MAX, modseq: false, numbers: false };
     let mut keys = Vec::new();
     while !args.at_end() {
         args.space()?;
         keys.push(maker.key(args, 0)?);
     }
-    if keys.is_empty() { syntax("Missing argument") } else { Ok(all_of(keys)) }
+    let Maker { modseq, numbers, .. } = maker;
+    if keys.is_empty() { syntax("Missing argument") } else { Ok(Program { key: all_of(keys), modseq, numbers }) }
 }
 
 fn charset(args: &mut Parser<'_>) -> Parsed<()> {
@@ -93,6 +106,11 @@ impl Maker<'_> {
                 args.space()?;
                 Ok(Key::Or(Box::new(one), Box::new(self.key(args, depth + 1)?)))
             }
+            "MODSEQ" => {
+                self.modseq = true;
+                args.space()?;
+                mod_sequence(args).map(Key::ModSeq)
+            }
             _ => with_value(name, args),
         }
     }
@@ -103,9 +121,27 @@ impl Maker<'_> {
             return syntax("Search has too many sets of numbers");
         }
         self.sets_left -= 1;
+        self.numbers |= numbers == Numbers::Seq && matches!(set, MessageSet::Numbers(_));
         let messages = self.view.named_messages(set, numbers);
         Ok(Key::UidSet(NumberSet::from_numbers(messages.into_iter().map(|message| message.uid.number()))))
     }
+}
+
+// search-modsequence = "MODSEQ" [search-modseq-ext] SP mod-sequence-valzer
+// search-modseq-ext = SP entry-name SP entry-type-req
+/// "If the server doesn't store separate mod-sequences for different metadata items, it MUST ignore <entry-name> and
+/// <entry-type-req>."
+fn mod_sequence(args: &mut Parser<'_>) -> Parsed<ModSeq> {
+    if args.peek() == Some(b'"') {
+        args.string()?;
+        args.space()?;
+        let kind = args.atom()?;
+        if !["priv", "shared", "all"].iter().any(|known| known.eq_ignore_ascii_case(kind)) {
+            return syntax_at("Unknown type of entry", kind.as_bytes());
+        }
+        args.space()?;
+    }
+    args.mod_sequence()
 }
 
 /// Keys without arguments.

@@ -1,11 +1,15 @@
-//! SEARCH (RFC 3501 §6.4.4), what of its result is returned (ESEARCH, RFC 4731), and what is kept of it (SEARCHRES, RFC 5182).
+//! SEARCH (RFC 3501 §6.4.4), what of its result is returned (ESEARCH, RFC 4731), with mod-sequences (RFC 7162 §3.1.5),
+//! and what is kept of it (SEARCHRES, RFC 5182).
 
 mod keys;
 
-use mail::{NumberSet, Uid};
+use keys::Program;
+use mail::search::Key;
+use mail::{ModSeq, NumberSet, Uid};
 
+use crate::Outbox;
 use crate::imap::ask::{Answer, Ask};
-use crate::imap::command::Step;
+use crate::imap::command::{MAILBOX_LOST, Step};
 use crate::imap::context::{Context, State};
 use crate::imap::parse::{Fault, Parsed, Parser, syntax_at};
 use crate::imap::response::{Completion, string};
@@ -25,6 +29,16 @@ impl Returns {
     fn shows_any(self) -> bool {
         self.min || self.max || self.all || self.count
     }
+
+    /// RFC 5182 §2.4, RFC 4731 §3.2: with MIN or MAX alone only those are saved, and asked for their mod-sequence.
+    fn representatives(self, found: &[Found]) -> Vec<Uid> {
+        if self.all || self.count || !(self.min || self.max) {
+            return found.iter().map(|message| message.uid).collect();
+        }
+        let first = found.first().filter(|_| self.min).map(|message| message.uid);
+        let last = found.last().filter(|_| self.max).map(|message| message.uid);
+        first.into_iter().chain(last.filter(|last| Some(*last) != first)).collect()
+    }
 }
 
 // search = "SEARCH" [search-return-opts] SP search-program
@@ -32,27 +46,110 @@ pub fn start(args: &mut Parser<'_>, context: &mut Context, numbers: Numbers) -> 
     let Some(view) = context.view() else { return Err(Fault::Refused(Completion::misunderstood())) };
     let returns = returns(args)?;
     let saves = returns.is_some_and(|returns| returns.save);
-    let key = match keys::program(args, view) {
+    let program = match keys::program(args, view) {
         Err(refused @ Fault::Refused(_)) if saves => {
             view.save([]);
             return Err(refused);
         }
         other => other?,
     };
-    Ok(Step::ask(Ask::Search(key), move |context, answer| match (answer, context.view()) {
-        (Answer::Found(uids), Some(view)) => {
-            let found = known(view, uids, numbers);
-            tell(context, &found, returns, numbers);
-            Step::ok("Search completed.")
-        }
-        (other, view) => {
-            // RFC 5182 §2.1: whoever gets NO has saved nothing.
-            if let (true, Some(view)) = (saves, view) {
-                view.save([]);
-            }
-            Step::failed(other)
-        }
+    let Program { key, modseq, numbers: named_numbers } = program;
+    let report = Report { returns, numbers, modseq };
+    // RFC 7162 §3.2.10.2: no VANISHED "during a UID SEARCH command that contains message numbers in the search criteria".
+    context.named_numbers = named_numbers && context.enabled.qresync;
+    if !modseq {
+        return Ok(report.search(key));
+    }
+    context.enable_condstore();
+    // The highest mod-sequence of what is found is told, so the view must know what the store knows.
+    Ok(Step::ask(Ask::Sync, move |context, answer| match context.hear(answer) {
+        true => report.search(key),
+        false => Step::Bye(MAILBOX_LOST),
     }))
+}
+
+/// What is told of what is found.
+#[derive(Debug, Clone, Copy)]
+struct Report {
+    returns: Option<Returns>,
+    numbers: Numbers,
+    /// With the highest mod-sequence (RFC 7162 §3.1.6).
+    modseq: bool,
+}
+
+impl Report {
+    fn search(self, key: Key) -> Step {
+        let saves = self.returns.is_some_and(|returns| returns.save);
+        Step::ask(Ask::Search(key), move |context, answer| match (answer, context.view()) {
+            (Answer::Found(uids), Some(view)) => {
+                let found = known(view, uids, self.numbers);
+                self.tell(context, &found);
+                Step::ok("Search completed.")
+            }
+            (other, view) => {
+                // RFC 5182 §2.1: whoever gets NO has saved nothing.
+                if let (true, Some(view)) = (saves, view) {
+                    view.save([]);
+                }
+                Step::failed(other)
+            }
+        })
+    }
+
+    fn tell(self, context: &mut Context, found: &[Found]) {
+        let Context { state: State::Selected(view), out, tag, .. } = context else { return };
+        let Some(returns) = self.returns else { return self.tell_plainly(view, found, out) };
+        if returns.save {
+            view.save(returns.representatives(found));
+        }
+        if !returns.shows_any() {
+            return;
+        }
+        // esearch-response = "ESEARCH" [SP "(" "TAG" SP tag-string ")"] [SP "UID"] *(SP search-return-data)
+        out.push(b"* ESEARCH (TAG ");
+        string(tag, out);
+        out.push(if self.numbers == Numbers::Uid { b") UID" } else { b")" });
+        let mut item = |name: &[u8], number: u64| {
+            out.push(name);
+            out.number(number);
+        };
+        // RFC 4731 §3.1: without a result there is no MIN, MAX or ALL.
+        if let (Some(first), Some(last)) = (found.first(), found.last()) {
+            if returns.min {
+                item(b" MIN ", first.number.into());
+            }
+            if returns.max {
+                item(b" MAX ", last.number.into());
+            }
+            if returns.all {
+                out.push(b" ALL ");
+                out.push(NumberSet::from_numbers(found.iter().map(|message| message.number)).to_string().as_bytes());
+            }
+        }
+        if returns.count {
+            out.push(b" COUNT ");
+            out.number(found.len() as u64);
+        }
+        // RFC 4731 §3.2: of MIN or MAX alone, if only those are told.
+        if let Some(highest) = self.modseq.then(|| highest(view, returns.representatives(found))).flatten() {
+            out.push(format!(" MODSEQ {highest}").as_bytes());
+        }
+        out.push(b"\r\n");
+    }
+
+    // mailbox-data =/ "SEARCH" [1*(SP nz-number) SP search-sort-mod-seq]
+    // search-sort-mod-seq = "(" "MODSEQ" SP mod-sequence-value ")"
+    fn tell_plainly(self, view: &View, found: &[Found], out: &mut Outbox) {
+        out.push(b"* SEARCH");
+        for message in found {
+            out.push(b" ");
+            out.number(message.number.into());
+        }
+        if let Some(highest) = self.modseq.then(|| highest(view, found.iter().map(|message| message.uid))).flatten() {
+            out.push(format!(" (MODSEQ {highest})").as_bytes());
+        }
+        out.push(b"\r\n");
+    }
 }
 
 // search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"
@@ -99,58 +196,6 @@ fn known(view: &View, mut uids: Vec<Uid>, numbers: Numbers) -> Vec<Found> {
     found.collect()
 }
 
-fn tell(context: &mut Context, found: &[Found], returns: Option<Returns>, numbers: Numbers) {
-    let Context { state: State::Selected(view), out, tag, .. } = context else { return };
-    // mailbox-data =/ "SEARCH" *(SP nz-number)
-    let Some(returns) = returns else {
-        out.push(b"* SEARCH");
-        for message in found {
-            out.push(b" ");
-            out.number(message.number.into());
-        }
-        return out.push(b"\r\n");
-    };
-    if returns.save {
-        save(view, found, returns);
-    }
-    if !returns.shows_any() {
-        return;
-    }
-    // esearch-response = "ESEARCH" [SP "(" "TAG" SP tag-string ")"] [SP "UID"] *(SP search-return-data)
-    out.push(b"* ESEARCH (TAG ");
-    string(tag, out);
-    out.push(if numbers == Numbers::Uid { b") UID" } else { b")" });
-    let mut item = |name: &[u8], number: u64| {
-        out.push(name);
-        out.number(number);
-    };
-    // RFC 4731 §3.1: without a result there is no MIN, MAX or ALL.
-    if let (Some(first), Some(last)) = (found.first(), found.last()) {
-        if returns.min {
-            item(b" MIN ", first.number.into());
-        }
-        if returns.max {
-            item(b" MAX ", last.number.into());
-        }
-        if returns.all {
-            out.push(b" ALL ");
-            out.push(NumberSet::from_numbers(found.iter().map(|message| message.number)).to_string().as_bytes());
-        }
-    }
-    if returns.count {
-        out.push(b" COUNT ");
-        out.number(found.len() as u64);
-    }
-    out.push(b"\r\n");
-}
-
-/// RFC 5182 §2.4: with MIN or MAX alone only those are saved.
-fn save(view: &mut View, found: &[Found], returns: Returns) {
-    let uids = found.iter().map(|message| message.uid);
-    if returns.all || returns.count || !(returns.min || returns.max) {
-        return view.save(uids);
-    }
-    let first = found.first().filter(|_| returns.min).map(|message| message.uid);
-    let last = found.last().filter(|_| returns.max).map(|message| message.uid);
-    view.save(first.into_iter().chain(last.filter(|last| Some(*last) != first)));
+fn highest(view: &View, uids: impl IntoIterator<Item = Uid>) -> Option<ModSeq> {
+    uids.into_iter().map(|uid| view.modseq(uid)).max()
 }
