@@ -67,6 +67,42 @@ fn a_mailbox_comes_back_whole_and_a_second_import_adds_nothing() {
     }
 }
 
+/// What goes out is for programs that know of no compression, and what comes in may lie compressed, as Dovecot keeps it.
+#[test]
+fn compressed_mail_goes_out_plain_and_comes_in_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let compress = store::ZstdLevel::new(3);
+    let store = Store::new(Arc::new(RealDisk::new().unwrap()), Settings { compress, ..Settings::default() });
+    let account = store.account(&dir.path().join("home")).unwrap();
+    fill(&account);
+    let (inbox, maildir, tar) = (MailboxName::inbox(), dir.path().join("out"), dir.path().join("out.tar"));
+    assert_eq!(export_maildir(&account, &inbox, &maildir, || {}).unwrap(), 3);
+    assert_eq!(export_tar(&account, &inbox, &mut File::create(&tar).unwrap(), || {}).unwrap(), 3);
+    for file in std::fs::read_dir(maildir.join("cur")).unwrap() {
+        assert!(std::fs::read(file.unwrap().path()).unwrap().starts_with(b"Subject: s\n\n"));
+    }
+    // The account's own folder, where they lie compressed.
+    let lying = dir.path().join("home/maildir");
+    let packed = std::fs::read_dir(lying.join("cur")).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
+    assert!(packed.into_iter().all(|content| content.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])));
+    let whole = dir.path().join("whole.tar");
+    let arguments = ["cf".as_ref(), whole.as_os_str(), "-C".as_ref(), dir.path().as_os_str(), "home/maildir".as_ref()];
+    assert!(std::process::Command::new("tar").args(arguments).status().unwrap().success());
+    for (name, source) in [("A", &maildir), ("B", &lying), ("C", &tar), ("D", &whole)] {
+        let target = MailboxName::parse(name).unwrap();
+        account.create(&target, None).unwrap();
+        let done = match source.extension() {
+            Some(_) => import_tar(&account, &target, File::open(source).unwrap(), || {}).unwrap(),
+            None => import_maildir(&account, &target, source, || {}).unwrap(),
+        };
+        assert_eq!(done, Imported { new: 3, known: 0 }, "{name}");
+        let (mut found, mut expected) = (story(&account, &target), story(&account, &inbox));
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected, "{name}");
+    }
+}
+
 /// The system's own `tar` reads what we wrote, and writes what we read.
 #[test]
 fn tar_archives_are_those_of_everybody() {

@@ -271,6 +271,7 @@ pub(crate) fn store_settings(settings: &Settings) -> store::Settings {
         hostname: settings.name.clone(),
         location: settings.mailboxes.location.clone(),
         lock_wait: settings.mailboxes.lock_wait,
+        compress: settings.mailboxes.compress,
         index: Some(settings.mailboxes.index.clone()),
         index_size: settings.mailboxes.index_size,
         ..store::Settings::default()

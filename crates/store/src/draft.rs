@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use disk::{Disk, WriteFile};
+use disk::Disk;
 use mail::date::DateTime;
 use mail::{Flags, Keyword, MailboxName, Uid, UidValidity};
 
@@ -14,8 +14,9 @@ use crate::file_name::{self, Base};
 use crate::folder::{CUR, Folder, NEW, TMP};
 use crate::index::{Key, Learner};
 use crate::mailbox::{Staged, facts_of};
+use crate::packed::ContentFile;
 use crate::quota::{Amount, Passage};
-use crate::{Account, Error, Original, Result, packed};
+use crate::{Account, Error, Original, Result};
 
 /// Content is written in pieces of about this many octets.
 const PIECE: usize = 64 << 10;
@@ -29,7 +30,7 @@ pub struct Draft {
     unique: String,
     /// `None` once the message has left `tmp/`.
     tmp: Option<PathBuf>,
-    file: Box<dyn WriteFile>,
+    file: ContentFile,
     to_lf: ToLf,
     pending: Vec<u8>,
     /// Learns what this node will be asked for.
@@ -128,6 +129,7 @@ impl Draft {
             }
             other => other?,
         };
+        let file = ContentFile::new(file, &tmp, folder.settings.compress);
         let learner = account.index_of(&folder).map(|_| Learner::default());
         let (to_lf, pending) = (ToLf::default(), Vec::new());
         Ok(Draft { account, mailbox, folder, unique, tmp: Some(tmp), file, to_lf, pending, learner })
@@ -141,18 +143,10 @@ impl Draft {
                 learner.feed(piece);
             }
             if self.pending.len() >= PIECE {
-                self.flush()?;
+                self.file.write(&self.pending)?;
+                self.pending.clear();
             }
         }
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        if self.file.is_empty() && packed::looks_packed(&self.pending) {
-            return Err(Error::NotAllowed("a compressed message cannot be stored"));
-        }
-        self.file.write_all(&self.pending)?;
-        self.pending.clear();
         Ok(())
     }
 
@@ -170,7 +164,7 @@ impl Draft {
     fn deliver_as(mut self, passage: Passage<'_>) -> Result<()> {
         let (tmp, base) = self.finish(None)?;
         let (disk, left) = (&self.folder.disk, &mut self.tmp);
-        arrive(&self.folder, &self.mailbox, Amount::message(self.file.len()), passage, |new| {
+        arrive(&self.folder, &self.mailbox, Amount::message(self.file.plain_len()), passage, |new| {
             match disk.rename(&tmp, &new.join(file_name::join(&base, b""))) {
                 // The mailbox was deleted or renamed while the message was written.
                 Err(disk::Error::NotFound { .. }) => return Err(Error::NoSuchMailbox),
@@ -190,7 +184,8 @@ impl Draft {
         let size = self.to_lf.crlf_size;
         let facts = facts_of(&self.file.stat()?, size);
         let gist = self.learner.take().and_then(|learner| learner.finish(size));
-        let original = Original::new(&self.folder, path, size, facts, gist)?;
+        let sizes = (self.file.plain_len(), size);
+        let original = Original::new(&self.folder, path, sizes, facts, gist)?;
         self.tmp = None;
         Ok(original)
     }
@@ -201,7 +196,7 @@ impl Draft {
         let (path, base) = self.finish(internal_date)?;
         let mailbox = self.account.open(&self.mailbox)?;
         let staged = Staged { path, base: Base::clone(&base), flags, keywords: keywords.to_vec() };
-        let change = Amount::message(self.file.len());
+        let change = Amount::message(self.file.plain_len());
         let (uid_validity, uids) = self
             .folder
             .quota
@@ -223,12 +218,12 @@ impl Draft {
     /// Writes the rest and makes the content durable.
     fn finish(&mut self, internal_date: Option<DateTime>) -> Result<(PathBuf, Base)> {
         self.to_lf.finish(&mut self.pending);
-        self.flush()?;
+        self.file.finish(&self.pending)?;
         if let Some(time) = internal_date.and_then(system_time) {
-            self.file.set_modified(time)?;
+            self.file.file().set_modified(time)?;
         }
-        self.file.sync()?;
-        let base = file_name::with_sizes(&self.unique, self.file.len(), self.to_lf.crlf_size);
+        self.file.file().sync()?;
+        let base = file_name::with_sizes(&self.unique, self.file.plain_len(), self.to_lf.crlf_size);
         Ok((self.tmp.clone().ok_or(Error::Gone)?, base))
     }
 }

@@ -17,7 +17,7 @@ use crate::file_name::{self, Base};
 use crate::folder::{CUR, Folder, KEYWORDS, NEW, TMP, UIDLIST};
 use crate::subscriptions::Subscriptions;
 use crate::uidlist::Uidlist;
-use crate::{Account, Error, Result, special_use};
+use crate::{Account, Error, Result, packed, special_use};
 
 /// Files beside the messages that a copy of a mailbox needs: Dovecot's ACL among them.
 const MAILBOX_FILES: [&str; 2] = [KEYWORDS, "dovecot-acl"];
@@ -94,6 +94,13 @@ impl Account {
             }
         }
         Err(Error::Gone)
+    }
+
+    /// The content of that file, as if it were not compressed.
+    pub fn stored_content(&self, name: &MailboxName, stored: &Stored) -> Result<(Box<dyn ReadFile>, Stat)> {
+        let (file, stat) = self.stored_file(name, stored)?;
+        let path = self.folder(name)?.join(CUR).join(file_name::join(&stored.base, &stored.suffix));
+        Ok((packed::open(file, &path)?.0, stat))
     }
 
     /// Files that belong to no single mailbox, by name.

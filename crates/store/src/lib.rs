@@ -53,6 +53,7 @@ pub use location::{BadLocation, Location};
 pub use mailbox::{Access, Copied, Facts, FlagChange, How, Listing, Mailbox, Watch};
 pub use message::Message;
 pub use original::Original;
+pub use packed::{ZstdLevel, unpacked};
 pub use quota::{
     Amount, Crossing, Direction, QuotaFile, QuotaSettings, QuotaState, Resource, Threshold, begin_quota_life,
     end_quota_life,

@@ -20,8 +20,8 @@ pub struct Original {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     place: Place,
-    /// With CR LF line ends.
-    crlf_size: u64,
+    /// Octets of the content, however it lies, and with CR LF line ends.
+    sizes: (u64, u64),
     facts: Facts,
     gist: Option<Gist>,
 }
@@ -46,12 +46,12 @@ impl Original {
     pub(crate) fn new(
         folder: &Folder,
         path: PathBuf,
-        crlf_size: u64,
+        sizes: (u64, u64),
         facts: Facts,
         gist: Option<Gist>,
     ) -> Result<Original> {
         let place = Place::of(&*folder.disk, &folder.join(TMP))?;
-        Ok(Original { disk: Arc::clone(&folder.disk), path, place, crlf_size, facts, gist })
+        Ok(Original { disk: Arc::clone(&folder.disk), path, place, sizes, facts, gist })
     }
 
     /// Puts the message into `new/` of a mailbox, durably, as [`crate::Draft::deliver`] does. May be called for several
@@ -59,8 +59,8 @@ impl Original {
     pub fn deliver(&self, account: &Arc<Account>, mailbox: &MailboxName, key: &DeliveryKey) -> Result<()> {
         let folder = account.made(mailbox)?;
         let unique = unique_name(&*folder.disk, &folder.settings.hostname, key.digits());
-        let base = file_name::with_sizes(&unique, self.facts.on_disk, self.crlf_size);
-        let change = Amount::message(self.facts.on_disk);
+        let base = file_name::with_sizes(&unique, self.sizes.0, self.sizes.1);
+        let change = Amount::message(self.sizes.0);
         let place = match Place::of(&*folder.disk, &folder.join(NEW)) {
             // Half a mailbox is what a crash in its making leaves.
             Err(disk::Error::NotFound { .. }) => {

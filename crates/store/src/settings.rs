@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use mail::MailboxName;
 
-use crate::Location;
 use crate::quota::QuotaSettings;
+use crate::{Location, ZstdLevel};
 
 /// How accounts are kept. The same on every node that serves them.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct Settings {
     /// Files in `tmp/` older than this were left by a crash.
     pub tmp_keep: Duration,
     pub quota: QuotaSettings,
+    /// How hard new messages are compressed; without it they are stored as they are. Both are always read.
+    pub compress: Option<ZstdLevel>,
     /// The folder on this node's own disk for what it remembers of mailboxes; without one it remembers nothing.
     pub index: Option<PathBuf>,
     /// How many octets that folder may hold, over all accounts.
@@ -91,6 +93,7 @@ impl Default for Settings {
             lock_stale: Duration::from_secs(120),
             tmp_keep: Duration::from_secs(36 * 3600),
             quota: QuotaSettings::default(),
+            compress: None,
             index: None,
             index_size: 2 << 30,
         }

@@ -6,23 +6,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use disk::RealDisk;
 use mail::Flags;
 use mail::search::Key;
-use store::{Access, Account, Error, Harm, Settings, Store, verify};
+use store::{Access, Account, Error, Harm, Settings, verify};
 use world::dovecot::Dovecot;
 use world::{add, inbox, name, uid};
 
 fn account(dovecot: &Dovecot) -> Arc<Account> {
     let index = dovecot.home().join("tepui-index");
-    let settings = Settings {
-        location: dovecot.location(),
-        auto_mailboxes: Vec::new(),
-        index: Some(index),
-        ..Settings::default()
-    };
-    let store = Store::new(Arc::new(RealDisk::new().unwrap()), settings);
-    store.account_of(&dovecot.home(), "ana").unwrap()
+    dovecot.account(Settings { index: Some(index), ..Settings::default() })
 }
 
 /// A short one, and one that is long enough that nobody counts it when it is opened.

@@ -8,9 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
 
-use disk::RealDisk;
 use mail::Flags;
-use store::{Access, Account, Error, Harm, Settings, Store, verify};
+use store::{Access, Account, Error, Harm, Settings, verify};
 use world::dovecot::Dovecot;
 use world::{add, inbox, name, uid};
 
@@ -26,9 +25,7 @@ const LOCATIONS: [&str; 8] = [
 ];
 
 fn account(dovecot: &Dovecot) -> Arc<Account> {
-    let settings = Settings { location: dovecot.location(), auto_mailboxes: Vec::new(), ..Settings::default() };
-    let store = Store::new(Arc::new(RealDisk::new().unwrap()), settings);
-    store.account_of(&dovecot.home(), "ana").unwrap()
+    dovecot.account(Settings::default())
 }
 
 /// In the form of `Dovecot::story`.

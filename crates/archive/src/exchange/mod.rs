@@ -68,8 +68,8 @@ pub fn export_mbox(
     Ok(count)
 }
 
-/// Writes a mailbox as a Maildir folder with Dovecot's keywords file: files as they are on disk, with their dates. What is
-/// there already is not written again.
+/// Writes a mailbox as a Maildir folder with Dovecot's keywords file: files as they are on disk, but not compressed, with
+/// their dates. What is there already is not written again.
 pub fn export_maildir(
     account: &Arc<Account>,
     name: &MailboxName,
@@ -86,7 +86,7 @@ pub fn export_maildir(
     let mut count = 0;
     for stored in &inventory.messages {
         step();
-        let (source, stat) = match account.stored_file(name, stored) {
+        let (source, stat) = match account.stored_content(name, stored) {
             Err(store::Error::Gone) => continue,
             other => other?,
         };
@@ -179,15 +179,20 @@ pub fn import_maildir(
     for path in files(folder)? {
         step();
         let mut hasher = Hasher::new();
-        each_crlf(fs::File::open(&path)?, |piece| {
+        each_crlf(open(&path)?, |piece| {
             hasher.feed(piece);
             Ok(())
         })?;
         let modified = date(fs::metadata(&path)?.modified()?);
         let marks = marks_of(path.file_name().unwrap_or_default(), modified, &keywords);
-        import.take(hasher, &marks, |draft| each_crlf(fs::File::open(&path)?, |piece| Ok(draft.write(piece)?)))?;
+        import.take(hasher, &marks, |draft| each_crlf(open(&path)?, |piece| Ok(draft.write(piece)?)))?;
     }
     Ok(import.done)
+}
+
+/// A message's content, which Dovecot may have compressed.
+fn open(path: &Path) -> Result<impl Read> {
+    Ok(store::unpacked(fs::File::open(path)?)?)
 }
 
 /// One import into one mailbox.

@@ -26,8 +26,8 @@ const KEYWORDS_MAX: u64 = 64 << 10;
 const FILE_MODE: u32 = 0o600;
 const FOLDER_MODE: u32 = 0o700;
 
-/// Writes a mailbox as a Maildir in an archive, with Dovecot's keywords file: files as they are on disk, with their dates.
-/// Answers how many messages.
+/// Writes a mailbox as a Maildir in an archive, with Dovecot's keywords file: files as they are on disk, but
+/// not compressed, with their dates. Answers how many messages.
 pub fn export_tar(
     account: &Arc<Account>,
     name: &MailboxName,
@@ -47,14 +47,15 @@ pub fn export_tar(
     let mut count = 0;
     for stored in &inventory.messages {
         step();
-        let (source, stat) = match account.stored_file(name, stored) {
+        let (source, stat) = match account.stored_content(name, stored) {
             Err(store::Error::Gone) => continue,
             other => other?,
         };
         let modified = stat.modified.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let mut header = header(EntryType::Regular, stat.len, modified);
+        let len = source.len()?;
+        let mut header = header(EntryType::Regular, len, modified);
         let content = Content::of(&*source);
-        archive.append_data(&mut header, Path::new("cur").join(served_name(stored)), content.take(stat.len))?;
+        archive.append_data(&mut header, Path::new("cur").join(served_name(stored)), content.take(len))?;
         count += 1;
     }
     archive.finish()?;
@@ -100,9 +101,9 @@ pub fn import_tar(account: &Arc<Account>, name: &MailboxName, input: File, mut s
 }
 
 impl Packed {
-    fn open<'a>(&self, input: &'a mut (impl Read + Seek)) -> Result<impl Read + 'a> {
+    fn open<'a>(&self, input: &'a mut (impl Read + Seek + Send)) -> Result<impl Read + 'a> {
         input.seek(SeekFrom::Start(self.start))?;
-        Ok(input.take(self.size))
+        Ok(store::unpacked(input.take(self.size))?)
     }
 
     /// The folder of the mailbox that it is in.

@@ -480,6 +480,18 @@ pub const TABLES: &[Table] = &[
                 "`on`: a message that comes for several accounts at once is written once and linked into their mailboxes, as Dovecot does, where these lie on one file system and belong to one owner. Each has it for himself, and it counts in each quota; it has no `Delivered-To`. `off`: each gets a file of his own.",
             ),
             with(
+                "compress",
+                Kind::Choice(&["no", "zstd"]),
+                "\"no\"",
+                "`zstd`: new messages are stored compressed, as Dovecot's `zlib_save = zstd` does; a Dovecot beside needs its `zlib` plugin to read them. Quotas count what the content measures without it. `no`: they are stored as they are. What lies compressed is always read, and stays as it is in copies.",
+            ),
+            with(
+                "compress_level",
+                up_to(19),
+                "3",
+                "How hard `compress` tries, from 1 (fast) to 19, as the `zstd` program counts.",
+            ),
+            with(
                 "lock_wait",
                 Kind::Duration,
                 "\"30s\"",

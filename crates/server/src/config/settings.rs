@@ -118,6 +118,8 @@ pub struct MailboxSettings {
     pub poll: Duration,
     /// Whether a message for several is one file.
     pub single_instance: bool,
+    /// How hard new messages are compressed, if at all.
+    pub compress: Option<store::ZstdLevel>,
     pub lock_wait: Duration,
     pub index: PathBuf,
     pub index_size: u64,

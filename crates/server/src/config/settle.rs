@@ -378,12 +378,14 @@ impl<'a> Settler<'a> {
             let help = "a shorter one would do nothing but look";
             self.mistake(table.place("poll"), "expected at least \"100ms\"", help);
         }
+        let level = u8::try_from(table.number("compress_level")).ok().and_then(store::ZstdLevel::new);
         MailboxSettings {
             home,
             location,
             unique_ids: UniqueIdSettings { format: format.into(), rename_duplicates },
             poll,
             single_instance: table.text("single_instance") != Some("off"),
+            compress: level.filter(|_| table.text("compress") == Some("zstd")),
             lock_wait: table.duration("lock_wait"),
             index: self.folder.join(index),
             index_size: table.size("index_size"),

@@ -87,7 +87,10 @@ impl Mailbox {
             if sizes.on_disk.is_some_and(|named| named != len) {
                 // The name lies, or the content lies compressed and it tells that one's length, or over NFS we believe
                 // what the file looked like while it was being written.
-                len = packed::open(self.folder.disk.open_plain(source)?, source)?.0.len()?;
+                let (content, is_packed) = packed::open(self.folder.disk.open_plain(source)?, source)?;
+                let told = sizes.on_disk.filter(|_| is_packed && self.told_of_packed(uid, &found.base).is_some());
+                // Compressed content tells its length at its end only, so its name is believed as when it is opened.
+                len = told.map_or_else(|| content.len(), Ok)?;
             }
             self.link_or_copy(source, &path)?;
             Ok((found.clone(), (len, sizes)))

@@ -65,7 +65,7 @@ impl Mailbox {
     }
 
     /// The same of content that lies compressed: how long it is only its end tells.
-    fn told_of_packed(&self, uid: Uid, base: &[u8]) -> Option<u64> {
+    pub(super) fn told_of_packed(&self, uid: Uid, base: &[u8]) -> Option<u64> {
         let Sizes { on_disk, crlf } = file_name::sizes(base);
         crlf.filter(|size| on_disk.is_some_and(|plain| plain <= *size) && !self.liars.contain(uid))
     }

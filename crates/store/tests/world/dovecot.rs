@@ -5,6 +5,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+
+use disk::RealDisk;
+use store::{Account, Settings, Store};
 
 /// Dovecot serves no mail as root; when the tests run as root the tree is given to this account (`nobody`) for it.
 const NOBODY: u32 = 65534;
@@ -48,6 +52,13 @@ impl Dovecot {
 
     pub fn location(&self) -> store::Location {
         self.location.parse().expect("a location")
+    }
+
+    /// Our account on the same tree.
+    pub fn account(&self, settings: Settings) -> Arc<Account> {
+        let settings = Settings { location: self.location(), auto_mailboxes: Vec::new(), ..settings };
+        let store = Store::new(Arc::new(RealDisk::new().expect("a disk")), settings);
+        store.account_of(&self.home(), "ana").expect("an account")
     }
 
     fn config(&self) -> PathBuf {

@@ -4,6 +4,9 @@
 //! `S=` and `W=` in such a name tell the sizes of the content, not of the file. Reading on where the last read ended costs
 //! nothing more; reading an earlier place begins anew.
 
+mod decode;
+mod file;
+
 use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -11,9 +14,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use disk::{Op, ReadFile, Result, Stat};
 
-/// Content that would be longer is refused: a few octets can stand for any number.
-const CONTENT_MAX: u64 = 4 << 30;
-/// So much is read of the file at once.
+use self::decode::decode;
+pub use self::decode::unpacked;
+pub(crate) use self::file::ContentFile;
+pub use self::file::ZstdLevel;
+
+/// So much is passed over at once on the way to a later place.
 const PIECE: usize = 32 << 10;
 
 const GZIP: &[u8] = &[0x1f, 0x8b, 0x08];
@@ -29,28 +35,38 @@ enum Format {
     Zstandard,
 }
 
+impl Format {
+    /// `None` for plain content.
+    fn of(beginning: &[u8]) -> io::Result<Option<Format>> {
+        if beginning.starts_with(GZIP) {
+            Ok(Some(Format::Gzip))
+        } else if beginning.starts_with(ZSTD) {
+            Ok(Some(Format::Zstandard))
+        } else if is_unread(beginning) {
+            let what = "content is compressed in a form that is not read (bzip2, xz, lz4)";
+            Err(io::Error::new(io::ErrorKind::InvalidData, what))
+        } else {
+            Ok(None)
+        }
+    }
+}
+
 /// A message's file, its content readable, and whether it lies compressed.
 pub(crate) fn open(file: Box<dyn ReadFile>, path: &Path) -> Result<(Box<dyn ReadFile>, bool)> {
     let mut beginning = [0; BEGINNING];
     let got = file.read_at(0, &mut beginning)?;
     let beginning = beginning.get(..got).unwrap_or_default();
-    let format = if beginning.starts_with(GZIP) {
-        Format::Gzip
-    } else if beginning.starts_with(ZSTD) {
-        Format::Zstandard
-    } else if is_unread(beginning) {
-        return Err(unreadable(path, "content is compressed in a form that is not read (bzip2, xz, lz4)"));
-    } else {
+    let Some(format) = Format::of(beginning).map_err(|error| unreadable(path, error))? else {
         return Ok((file, false));
     };
     let unpacked = Unpacked { source: file.into(), format, path: path.to_owned(), reader: Mutex::default() };
     Ok((Box::new(unpacked), true))
 }
 
-/// Whether content would be taken for compressed when it is read. Such a message cannot be stored: what came out would not be
-/// what went in.
-pub(crate) fn looks_packed(beginning: &[u8]) -> bool {
-    beginning.starts_with(GZIP) || beginning.starts_with(ZSTD) || is_unread(beginning)
+/// Whether content would be taken for compressed when it is read. Such a message cannot be stored as it is: what came out would
+/// not be what went in.
+fn looks_packed(beginning: &[u8]) -> bool {
+    !matches!(Format::of(beginning), Ok(None))
 }
 
 fn is_unread(beginning: &[u8]) -> bool {
@@ -58,8 +74,7 @@ fn is_unread(beginning: &[u8]) -> bool {
     !is_text && UNREAD.iter().any(|magic| beginning.starts_with(magic))
 }
 
-fn unreadable(path: &Path, what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> disk::Error {
-    let source = io::Error::new(io::ErrorKind::InvalidData, what);
+fn unreadable(path: &Path, source: io::Error) -> disk::Error {
     disk::Error::Io { op: Op::Read, path: path.to_owned(), source }
 }
 
@@ -80,15 +95,7 @@ struct Reader {
 impl Unpacked {
     fn decoder(&self) -> Result<Box<dyn Read + Send>> {
         let source = Source { file: Arc::clone(&self.source), offset: 0 };
-        let buffered = io::BufReader::with_capacity(PIECE, source);
-        Ok(match self.format {
-            // Of several members, too: they may be put behind each other.
-            Format::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(buffered)),
-            Format::Zstandard => {
-                let decoder = ruzstd::decoding::StreamingDecoder::new(buffered);
-                Box::new(decoder.map_err(|error| unreadable(&self.path, error.to_string()))?)
-            }
-        })
+        decode(self.format, source).map_err(|error| self.failed(error))
     }
 
     /// Goes to a place; the reader stands behind the end where the content is shorter.
@@ -113,15 +120,16 @@ impl Unpacked {
             // What comes behind a failure is not to be believed.
             Err(error) => {
                 reader.decoder = None;
-                return Err(error.downcast::<disk::Error>().unwrap_or_else(|error| unreadable(&self.path, error)));
+                return Err(self.failed(error));
             }
         };
         reader.at += got as u64;
-        if reader.at > CONTENT_MAX {
-            reader.decoder = None;
-            return Err(unreadable(&self.path, "compressed content is too long"));
-        }
         Ok(got)
+    }
+
+    /// What the disk said, or else what the decoder did.
+    fn failed(&self, error: io::Error) -> disk::Error {
+        error.downcast::<disk::Error>().unwrap_or_else(|error| unreadable(&self.path, error))
     }
 
     fn reader(&self) -> std::sync::MutexGuard<'_, Reader> {
@@ -247,8 +255,9 @@ mod tests {
             for at in (4..packed.len()).step_by(packed.len() / 40) {
                 let mut bad = packed.clone();
                 bad[at] ^= 0x55;
-                if let Ok((file, _)) = opened(&bad) {
-                    let _ = all(&*file);
+                // Both forms have a checksum.
+                if let Ok(Ok(read)) = opened(&bad).map(|(file, _)| all(&*file)) {
+                    assert!(read == text, "changed at {at}");
                 }
             }
         }
