@@ -54,3 +54,18 @@ class Maildir(Case):
     def test_files_are_for_their_owner_only(self):
         for file in [self.user.maildir, *self.user.messages()]:
             self.assertEqual(file.stat().st_mode & 0o077, 0, file)
+
+
+class EveryAccountsMailboxes(Case):
+    def test_they_are_the_configured_ones_and_made_when_they_are_opened(self):
+        rows = [{"name": "INBOX", "auto": "create"}, {"name": "Sent Messages", "special_use": "Sent"}]
+        server = self.node(tables={"[[mailbox]]": rows})
+        user = server.user()
+        client = server.imap(user)
+        self.assertEqual(client.list()[1], [b'(\\HasNoChildren) "/" INBOX', b'(\\HasNoChildren \\Sent) "/" "Sent Messages"'])
+        self.assertEqual(client.lsub()[1], [b'(\\Sent) "/" "Sent Messages"'])
+        self.assertFalse((user.maildir / ".Sent Messages").exists())
+        self.assertEqual(client.select('"Sent Messages"')[0], "OK")
+        self.assertTrue((user.maildir / ".Sent Messages/cur").exists())
+        self.assertIn("Sent Messages", (user.maildir / "subscriptions").read_text())
+        client.logout()

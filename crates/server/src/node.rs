@@ -270,6 +270,7 @@ pub(crate) fn store_settings(settings: &Settings) -> store::Settings {
     store::Settings {
         hostname: settings.name.clone(),
         location: settings.mailboxes.location.clone(),
+        auto_mailboxes: settings.mailboxes.auto.clone(),
         lock_wait: settings.mailboxes.lock_wait,
         compress: settings.mailboxes.compress,
         index: Some(settings.mailboxes.index.clone()),
@@ -354,6 +355,7 @@ impl Running {
             ("[queue]", old.settings.queue == settings.queue),
             ("[hints]", old.settings.hints == settings.hints),
             ("[quota]", old.settings.quota == settings.quota),
+            ("[[mailbox]]", old.settings.mailboxes.auto == settings.mailboxes.auto),
             ("disk_threads", old.settings.limits.disk_threads == settings.limits.disk_threads),
         ];
         if let Some((name, _)) = fixed.iter().find(|(_, same)| !same) {

@@ -58,6 +58,13 @@ impl Default for Location {
     }
 }
 
+impl Location {
+    /// Whether an account there can have a mailbox of this name; why not, as its user would hear it.
+    pub fn admits(&self, name: &MailboxName) -> Result<()> {
+        self.layout.folder(name, self.encoding).map(drop)
+    }
+}
+
 impl FromStr for Location {
     type Err = BadLocation;
 

@@ -4,6 +4,7 @@
 //! `settings` of it, what the code uses, typed and checked as a whole; `report` shows mistakes with file, line and
 //! column; `reference` prints `docs/reference/configuration.md` from the rows.
 
+mod auto;
 mod hints;
 mod ldap;
 mod nearest;

@@ -529,6 +529,25 @@ pub const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "mailbox",
+        repeats: true,
+        sentence: "A mailbox that every account has: listed from the beginning, made when it is first opened. With any of these tables only they count, and INBOX, which always is; without them there are Drafts, Junk, Trash and Sent with their special uses, all subscribed, INBOX too.",
+        rows: &[
+            must("name", Kind::Text, "As clients see it, with `/` between levels."),
+            with(
+                "auto",
+                Kind::Choice(&["subscribe", "create"]),
+                "\"subscribe\"",
+                "Whether it is subscribed from the beginning, or only there. A user who unsubscribes it later has his way.",
+            ),
+            may(
+                "special_use",
+                Kind::Choice(&["All", "Archive", "Drafts", "Flagged", "Junk", "Sent", "Trash"]),
+                "What it is for, as clients are told (RFC 6154); several may have one use.",
+            ),
+        ],
+    },
+    Table {
         name: "shared",
         repeats: false,
         sentence: "Mailboxes that users share with each other by ACLs (RFC 4314). With this table IMAP offers ACL, and others' mailboxes are in a namespace of their own; where their mail lies, the directory and `location` say.",

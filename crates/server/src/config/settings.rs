@@ -114,6 +114,8 @@ pub struct MailboxSettings {
     /// With `%u`, `%n` and `%d` in it.
     pub home: PathBuf,
     pub location: store::Location,
+    /// What every account has.
+    pub auto: Vec<store::AutoMailbox>,
     pub unique_ids: UniqueIdSettings,
     pub poll: Duration,
     /// Whether a message for several is one file.

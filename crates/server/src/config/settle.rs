@@ -20,7 +20,7 @@ use super::settings::{
     TlsFiles, TlsMode, TrustedSettings, UniqueIdSettings,
 };
 use super::written::{Written, WrittenTable};
-use super::{hints, quota};
+use super::{auto, hints, quota};
 use crate::certificate::UserField;
 
 /// The shortest `poll`.
@@ -380,6 +380,7 @@ impl<'a> Settler<'a> {
         }
         let level = u8::try_from(table.number("compress_level")).ok().and_then(store::ZstdLevel::new);
         MailboxSettings {
+            auto: auto::settle(self.written, &location, self.mistakes),
             home,
             location,
             unique_ids: UniqueIdSettings { format: format.into(), rename_duplicates },

@@ -109,6 +109,44 @@ fn a_format_of_unique_ids_that_dovecot_would_not_take_is_a_mistake() {
 }
 
 #[test]
+fn mailboxes_of_every_account_are_the_written_ones_or_the_usual_ones() {
+    let auto = |tables: &str| {
+        let settings = parse(Path::new("/etc/tepui.toml"), &format!("{GOOD}{tables}")).unwrap();
+        let show = |mailbox: &store::AutoMailbox| {
+            let special_use = mailbox.special_use.map_or("", store::SpecialUse::attribute);
+            format!("{} {} {special_use}", mailbox.name, mailbox.subscribe)
+        };
+        settings.mailboxes.auto.iter().map(show).collect::<Vec<_>>()
+    };
+    assert_eq!(auto("").len(), 5);
+    let written = "[[mailbox]]\nname = \"inbox\"\nauto = \"create\"\n[[mailbox]]\nname = \"Sent Messages\"\nspecial_use = \"Sent\"";
+    assert_eq!(auto(written), ["INBOX false ", "Sent Messages true \\Sent"]);
+    for (name, expected) in [
+        ("a//b", "mailbox name begins or ends with the hierarchy separator, or has two in a row"),
+        ("a.b", "Character not allowed in mailbox name: '.'"),
+        ("Sent Messages", "this mailbox is there already"),
+    ] {
+        let found = mistakes_of(&format!("{GOOD}{written}\n[[mailbox]]\nname = \"{name}\""));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains(expected), "{found:?}");
+    }
+}
+
+#[test]
+fn others_mailboxes_are_below_a_name_and_their_owners() {
+    let shared = |rest: &str| format!("{GOOD}[shared]\ndictionary = \"shared.db\"\n{rest}");
+    let settings = parse(Path::new("/etc/tepui.toml"), &shared("prefix = \"user/shared/%u/\"")).unwrap();
+    let settings = settings.shared.unwrap();
+    assert_eq!((settings.root.as_str(), settings.dictionary.as_path()), ("user/shared", Path::new("/etc/shared.db")));
+    for bad in ["shared/", "%u/", "/%u/", "shared/%n/", "shared/%u", "INBOX/%u/", "a//%u/"] {
+        let found = mistakes_of(&shared(&format!("prefix = \"{bad}\"")));
+        assert_eq!(found, ["this cannot be where others' mailboxes are"], "{bad}");
+    }
+    assert_eq!(parse(Path::new("/etc/tepui.toml"), GOOD).unwrap().shared, None);
+    assert_eq!(mistakes_of(&format!("{GOOD}[shared]\n")), ["`dictionary` is missing"]);
+}
+
+#[test]
 fn the_reference_page_is_made_from_the_schema() {
     let page = include_str!("../../../../docs/reference/configuration.md");
     assert!(page == reference::markdown(), "run `cargo run -- check --reference > docs/reference/configuration.md`");
