@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use disk::Disk;
 use mail::{Flags, MailboxName, ModSeq, Uid, UidValidity};
 
+use crate::acl::Remembered;
 use crate::changes::{Changes, Outlet};
 use crate::folder::{self, Folder};
 use crate::index::{Index, MailboxIndex};
@@ -30,6 +31,7 @@ pub struct Store {
     index: Option<Arc<Index>>,
     changes: Arc<Changes>,
     lately: Arc<Lately>,
+    acls: Arc<Remembered>,
 }
 
 impl Store {
@@ -37,8 +39,8 @@ impl Store {
         let ledgers = Arc::new(Ledgers::new(&*disk, &settings));
         let folder = settings.index.clone();
         let index = folder.map(|folder| Index::new(Arc::clone(&disk), folder, settings.index_size));
-        let (accounts, changes, lately) = (Arc::default(), Arc::default(), Arc::default());
-        Store { disk, settings: Arc::new(settings), accounts, ledgers, index, changes, lately }
+        let (accounts, changes, lately, acls) = Default::default();
+        Store { disk, settings: Arc::new(settings), accounts, ledgers, index, changes, lately, acls }
     }
 
     pub(crate) fn disk(&self) -> &dyn Disk {
@@ -106,6 +108,7 @@ impl Store {
             index: self.index.clone(),
             outlet: Outlet::new(home, &self.changes),
             lately: Arc::downgrade(&self.lately),
+            acls: Arc::clone(&self.acls),
         });
         account.make_root()?;
         let mut accounts = accounts();
@@ -131,6 +134,7 @@ pub struct Account {
     outlet: Outlet,
     /// Weak, for it may hold this account.
     lately: Weak<Lately>,
+    pub(crate) acls: Arc<Remembered>,
 }
 
 /// What STATUS asks for (RFC 3501 §6.3.10, RFC 8438).

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use disk::{MemoryDisk, RealDisk, every_cut_from};
+use disk::{Fault, MemoryDisk, Op, RealDisk, every_cut_from};
 use store::{Account, Identifier, Result, Right, Rights, Settings, SharedTo, Store, Viewer};
 use world::dovecot::Dovecot;
 use world::*;
@@ -89,6 +89,35 @@ fn rights_given_on_two_nodes_at_once_are_all_kept() {
     });
     assert_eq!(account(&disk).acl(&name("Team")).unwrap().rows().len(), 20);
     assert_eq!(account(&disk).shared_with().unwrap().len(), 20);
+}
+
+#[test]
+fn an_unchanged_file_is_not_opened_again_and_a_changed_one_is() {
+    let disk = MemoryDisk::new();
+    let (here, other_node) = (account(&disk), account(&disk.another_node(Duration::ZERO)));
+    here.create(&name("Team"), None).unwrap();
+    let lately = || here.rights_lately(&name("Team"), &bob()).map(|rights| rights.to_string());
+    assert_eq!(lately().unwrap(), "");
+    // Written twice within a tick of the clock, the second time into the same file.
+    disk.freeze_clock();
+    grant(&other_node, "Team", user("bob"), &[Right::Lookup]).unwrap();
+    assert_eq!(lately().unwrap(), "l");
+    let path = PathBuf::from(HOME).join("maildir/.Team/dovecot-acl");
+    let mut file = disk::Disk::append(&disk, &path).unwrap();
+    file.truncate(0).unwrap();
+    file.write_all(b"user=bob r\n").unwrap();
+    drop(file);
+    disk.advance(Duration::from_secs(2));
+    assert_eq!(lately().unwrap(), "r");
+    disk.advance(Duration::from_secs(2));
+    assert_eq!(lately().unwrap(), "r");
+    disk.fail_next(Op::Open, Fault::Broken);
+    assert_eq!(lately().unwrap(), "r");
+    assert!(here.rights(&name("Team"), &bob()).is_err(), "nothing was opened");
+    grant(&other_node, "Team", user("bob"), &[Right::Lookup]).unwrap();
+    assert_eq!(lately().unwrap(), "l");
+    disk::Disk::remove(&disk, &path).unwrap();
+    assert_eq!(lately().unwrap(), "");
 }
 
 #[test]

@@ -9,6 +9,9 @@ mod dict;
 mod file;
 mod judge;
 mod mailboxes;
+mod remembered;
+
+pub(crate) use remembered::Remembered;
 
 pub use dict::{SharedDict, SharedTo};
 pub use file::{Acl, Row};

@@ -63,6 +63,11 @@ impl Place {
         self.account.rights(&self.name, &self.viewer)
     }
 
+    /// The same for what is asked all the time. In his own mailbox the owner may wait for what another node changed.
+    pub fn rights_again(&self) -> store::Result<Rights> {
+        if self.viewer.owner { self.account.rights_lately(&self.name, &self.viewer) } else { self.rights() }
+    }
+
     /// Whether there is such a mailbox; one that every account has is, before it is made.
     pub fn is_there(&self) -> store::Result<bool> {
         Ok(self.account.exists(&self.name)?

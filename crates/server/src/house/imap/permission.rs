@@ -59,7 +59,26 @@ pub(super) fn permit(
             return Ok(Err(if hidden { Refusal::NoSuchMailbox } else { Refusal::NoPermission }));
         }
     }
-    Ok(Ok(()))
+    let comes_along = match ask {
+        Ask::Rename { from, .. } => place(from).map_or(Ok(true), |place| may_move_those_below(&place))?,
+        _ => true,
+    };
+    Ok(if comes_along { Ok(()) } else { Err(Refusal::NoPermission) })
+}
+
+/// RFC 4314 §4 asks for a right in the mailbox that is renamed. Those below it are taken away from their place as well.
+fn may_move_those_below(place: &Place) -> store::Result<bool> {
+    // RFC 3501 §6.3.5: what is below INBOX stays when INBOX is renamed.
+    if place.name.is_inbox() {
+        return Ok(true);
+    }
+    for listed in place.account.list()?.into_iter().filter(|listed| listed.exists && listed.name.is_below(&place.name))
+    {
+        if !place.account.rights(&listed.name, &place.viewer)?.has(Right::Delete) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn rights_above(place: &Place) -> store::Result<Rights> {
@@ -82,7 +101,7 @@ pub(super) fn visible(account: &Account, viewer: &Viewer, listed: Vec<Listed>) -
     let mut shown = BTreeSet::new();
     for mailbox in listed.iter().filter(|mailbox| mailbox.selectable) {
         let free = viewer.owner && (mailbox.name.is_inbox() || !mailbox.exists);
-        if free || account.rights(&mailbox.name, viewer)?.has(Right::Lookup) {
+        if free || account.rights_lately(&mailbox.name, viewer)?.has(Right::Lookup) {
             shown.insert(mailbox.name.clone());
         }
     }

@@ -29,9 +29,11 @@ pub struct Room {
 
 #[derive(Debug)]
 struct Selected {
+    place: Place,
     mailbox: Arc<Mailbox>,
-    read_only: bool,
-    /// As they were when it was selected.
+    /// By EXAMINE.
+    examined: bool,
+    /// As they were when they were last looked at.
     rights: store::Rights,
     _watch: store::Watch,
 }
@@ -85,6 +87,9 @@ impl Room {
     }
 
     fn try_answer(&mut self, ask: Ask) -> store::Result<Answer> {
+        if is_judged_anew(&ask) {
+            self.look_at_rights()?;
+        }
         let selected = self.selected.as_ref().map_or(store::Rights::NONE, |selected| selected.rights);
         if let Err(refusal) = permission::permit(|name| self.place(name), selected, &ask)? {
             // RFC 3501 §6.3.1: also a SELECT that fails leaves no mailbox selected.
@@ -283,7 +288,7 @@ impl Room {
 
     fn acl(&self, place: &Place) -> store::Result<Answer> {
         self.there(place)?;
-        Ok(Answer::Acl(acl::told(&place.account.acl(&place.name)?, &place.owner)))
+        Ok(Answer::Acl(acl::told(&*place.account.acl(&place.name)?, &place.owner)))
     }
 
     fn my_rights(&self, place: &Place) -> store::Result<Answer> {
@@ -367,7 +372,6 @@ impl Room {
         self.message = None;
         let place = self.at(name)?;
         let rights = place.rights()?;
-        let read_only = read_only || permission::is_read_only(rights);
         let mailbox = place.account.open(&place.name)?;
         let hint = Arc::downgrade(&self.hint);
         let watch = mailbox.watch(Box::new(move || {
@@ -375,10 +379,18 @@ impl Room {
                 hint.notify_one();
             }
         }));
-        let selected = self.selected.insert(Selected { mailbox, read_only, rights, _watch: watch });
+        let selected = self.selected.insert(Selected { place, mailbox, examined: read_only, rights, _watch: watch });
         let snapshot = selected.mailbox.sync(selected.access())?;
-        let recent = selected.claim_recent();
+        let (recent, read_only) = (selected.claim_recent(), selected.is_read_only());
         Ok(Answer::Selected { snapshot, recent, read_only, may_change: permission::may_change(rights) })
+    }
+
+    /// RFC 4314 §4: rights that were changed hold for a mailbox that is selected too. Who may no longer read it hears of it
+    /// as of one that is gone.
+    fn look_at_rights(&mut self) -> store::Result<()> {
+        let Some(selected) = &mut self.selected else { return Ok(()) };
+        selected.rights = selected.place.rights_again()?;
+        if selected.rights.has(Right::Read) { Ok(()) } else { Err(store::Error::NoSuchMailbox) }
     }
 
     fn mailbox(&self) -> store::Result<&Arc<Mailbox>> {
@@ -449,12 +461,22 @@ pub fn read_exactly(message: &mut store::Message, offset: u64, length: usize) ->
 impl Selected {
     /// EXAMINE must not take messages out of `new/` (RFC 3501 §6.3.2: it does not end their being recent).
     fn access(&self) -> Access {
-        if self.read_only { Access::Look } else { Access::Serve }
+        if self.is_read_only() { Access::Look } else { Access::Serve }
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.examined || permission::is_read_only(self.rights)
     }
 
     fn claim_recent(&self) -> Vec<Uid> {
-        if self.read_only { Vec::new() } else { self.mailbox.claim_recent() }
+        if self.is_read_only() { Vec::new() } else { self.mailbox.claim_recent() }
     }
+}
+
+/// Whether the rights in the selected mailbox are looked at again first. Each command ends with `Sync`, so what only reads is
+/// at most one command late.
+fn is_judged_anew(ask: &Ask) -> bool {
+    matches!(ask, Ask::Sync | Ask::Store { .. } | Ask::Expunge { .. } | Ask::Copy { .. } | Ask::Move { .. })
 }
 
 /// RFC 4314 §4: flags that one may not set in the target do not come along. The copies are there a moment before.

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use mail::MailboxName;
 use mail::acl::{Identifier, Right, Rights};
-use mail::flags::How;
+use mail::flags::{FlagChange, How};
+use mail::{Flags, MailboxName, Uid};
 use proto::imap::ask::{Answer, Ask, Refusal, Who};
 use store::{SharedTo, Store, Viewer};
 
@@ -38,6 +38,7 @@ fn world(anyone: bool) -> World {
     let account = |user: &str| store.account(&Path::new("/home").join(user)).unwrap();
     let ana = account("ana");
     ana.create(&name("Team"), None).unwrap();
+    ana.create(&name("Other"), None).unwrap();
     let mut bob = Room::new(account("bob"), Viewer::owner("bob"), shared(&store, anyone));
     let neighbour = |name: &str, account| Neighbour { name: name.to_owned(), account };
     bob.meet(Met::from([
@@ -54,6 +55,13 @@ impl World {
         let rights = Rights::parse(letters).unwrap();
         let set = |acl: &mut store::Acl| acl.set(Identifier::User("bob".to_owned()), false, rights);
         self.ana.change_acl(&name(mailbox), set).unwrap();
+    }
+
+    /// A message of ana's.
+    fn message(&self, mailbox: &str) -> Uid {
+        let mut draft = self.ana.draft(&name(mailbox)).unwrap();
+        draft.write(b"Subject: x\r\n\r\n").unwrap();
+        draft.append(Flags::NONE, &[], None).unwrap().uid
     }
 
     fn asks(&mut self, ask: Ask) -> Result<Answer, Refusal> {
@@ -87,13 +95,8 @@ fn questions(below: &str) -> Vec<(Ask, &'static str, Refusal)> {
     let sub = |sub: &str| name(&format!("{below}/Team/{sub}"));
     let rights = Rights::of(&[Right::Lookup]);
     use Refusal::{NoPermission, NoSuchMailbox};
-    let append = Ask::AppendBegin {
-        mailbox: team(),
-        flags: mail::Flags::NONE,
-        keywords: Vec::new(),
-        internal_date: None,
-        size: 1,
-    };
+    let append =
+        Ask::AppendBegin { mailbox: team(), flags: Flags::NONE, keywords: Vec::new(), internal_date: None, size: 1 };
     vec![
         (Ask::Status { name: team() }, "r", NoSuchMailbox),
         (Ask::Select { name: team(), read_only: true }, "r", NoSuchMailbox),
@@ -198,6 +201,44 @@ fn what_is_changed_is_told_to_the_dictionary_by_one_names() {
 }
 
 #[test]
+fn rights_that_change_hold_for_a_mailbox_that_is_selected() {
+    let mut world = world(false);
+    world.gives("Team", "lrwe");
+    let uid = world.message("Team");
+    world.asks(Ask::Select { name: name("shared/ana/Team"), read_only: false }).unwrap();
+    let expunge = || Ask::Expunge { uids: vec![uid] };
+    let star = || Ask::Store {
+        uids: vec![uid],
+        change: FlagChange { how: How::Add, flags: Flags::FLAGGED, keywords: Vec::new() },
+    };
+    let flags = |world: &World| world.ana.open(&name("Team")).unwrap().snapshot().row(uid).map(|row| row.flags);
+    world.gives("Team", "lr");
+    assert_eq!(world.asks(expunge()).err(), Some(Refusal::NoPermission));
+    world.asks(star()).unwrap();
+    assert_eq!(flags(&world), Some(Flags::NONE));
+    world.gives("Team", "lrw");
+    world.asks(star()).unwrap();
+    assert_eq!(flags(&world), Some(Flags::FLAGGED));
+    world.gives("Team", "lw");
+    assert_eq!(world.asks(star()).err(), Some(Refusal::NoSuchMailbox));
+    assert_eq!(world.asks(Ask::Sync).err(), Some(Refusal::NoSuchMailbox));
+}
+
+#[test]
+fn a_mailbox_is_not_renamed_over_the_head_of_one_below_it() {
+    let mut world = world(false);
+    world.ana.create(&name("Team/sub"), None).unwrap();
+    world.gives("Team", "lrkx");
+    let rename = || Ask::Rename { from: name("shared/ana/Team"), to: name("shared/ana/Team2") };
+    world.gives("Other", "k");
+    assert_eq!(world.asks(rename()).err(), Some(Refusal::NoPermission));
+    let below = || Ask::Rename { from: name("shared/ana/Team"), to: name("shared/ana/Other/x") };
+    assert_eq!(world.asks(below()).err(), Some(Refusal::NoPermission));
+    world.gives("Team/sub", "x");
+    assert!(world.asks(below()).is_ok());
+}
+
+#[test]
 fn sharing_with_everybody_is_the_administrators_choice() {
     for (anyone, expected) in [(false, true), (true, false)] {
         let mut world = world(anyone);
@@ -235,9 +276,9 @@ fn what_may_not_be_set_does_not_come_along_with_a_copy() {
     let own = world.store.account(Path::new("/home/bob")).unwrap();
     let mut draft = own.draft(&name("INBOX")).unwrap();
     draft.write(b"Subject: x\n\n").unwrap();
-    let uid = draft.append(mail::Flags::SEEN.with(mail::Flags::FLAGGED), &[], None).unwrap().uid;
+    let uid = draft.append(Flags::SEEN.with(Flags::FLAGGED), &[], None).unwrap().uid;
     world.asks(Ask::Select { name: name("INBOX"), read_only: false }).unwrap();
     world.asks(Ask::Copy { uids: vec![uid], to: name("shared/ana/Team") }).unwrap();
     let copy = world.ana.open(&name("Team")).unwrap();
-    assert!(copy.snapshot().rows.iter().all(|row| row.flags == mail::Flags::NONE) && copy.snapshot().rows.len() == 1);
+    assert!(copy.snapshot().rows.iter().all(|row| row.flags == Flags::NONE) && copy.snapshot().rows.len() == 1);
 }
