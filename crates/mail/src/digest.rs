@@ -7,11 +7,17 @@ use crate::Uid;
 use crate::date::DateTime;
 use crate::mime::Part;
 
-/// What is wanted of each message, beside its size and date.
+/// What is wanted of each message, beside its size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Want {
     pub fields: Fields,
     pub structure: bool,
+    pub date: bool,
+}
+
+impl Want {
+    /// Size and date.
+    pub const FACTS: Want = Want { fields: Fields::None, structure: false, date: true };
 }
 
 /// Which fields of a header are wanted.
@@ -29,6 +35,7 @@ pub struct Digest {
     pub uid: Uid,
     /// Octets with CR LF line ends.
     pub size: u64,
+    /// Any, unless it was wanted.
     pub internal_date: DateTime,
     /// A header block that holds the fields wanted, in their order, as far as they stand in the first
     /// [`crate::mime::HEADER_KEPT_MAX`] octets of the header. It may hold others too.

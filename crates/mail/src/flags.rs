@@ -66,7 +66,12 @@ impl Flags {
 
     /// The numbers of the keywords set, ascending.
     pub fn keyword_numbers(self) -> impl Iterator<Item = usize> {
-        (0..KEYWORDS_MAX).filter(move |number| self.0 >> (number + Self::KEYWORD_SHIFT) & 1 == 1)
+        let mut left = self.0 >> Self::KEYWORD_SHIFT;
+        std::iter::from_fn(move || {
+            let number = left.trailing_zeros();
+            left &= left.wrapping_sub(1);
+            (number < u32::BITS).then_some(number as usize)
+        })
     }
 
     /// The system flags set, with their IMAP names, in the order IMAP servers list them.

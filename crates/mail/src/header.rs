@@ -54,6 +54,9 @@ pub fn find<'a>(block: &'a [u8], name: &str) -> Option<Field<'a>> {
 
 /// The value on one line: line ends taken out (RFC 5322 §2.2.3), white space cut from both ends.
 pub fn unfold(value: &[u8]) -> Vec<u8> {
+    if memchr(b'\n', value).is_none() {
+        return value.trim_ascii().to_vec();
+    }
     let mut plain = Vec::with_capacity(value.len());
     for line in value.split_inclusive(|&byte| byte == b'\n') {
         plain.extend_from_slice(without_line_end(line));
@@ -121,14 +124,24 @@ pub struct EnvelopeFields {
     pub date: Option<Vec<u8>>,
     pub subject: Option<Vec<u8>>,
     pub from: Vec<MailAddress>,
-    /// `from` when there is no Sender field or an empty one; `reply_to` likewise.
-    pub sender: Vec<MailAddress>,
-    pub reply_to: Vec<MailAddress>,
+    sender: Vec<MailAddress>,
+    reply_to: Vec<MailAddress>,
     pub to: Vec<MailAddress>,
     pub cc: Vec<MailAddress>,
     pub bcc: Vec<MailAddress>,
     pub in_reply_to: Option<Vec<u8>>,
     pub message_id: Option<Vec<u8>>,
+}
+
+impl EnvelopeFields {
+    // RFC 3501 §7.4.2: the server puts From where Sender or Reply-To are absent or empty.
+    pub fn sender(&self) -> &[MailAddress] {
+        if self.sender.is_empty() { &self.from } else { &self.sender }
+    }
+
+    pub fn reply_to(&self) -> &[MailAddress] {
+        if self.reply_to.is_empty() { &self.from } else { &self.reply_to }
+    }
 }
 
 /// Reads the envelope out of a header block. Where a field that should be single comes twice, Dovecot's rule holds, so that
@@ -138,17 +151,18 @@ pub fn envelope(block: &[u8]) -> EnvelopeFields {
     for field in fields(block) {
         take(&mut envelope, &field);
     }
-    // RFC 3501 §7.4.2: the server puts From where Sender or Reply-To are absent or empty.
-    for defaulted in [&mut envelope.sender, &mut envelope.reply_to] {
-        if defaulted.is_empty() {
-            defaulted.clone_from(&envelope.from);
-        }
-    }
     envelope
 }
 
+/// No name of an envelope's field is longer.
+const NAME_LENGTH_MAX: usize = 11;
+
 fn take(envelope: &mut EnvelopeFields, field: &Field<'_>) {
-    let list = match field.name.to_ascii_lowercase().as_slice() {
+    let mut lower = [0; NAME_LENGTH_MAX];
+    let Some(name) = lower.get_mut(..field.name.len()) else { return };
+    name.copy_from_slice(field.name);
+    name.make_ascii_lowercase();
+    let list = match &*name {
         b"date" => return envelope.date = Some(unfold(field.value)),
         b"subject" => return envelope.subject = Some(unfold(field.value)),
         b"in-reply-to" => return envelope.in_reply_to = Some(unfold(field.value)),
@@ -197,7 +211,7 @@ mod tests {
             envelope(b"To: a@b\r\nSubject: one\r\nSubject: two\r\nTo: c@d\r\nFrom: f@g\r\nReply-To:\r\n\r\n");
         assert_eq!(envelope.subject.as_deref(), Some(&b"two"[..]));
         assert_eq!(envelope.to.len(), 2);
-        assert_eq!((&envelope.sender, &envelope.reply_to), (&envelope.from, &envelope.from));
+        assert_eq!((envelope.sender(), envelope.reply_to()), (&*envelope.from, &*envelope.from));
     }
 
     proptest! {

@@ -19,6 +19,8 @@ pub struct Rows {
     chunks: Vec<Arc<[Row]>>,
     /// The position of each chunk's first row.
     starts: Vec<usize>,
+    /// The UID of each chunk's last row.
+    lasts: Vec<Uid>,
     len: usize,
 }
 
@@ -54,21 +56,33 @@ impl Rows {
 
     /// How many rows have a lower UID: the position of this one, or where it would be.
     pub fn lower_bound(&self, uid: Uid) -> usize {
-        let chunk = self.chunks.partition_point(|chunk| chunk.last().is_some_and(|row| row.uid < uid));
-        match (self.starts.get(chunk), self.chunks.get(chunk)) {
-            (Some(start), Some(rows)) => start + rows.partition_point(|row| row.uid < uid),
-            _ => self.len,
-        }
+        let (chunk, index) = self.place(uid);
+        self.starts.get(chunk).map_or(self.len, |start| start + index)
     }
 
     /// The position of a message, counted from zero.
     pub fn position(&self, uid: Uid) -> Option<usize> {
-        let position = self.lower_bound(uid);
-        self.at(position).is_some_and(|row| row.uid == uid).then_some(position)
+        let (chunk, index) = self.place(uid);
+        self.chunks.get(chunk)?.get(index).filter(|row| row.uid == uid)?;
+        Some(self.starts.get(chunk)? + index)
     }
 
     pub fn row(&self, uid: Uid) -> Option<&Row> {
-        self.at(self.lower_bound(uid)).filter(|row| row.uid == uid)
+        let (chunk, index) = self.place(uid);
+        self.chunks.get(chunk)?.get(index).filter(|row| row.uid == uid)
+    }
+
+    /// The first chunk that does not end below a UID, and how many of its rows are below.
+    fn place(&self, uid: Uid) -> (usize, usize) {
+        let chunk = self.lasts.partition_point(|last| *last < uid);
+        let Some(rows) = self.chunks.get(chunk) else { return (chunk, 0) };
+        // Most mailboxes have long runs of UIDs without a gap, where the first one tells the place.
+        let first = rows.first().map_or(0, |row| row.uid.number());
+        let guess = uid.number().saturating_sub(first) as usize;
+        if rows.get(guess).is_some_and(|row| row.uid == uid) {
+            return (chunk, guess);
+        }
+        (chunk, rows.partition_point(|row| row.uid < uid))
     }
 
     pub fn iter(&self) -> Iter<'_> {
@@ -130,6 +144,8 @@ impl Rows {
             start
         };
         self.starts = chunks.iter().map(start).collect();
+        // No chunk is empty.
+        self.lasts = chunks.iter().filter_map(|chunk| chunk.last()).map(|row| row.uid).collect();
         self.chunks = chunks;
     }
 }

@@ -90,31 +90,44 @@ pub trait Session {
 
 /// Bytes to be sent, gathered so that pipelined replies leave together.
 #[derive(Debug, Default)]
-pub struct Outbox(Vec<u8>);
+pub struct Outbox {
+    bytes: Vec<u8>,
+    /// What was taken last was full, so that there is about to be as much again.
+    flows: bool,
+}
 
 /// Output is handed over when this much has gathered, even if there is input left to answer.
 pub const OUTBOX_FULL: usize = 16 * 1024;
 
 impl Outbox {
+    #[inline]
     pub fn push(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
+        if self.flows {
+            self.flows = false;
+            self.bytes.reserve(OUTBOX_FULL + OUTBOX_FULL / 4);
+        }
+        self.bytes.extend_from_slice(bytes);
     }
 
     /// A number in decimal.
+    #[inline]
     pub fn number(&mut self, number: u64) {
         self.push(itoa::Buffer::new().format(number).as_bytes());
     }
 
+    #[inline]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.bytes.is_empty()
     }
 
+    #[inline]
     pub fn is_full(&self) -> bool {
-        self.0.len() >= OUTBOX_FULL
+        self.bytes.len() >= OUTBOX_FULL
     }
 
     /// Takes everything gathered; leaves no memory behind, so an idle session holds none.
     pub fn take(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.0)
+        self.flows = self.is_full();
+        std::mem::take(&mut self.bytes)
     }
 }

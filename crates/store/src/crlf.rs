@@ -77,6 +77,8 @@ pub(crate) struct CrlfFile {
     checkpoints: Vec<Place>,
     chunk: Vec<u8>,
     chunk_start: u64,
+    /// How many octets of the file are read at once.
+    chunk_max: usize,
 }
 
 /// Whether the first line of a file ends in CR LF, so that the others may.
@@ -104,7 +106,13 @@ struct Place {
 impl CrlfFile {
     pub(crate) fn new(file: Box<dyn ReadFile>, verbatim: bool) -> CrlfFile {
         let checkpoints = vec![Place::default()];
-        CrlfFile { file, verbatim, at: Place::default(), checkpoints, chunk: Vec::new(), chunk_start: 0 }
+        let chunk_max = CHUNK;
+        CrlfFile { file, verbatim, at: Place::default(), checkpoints, chunk: Vec::new(), chunk_start: 0, chunk_max }
+    }
+
+    /// A file that is not longer than this takes no more memory.
+    pub(crate) fn up_to(self, length: u64) -> CrlfFile {
+        CrlfFile { chunk_max: usize::try_from(length).unwrap_or(CHUNK).clamp(1, CHUNK), ..self }
     }
 
     /// Fills `buf` from `offset`; less than it holds only at the end.
@@ -123,8 +131,13 @@ impl CrlfFile {
         if self.verbatim {
             return self.file.len();
         }
-        self.seek(u64::MAX)?;
-        Ok(self.at.crlf)
+        loop {
+            self.load()?;
+            let start = usize::try_from(self.at.file - self.chunk_start).unwrap_or(usize::MAX);
+            let Some(raw) = self.chunk.get(start..).filter(|raw| !raw.is_empty()) else { return Ok(self.at.crlf) };
+            let (given, after_cr) = given_by(raw, self.at.after_cr);
+            self.at = Place { crlf: self.at.crlf + given, file: self.at.file + raw.len() as u64, after_cr };
+        }
     }
 
     fn read_verbatim(&self, offset: u64, buf: &mut [u8]) -> Result<usize> {
@@ -177,13 +190,20 @@ impl CrlfFile {
         if self.checkpoints.last().is_none_or(|last| self.at.file >= last.file + CHECKPOINT_EVERY) {
             self.checkpoints.push(self.at);
         }
-        self.chunk.resize(CHUNK, 0);
+        self.chunk.resize(self.chunk_max, 0);
         self.chunk_start = self.at.file;
         // Emptied first, so that after a failed read no old content is taken for this place.
         let read = self.file.read_at(self.at.file, &mut self.chunk);
         self.chunk.truncate(*read.as_ref().unwrap_or(&0));
         read.map(|_| ())
     }
+}
+
+/// How many octets are given for all of these, and whether the last is a CR.
+fn given_by(raw: &[u8], after_cr: bool) -> (u64, bool) {
+    let is_cr = |before: Option<usize>| before.map_or(after_cr, |at| raw.get(at) == Some(&b'\r'));
+    let bare = memchr::memchr_iter(b'\n', raw).filter(|at| !is_cr(at.checked_sub(1))).count();
+    ((raw.len() + bare) as u64, raw.last() == Some(&b'\r'))
 }
 
 /// Up to one line, or one half of a line end: octets given, octets of the file used up, whether the last given is a CR.

@@ -73,6 +73,14 @@ pub(crate) struct Sizes {
     pub(crate) crlf: Option<u64>,
 }
 
+impl Sizes {
+    /// Both, where they can be true together: each octet may be an LF that gets a CR.
+    pub(crate) fn plausible(self) -> Option<(u64, u64)> {
+        let (on_disk, crlf) = (self.on_disk?, self.crlf?);
+        (on_disk..=on_disk.saturating_mul(2)).contains(&crlf).then_some((on_disk, crlf))
+    }
+}
+
 pub(crate) fn sizes(base: &[u8]) -> Sizes {
     let mut sizes = Sizes::default();
     for part in base.split(|&byte| byte == b',').skip(1) {

@@ -37,6 +37,11 @@ impl Liars {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&uid)
     }
 
+    pub(crate) fn contain_none(&self, uids: &[Uid]) -> bool {
+        let liars = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        liars.is_empty() || !uids.iter().any(|uid| liars.contains(uid))
+    }
+
     fn add(&self, uid: Uid) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(uid);
     }

@@ -72,8 +72,8 @@ impl Mailbox {
     ) -> Result<Vec<Candidate<'a>>> {
         let want = match knowledge {
             Knowledge::Row | Knowledge::All => return Ok(candidates),
-            Knowledge::Facts => Want { fields: Fields::None, structure: false },
-            Knowledge::Header => Want { fields: plan.fields(), structure: false },
+            Knowledge::Facts => Want::FACTS,
+            Knowledge::Header => Want { fields: plan.fields(), structure: false, date: false },
         };
         let uids: Vec<Uid> = candidates.iter().map(|candidate| candidate.row.uid).collect();
         let mut informed = Vec::with_capacity(candidates.len());

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use disk::{Disk, Fault, MemoryDisk, Op};
+use mail::digest::Want;
 use mail::search::Key;
 use mail::{Flags, NumberSet};
 use store::{Access, DeliveryKey, Error, FlagChange, How, SpecialUse, verify};
@@ -330,6 +331,27 @@ fn files_of_other_programs_without_sizes_are_counted() {
         assert_eq!(mailbox.facts(uid(number)).unwrap().size, content("a").len() as u64);
     }
     assert_eq!(subjects(&lines(&mailbox)), ["a", "b"]);
+}
+
+#[test]
+fn sizes_alone_are_those_of_the_names_until_a_message_is_opened() {
+    let disk = MemoryDisk::new();
+    let account = account(&disk);
+    let text = "Subject: a\r\n\r\nBody of a.\r\n";
+    let names = ["1.M1P1.x,S=26,W=26:2,", "2.M1P1.x,S=26,W=40:2,", "3.M1P1.x,S=26,W=25:2,", "4.M1P1.x:2,"];
+    names.iter().for_each(|name| put(&disk, &format!("{INBOX}/cur/{name}"), text));
+    let mailbox = account.open(&inbox()).unwrap();
+    let uids = [1, 2, 3, 4].map(uid);
+    let sizes = |uids: &[mail::Uid]| {
+        let alone = Want { date: false, ..Want::FACTS };
+        let found = mailbox.digests(uids, &alone).unwrap().digests;
+        found.iter().map(|digest| digest.size).collect::<Vec<_>>()
+    };
+    disk.remove(&Path::new(INBOX).join("cur").join(names[0])).unwrap();
+    assert_eq!(sizes(&uids[..2]), [26, 40], "no file was asked");
+    assert_eq!(sizes(&uids[2..]), [26, 26], "what cannot be, or is not told, is counted");
+    mailbox.message(uids[1]).unwrap();
+    assert_eq!(sizes(&uids[1..]), [26, 26, 26]);
 }
 
 const LETTER: &str = "From: =?utf-8?q?Jos=C3=A9?= <jose@example.test>\r\n\

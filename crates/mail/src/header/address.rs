@@ -215,11 +215,16 @@ fn word(lexer: &mut Lexer<'_>) -> Option<Vec<u8>> {
 
 // RFC 5322 §3.2.3: atext, with any octet above ASCII (RFC 6532 §3.2, and raw 8-bit names are frequent).
 fn is_atext(byte: u8) -> bool {
-    !byte.is_ascii() || byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte)
+    let special = matches!(
+        byte,
+        b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'/' | b'=' | b'?' | b'^' | b'_' | b'`' | b'{' | b'|' | b'}' | b'~'
+    );
+    !byte.is_ascii() || byte.is_ascii_alphanumeric() || special
 }
 
-fn joined(words: Vec<Vec<u8>>) -> Option<Vec<u8>> {
-    Some(words.join(&b' ')).filter(|name| !name.is_empty())
+fn joined(mut words: Vec<Vec<u8>>) -> Option<Vec<u8>> {
+    let name = if words.len() == 1 { words.pop()? } else { words.join(&b' ') };
+    Some(name).filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]

@@ -76,14 +76,13 @@ impl<'a> Lexer<'a> {
     /// last quote is missing.
     pub(crate) fn quoted(&mut self) -> Vec<u8> {
         let mut text = Vec::new();
-        while let Some(byte) = self.next() {
-            match byte {
-                b'"' => break,
-                b'\\' => text.extend(self.next()),
-                b'\r' | b'\n' => {}
-                _ => text.push(byte),
+        loop {
+            text.extend_from_slice(self.take_while(|byte| !matches!(byte, b'"' | b'\\' | b'\r' | b'\n')));
+            match self.next() {
+                Some(b'"') | None => return text,
+                Some(b'\\') => text.extend(self.next()),
+                Some(_) => {}
             }
         }
-        text
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use directory::chain::LogIn;
-use mail::digest::{Fields, Want};
+use mail::digest::Want;
 use mail::flags::{FlagChange, How};
 use mail::{Flags, MailboxName, Uid};
 use proto::pop3::UniqueIds;
@@ -64,7 +64,7 @@ impl Pop3House {
             let snapshot = mailbox.sync(Access::Serve)?;
             let mut drops = Vec::with_capacity(snapshot.rows.len());
             let uids: Vec<mail::Uid> = snapshot.rows.iter().map(|row| row.uid).collect();
-            let want = Want { fields: Fields::None, structure: false };
+            let want = Want::FACTS;
             let mut rest = uids.as_slice();
             while !rest.is_empty() {
                 let found = mailbox.digests(rest, &want)?;

@@ -240,13 +240,14 @@ impl MailboxIndex {
         }
     }
 
-    /// A message's file was opened and looks like this: what is remembered of another is worth nothing.
-    pub(crate) fn confirm(&self, key: Key, facts: Facts) {
-        if let [Some(remembered)] = self.find(&[key], Depth::Facts).as_slice()
-            && remembered.facts != facts
-        {
-            self.add(&[(key, facts, None)]);
-        }
+    /// Messages' files were opened and look like this: what is remembered of others is worth nothing.
+    pub(crate) fn confirm(&self, seen: &[(Key, Facts)]) {
+        let keys: Vec<Key> = seen.iter().map(|(key, _)| *key).collect();
+        let found = self.find(&keys, Depth::Facts);
+        let others =
+            seen.iter().zip(found).filter(|((_, facts), found)| found.as_ref().is_some_and(|it| it.facts != *facts));
+        let others: Vec<_> = others.map(|((key, facts), _)| (*key, *facts, None)).collect();
+        self.add(&others);
     }
 
     /// Writes the files without what is no longer in the mailbox, when that is the greater part.

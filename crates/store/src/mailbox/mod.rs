@@ -31,6 +31,7 @@ pub use mail::flags::{FlagChange, How};
 use mail::{Keywords, MailboxName, ModSeq, Rows, Snapshot, Uid, UidValidity};
 
 pub use self::list::Listing;
+pub use self::open::Outsides;
 use self::view::Work;
 pub use self::watch::Watch;
 use self::watch::Watchers;

@@ -7,11 +7,12 @@ use std::time::UNIX_EPOCH;
 use disk::Stat;
 use mail::Uid;
 use mail::date::DateTime;
-use mail::digest::{Fields, Want};
+use mail::digest::Want;
 
 use super::digests::BATCH_MAX;
 use super::view::Found;
 use super::{Access, Facts, Mailbox, RENAME_RETRIES_MAX};
+use crate::begun::Begun;
 use crate::crlf::{self, CrlfFile};
 use crate::file_name::{self, Base, Sizes};
 use crate::index::{self, Key};
@@ -20,23 +21,46 @@ use crate::{Error, Message, Result, packed};
 /// A file up to this size is counted whenever it is opened, whatever its name tells: it is about to be read.
 const COUNTED_MAX: u64 = 64 << 10;
 
+/// So many are compared at once.
+const OUTSIDES_MAX: usize = 64;
+
+/// How files looked that were opened and are still to be compared with what is remembered of them.
+#[derive(Debug, Default)]
+pub struct Outsides(Vec<(Key, index::Facts)>);
+
 impl Mailbox {
     /// Opens a message for reading. [`Error::Gone`] when it was expunged.
     pub fn message(&self, uid: Uid) -> Result<Message> {
-        let (message, facts) = self.open_message(uid)?;
-        if let Some(index) = &self.index
-            && let Some(key) = self.with_work(|work| Ok(work.base(uid).map(|base| Key::of(&base))))?
-        {
-            index.confirm(key, facts);
+        let mut seen = Outsides::default();
+        let message = self.one_of_many(uid, &mut seen)?;
+        self.confirm(&mut seen);
+        Ok(message)
+    }
+
+    /// The same of many, which are compared with what is remembered of them a few at a time: `confirm` the last ones.
+    pub fn one_of_many(&self, uid: Uid, seen: &mut Outsides) -> Result<Message> {
+        let (message, key, facts) = self.open_message(uid)?;
+        seen.0.push((key, facts));
+        if seen.0.len() >= OUTSIDES_MAX {
+            self.confirm(seen);
         }
         Ok(message)
     }
 
-    pub(super) fn open_message(&self, uid: Uid) -> Result<(Message, index::Facts)> {
+    /// What is remembered of other files than those that were seen is worth nothing.
+    pub fn confirm(&self, seen: &mut Outsides) {
+        let seen = std::mem::take(&mut seen.0);
+        if let Some(index) = self.index.as_ref().filter(|_| !seen.is_empty()) {
+            index.confirm(&seen);
+        }
+    }
+
+    pub(super) fn open_message(&self, uid: Uid) -> Result<(Message, Key, index::Facts)> {
         let (file, stat, found) = self.with_file(uid, |found, path| {
             let file = self.folder.disk.open_plain(path)?;
             let stat = file.stat()?;
-            Ok((file, stat, found.clone()))
+            let file = Begun::new(file, &stat)?;
+            Ok((Box::new(file), stat, found.clone()))
         })?;
         let path = found.path(&self.folder.path);
         let (file, is_packed) = packed::open(file, &path)?;
@@ -46,6 +70,9 @@ impl Mailbox {
         let verbatim = told == Some(stat.len) && crlf::begins_with_crlf(&*file)?;
         let told = told.filter(|size| stat.len > COUNTED_MAX && (verbatim || *size != stat.len));
         let mut content = CrlfFile::new(file, verbatim && told.is_some());
+        if !is_packed {
+            content = content.up_to(stat.len);
+        }
         let size = match told.or_else(|| self.measured(uid)) {
             Some(size) => size,
             None => self.measure(uid, &found.base, &mut content)?,
@@ -53,7 +80,7 @@ impl Mailbox {
         let facts = facts_of(&stat, size);
         let date = DateTime::utc(facts.internal_date);
         let liars = told.map(|_| (uid, Arc::clone(&self.liars)));
-        Ok((Message::new(content, size, date, path, liars), facts))
+        Ok((Message::new(content, size, date, path, liars), Key::of(&found.base), facts))
     }
 
     /// The size that the name tells, where nothing speaks against it.
@@ -72,7 +99,7 @@ impl Mailbox {
 
     /// Size and date of a message: as the node remembers them, or else as the file tells.
     pub fn facts(&self, uid: Uid) -> Result<Facts> {
-        let want = Want { fields: Fields::None, structure: false };
+        let want = Want::FACTS;
         let seen = self.see(&[uid], &want)?.into_iter().flatten().next().ok_or(Error::Gone)?;
         Ok(Facts { size: seen.facts.size, internal_date: DateTime::utc(seen.facts.internal_date) })
     }
@@ -86,7 +113,7 @@ impl Mailbox {
         })?;
         match self.measured(uid).or_else(|| self.told_size(uid, &base, &stat)) {
             Some(size) => Ok(facts_of(&stat, size)),
-            None => self.open_message(uid).map(|(_, facts)| facts),
+            None => self.open_message(uid).map(|(.., facts)| facts),
         }
     }
 
@@ -105,7 +132,7 @@ impl Mailbox {
 
     /// The sum of the sizes of these messages, without those that are gone.
     pub(crate) fn size_of(&self, uids: &[Uid]) -> Result<u64> {
-        let want = Want { fields: Fields::None, structure: false };
+        let want = Want::FACTS;
         uids.chunks(BATCH_MAX).try_fold(0_u64, |sum, uids| {
             let seen = self.see(uids, &want)?;
             Ok(seen.into_iter().flatten().map(|seen| seen.facts.size).fold(sum, u64::saturating_add))

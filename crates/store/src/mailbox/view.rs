@@ -133,11 +133,6 @@ impl Work {
         Some(tail.of_base(self.names.base(uid)?))
     }
 
-    /// The base of its name.
-    pub(super) fn base(&self, uid: Uid) -> Option<Base> {
-        if self.is_there(uid) { self.names.base(uid) } else { None }
-    }
-
     /// The bases of many, each as long as it is looked at; `None` for a message that is not there.
     pub(super) fn map_bases<T>(&self, uids: &[Uid], f: impl Fn(&[u8]) -> T) -> Vec<Option<T>> {
         let mut walk = self.names.walk();

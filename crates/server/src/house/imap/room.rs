@@ -23,6 +23,7 @@ pub struct Room {
     met: Met,
     selected: Option<Selected>,
     message: Option<(Uid, store::Message)>,
+    outsides: store::Outsides,
     append: Option<Append>,
     hint: Arc<Notify>,
 }
@@ -51,7 +52,17 @@ impl Room {
     /// `viewer` looks at his own account.
     pub fn new(account: Arc<store::Account>, viewer: store::Viewer, shared: Option<Arc<Shared>>) -> Room {
         let met = Met::new();
-        Room { account, viewer, shared, met, selected: None, message: None, append: None, hint: Arc::default() }
+        Room {
+            account,
+            viewer,
+            shared,
+            met,
+            selected: None,
+            message: None,
+            outsides: store::Outsides::default(),
+            append: None,
+            hint: Arc::default(),
+        }
     }
 
     /// Who shares something with this session's user, by the dictionary.
@@ -94,8 +105,7 @@ impl Room {
         if let Err(refusal) = permission::permit(|name| self.place(name), selected, &ask)? {
             // RFC 3501 §6.3.1: also a SELECT that fails leaves no mailbox selected.
             if matches!(ask, Ask::Select { .. }) {
-                self.selected = None;
-                self.message = None;
+                self.unselect();
             }
             return Ok(Answer::Refused(refusal));
         }
@@ -132,8 +142,7 @@ impl Room {
             Ask::Unsubscribe { name } => self.account.unsubscribe(&name).map(|()| Answer::Done),
             Ask::Select { name, read_only } => self.select(&name, read_only),
             Ask::Unselect => {
-                self.selected = None;
-                self.message = None;
+                self.unselect();
                 Ok(Answer::Done)
             }
             Ask::Sync => self.sync(),
@@ -174,6 +183,9 @@ impl Room {
             Ask::Read { uid, offset, length } => self.read(uid, offset, length),
             Ask::CloseMessage => {
                 self.message = None;
+                if let Some(selected) = &self.selected {
+                    selected.mailbox.confirm(&mut self.outsides);
+                }
                 Ok(Answer::Done)
             }
             Ask::AppendBegin { mailbox, flags, keywords, internal_date, size: _ } => {
@@ -368,8 +380,7 @@ impl Room {
     }
 
     fn select(&mut self, name: &mail::MailboxName, read_only: bool) -> store::Result<Answer> {
-        self.selected = None;
-        self.message = None;
+        self.unselect();
         let place = self.at(name)?;
         let rights = place.rights()?;
         let mailbox = place.account.open(&place.name)?;
@@ -391,6 +402,12 @@ impl Room {
         let Some(selected) = &mut self.selected else { return Ok(()) };
         selected.rights = selected.place.rights_again()?;
         if selected.rights.has(Right::Read) { Ok(()) } else { Err(store::Error::NoSuchMailbox) }
+    }
+
+    fn unselect(&mut self) {
+        self.selected = None;
+        self.message = None;
+        self.outsides = store::Outsides::default();
     }
 
     fn mailbox(&self) -> store::Result<&Arc<Mailbox>> {
@@ -428,7 +445,8 @@ impl Room {
     }
 
     fn open(&mut self, uid: Uid, length: usize) -> store::Result<Answer> {
-        let mut message = self.mailbox()?.message(uid)?;
+        let mailbox = &self.selected.as_ref().ok_or(store::Error::NoSuchMailbox)?.mailbox;
+        let mut message = mailbox.one_of_many(uid, &mut self.outsides)?;
         let length = usize::try_from(message.size()).unwrap_or(usize::MAX).min(length);
         let start = read_exactly(&mut message, 0, length)?;
         let answer = Answer::Message { size: message.size(), internal_date: message.internal_date(), start };

@@ -23,6 +23,8 @@ pub fn is_of_the_room(ask: &Ask) -> bool {
         ask,
         Ask::Sync
             | Ask::Store { .. }
+            | Ask::StoreUnchanged { .. }
+            | Ask::Vanished { .. }
             | Ask::Expunge { .. }
             | Ask::Search(_)
             | Ask::Digests { .. }
@@ -40,7 +42,13 @@ pub fn go_on(room: &mut Room, mut session: Box<Server>, ask: Ask, name: &str) ->
         let next = loop {
             match session.next() {
                 Next::Send(bytes) if said.is_empty() => said = bytes,
-                Next::Send(bytes) => said.extend_from_slice(&bytes),
+                Next::Send(bytes) => {
+                    // There is more than fits into one, so there will be much more.
+                    if said.capacity() < SAID_MAX {
+                        said.reserve_exact(SAID_MAX + SAID_MAX / 4);
+                    }
+                    said.extend_from_slice(&bytes);
+                }
                 next => break Some(next),
             }
             if said.len() >= SAID_MAX {

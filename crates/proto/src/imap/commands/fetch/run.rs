@@ -77,7 +77,8 @@ impl Needs {
         let reads = || contents().filter(|content| content.section.needs_octets());
         let octets = reads().map(|content| if content.is_header() { HEADER_PIECE } else { READ_MAX }).max();
         let facts = octets.is_none() && items.iter().any(|item| matches!(item, Item::Size | Item::InternalDate));
-        let digests = (facts || structure || fields != Fields::None).then_some(Want { fields, structure });
+        let date = octets.is_none() && items.contains(&Item::InternalDate);
+        let digests = (facts || structure || fields != Fields::None).then_some(Want { fields, structure, date });
         let header_end = !structure && contents().any(|content| content.section.needs_header());
         Needs { digests, octets, header_end, marks_seen: contents().any(|content| !content.peek) }
     }
@@ -214,7 +215,7 @@ impl Fetch {
 
     /// The header is too long to be held: the structure knows where it ends.
     fn ask_header_end(self: Box<Self>, mut opened: Opened) -> Step {
-        let want = Want { fields: Fields::None, structure: true };
+        let want = Want { fields: Fields::None, structure: true, date: false };
         Step::ask(Ask::Digests { uids: vec![opened.message.uid], want }, move |context, answer| match answer {
             Answer::Digests(found) => match found.digests.into_iter().next().and_then(|digest| digest.structure) {
                 Some(structure) => {

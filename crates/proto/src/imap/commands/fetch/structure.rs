@@ -15,7 +15,8 @@ pub fn envelope(head: &[u8], out: &mut Outbox) {
     nstring(envelope.date.as_deref(), out);
     out.push(b" ");
     nstring(envelope.subject.as_deref(), out);
-    for list in [&envelope.from, &envelope.sender, &envelope.reply_to, &envelope.to, &envelope.cc, &envelope.bcc] {
+    let (sender, reply_to) = (envelope.sender(), envelope.reply_to());
+    for list in [&envelope.from, sender, reply_to, &envelope.to, &envelope.cc, &envelope.bcc] {
         out.push(b" ");
         addresses(list, out);
     }
