@@ -145,3 +145,27 @@ class MailboxCommand(Case):
         refused = self.command("verify", "--to", str(place), self.ana.address, check=False, of="backup")
         self.assertEqual(refused.returncode, 1)
         self.assertIn("missing or changed", refused.stdout)
+
+    def test_all_accounts_are_backed_up_and_old_backups_go(self):
+        place = str(self.server.folder / "backups")
+        created = self.command("create", "--to", place, "--all", of="backup").stdout.splitlines()
+        self.assertRegex(created[1], rf"^{self.ana.address} +\d+ +3 +\d+ ")
+        self.assertRegex(created[-1], r"^1 accounts with 3 messages, .* 0 not wholly read, \d+ without mail, 0 failed$")
+        client = self.server.imap(self.ana)
+        client.select("INBOX")
+        client.store("2", "+FLAGS", r"(\Deleted)")
+        client.expunge()
+        client.logout()
+        row = json.loads(self.command("create", "--to", place, self.ana.address, "--json", of="backup").stdout)
+        self.assertEqual((row["account"], row["messages"], row["missing"]), (self.ana.address, 2, []))
+        self.assertEqual(self.command("prune", "--to", place, check=False, of="backup").returncode, 2)
+        prune = lambda *more: self.command("prune", "--to", place, "--keep-last", "1", *more, of="backup").stdout
+        would = json.loads(prune("--dry-run", "--json"))
+        self.assertEqual([len(would["accounts"][0][what]) for what in ("kept", "removed")], [1, 1])
+        listed = lambda: json.loads(self.command("list", "--to", place, self.ana.address, "--json", of="backup").stdout)
+        self.assertEqual(len(listed()), 2)
+        # The message and the list of INBOX that only the first backup needs.
+        self.assertIn(f"{would['contents']} contents removed", prune())
+        self.assertGreaterEqual(would["contents"], 1)
+        self.assertEqual([row["id"] for row in listed()], [row["id"]])
+        self.command("verify", "--to", place, self.ana.address, of="backup")

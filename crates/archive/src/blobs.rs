@@ -4,12 +4,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use disk::{Disk, ReadFile, WriteFile};
+use disk::{Disk, Kind, ReadFile, WriteFile};
 
 use crate::digest::{self, Hasher};
 use crate::{Error, Result};
 
 const PIECE: usize = 64 << 10;
+/// Contents on their way in.
+const TMP: &str = "tmp.";
 
 #[derive(Debug)]
 pub(crate) struct Blobs<'d> {
@@ -35,7 +37,7 @@ impl<'d> Blobs<'d> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         self.disk.create_dir_all(&self.folder)?;
         let who = self.disk.holder().replace([':', '/'], ".");
-        let tmp = self.folder.join(format!("tmp.{who}.{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+        let tmp = self.folder.join(format!("{TMP}{who}.{}", COUNT.fetch_add(1, Ordering::Relaxed)));
         let mut file = match self.disk.create_new(&tmp) {
             Err(disk::Error::Exists { .. }) => {
                 self.disk.remove(&tmp)?;
@@ -75,13 +77,14 @@ impl<'d> Blobs<'d> {
     /// Writes a content out, and fails when it is not what its name says.
     pub(crate) fn write_to(&self, digest: &str, target: &mut dyn WriteFile) -> Result<u64> {
         let path = self.checked(digest)?;
-        let (found, len) = copy(&*self.disk.open(&path)?, target, |_| {})?;
+        let source = self.disk.open(&path).map_err(unreadable)?;
+        let (found, len) = copy(&*source, target, |_| {})?;
         if found == digest { Ok(len) } else { Err(Error::Damaged { path, what: "content is not what its name says" }) }
     }
 
     pub(crate) fn read(&self, digest: &str) -> Result<Vec<u8>> {
         let path = self.checked(digest)?;
-        let content = self.disk.read(&path)?;
+        let content = self.disk.read(&path).map_err(unreadable)?;
         if digest::of(&content) == digest {
             Ok(content)
         } else {
@@ -104,6 +107,43 @@ impl<'d> Blobs<'d> {
         Ok(hasher.finish() == digest)
     }
 
+    /// Removes contents that are not needed, and what crashes left; tells how many contents and octets. Nobody may add any
+    /// meanwhile.
+    pub(crate) fn sweep(&self, dry_run: bool, mut is_needed: impl FnMut(&str) -> bool) -> Result<(usize, u64)> {
+        let (mut count, mut octets) = (0, 0);
+        for part in self.entries(&self.folder)? {
+            let path = self.folder.join(&part.name);
+            if part.kind == Kind::File && part.name.to_string_lossy().starts_with(TMP) {
+                self.remove(&path, dry_run)?;
+            }
+            if part.kind != Kind::Dir {
+                continue;
+            }
+            for entry in self.entries(&path)?.iter().filter(|entry| entry.kind == Kind::File) {
+                let (name, path) = (entry.name.to_string_lossy(), path.join(&entry.name));
+                if name.contains(".tmp.") {
+                    self.remove(&path, dry_run)?;
+                } else if digest::is_digest(&name) && !is_needed(&name) {
+                    count += 1;
+                    octets += self.disk.stat(&path)?.len;
+                    self.remove(&path, dry_run)?;
+                }
+            }
+        }
+        Ok((count, octets))
+    }
+
+    fn entries(&self, folder: &Path) -> Result<Vec<disk::Entry>> {
+        match self.disk.list(folder) {
+            Err(disk::Error::NotFound { .. }) => Ok(Vec::new()),
+            other => Ok(other?),
+        }
+    }
+
+    fn remove(&self, path: &Path, dry_run: bool) -> Result<()> {
+        if dry_run { Ok(()) } else { Ok(self.disk.remove(path)?) }
+    }
+
     fn checked(&self, digest: &str) -> Result<PathBuf> {
         let path = self.path(digest);
         if digest::is_digest(digest) { Ok(path) } else { Err(Error::Damaged { path, what: "is no name of a content" }) }
@@ -124,9 +164,13 @@ fn each_piece(source: &dyn ReadFile, mut each: impl FnMut(&[u8]) -> Result<()>) 
     let mut buf = vec![0; PIECE];
     let mut offset = 0;
     loop {
-        let got = source.read_at(offset, &mut buf)?;
+        let got = source.read_at(offset, &mut buf).map_err(unreadable)?;
         let Some(piece) = buf.get(..got).filter(|piece| !piece.is_empty()) else { return Ok(offset) };
         each(piece)?;
         offset += got as u64;
     }
+}
+
+fn unreadable(error: disk::Error) -> Error {
+    if matches!(error, disk::Error::PowerOff) { error.into() } else { Error::Unreadable(error) }
 }

@@ -30,3 +30,12 @@ pub(crate) fn of(bytes: &[u8]) -> String {
 pub(crate) fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
+
+/// The name in half of the room; `None` when it is none.
+pub(crate) fn to_octets(text: &str) -> Option<[u8; 32]> {
+    let mut octets = [0; 32];
+    for (octet, digits) in octets.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *octet = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    is_digest(text).then_some(octets)
+}

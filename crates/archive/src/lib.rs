@@ -21,6 +21,11 @@ pub enum Error {
     Store(#[from] store::Error),
     #[error("{0}")]
     Disk(#[from] disk::Error),
+    /// What is to be read cannot be; others can.
+    #[error("{0}")]
+    Unreadable(disk::Error),
+    #[error("{0}")]
+    Busy(&'static str),
     /// A file of a backup is not what was written.
     #[error("{}: {what}", path.display())]
     Damaged { path: std::path::PathBuf, what: &'static str },
@@ -32,4 +37,18 @@ pub enum Error {
     Read(#[from] std::io::Error),
     #[error("{0}")]
     Format(&'static str),
+}
+
+impl Error {
+    /// In words for the operator, when it is of one file and the others can be gone on with.
+    pub(crate) fn told(self) -> Result<String> {
+        use disk::Error::Io;
+        match &self {
+            Error::Unreadable(_) | Error::Damaged { .. } => Ok(self.to_string()),
+            Error::Store(store::Error::Disk(Io { .. }) | store::Error::Damaged { .. } | store::Error::Busy) => {
+                Ok(self.to_string())
+            }
+            _ => Err(self),
+        }
+    }
 }

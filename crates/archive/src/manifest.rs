@@ -19,6 +19,9 @@ pub struct Snapshot {
     /// The account's own files, and its Sieve scripts, by name and content.
     pub files: Vec<FileRecord>,
     pub sieve: Vec<FileRecord>,
+    /// What could not be read when it was made, in words for the operator.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +39,9 @@ pub struct MailboxRecord {
 pub struct FileRecord {
     pub name: String,
     pub content: String,
+    /// Where it leads, if it is a symbolic link; the content is then that of the script it leads to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,6 +142,7 @@ mod tests {
             mailboxes: vec![],
             files: vec![],
             sieve: vec![],
+            missing: vec![],
         };
         let whole = snapshot.encode();
         assert_eq!(Snapshot::parse(&whole), Some(snapshot));

@@ -1,71 +1,17 @@
 //! Backups through power cuts, over time, and back again.
 
+mod world;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use archive::Error;
 use archive::backup::Backups;
-use disk::{Disk, MemoryDisk, every_cut_from};
-use mail::date::DateTime;
-use mail::{Flags, Keyword, MailboxName, Uid};
-use store::{Access, Account, FlagChange, Harm, How, Settings, Store, verify};
-
-const BACKUPS: &str = "/backups";
-
-fn account(disk: &MemoryDisk, home: &str) -> Arc<Account> {
-    let (lock_wait, lock_stale) = (Duration::from_secs(3), Duration::from_secs(2));
-    let settings = Settings { hostname: "test".to_owned(), lock_wait, lock_stale, ..Settings::default() };
-    Store::new(Arc::new(disk.clone()), settings).account(Path::new(home)).unwrap()
-}
-
-fn name(name: &str) -> MailboxName {
-    MailboxName::parse(name).unwrap()
-}
-
-fn append(account: &Arc<Account>, mailbox: &str, text: &str) {
-    let mut draft = account.draft(&name(mailbox)).unwrap();
-    draft.write(format!("Subject: {text}\r\n\r\n{text}\r\n").as_bytes()).unwrap();
-    let work = Keyword::parse("work").unwrap();
-    draft.append(Flags::SEEN, &[work], Some(DateTime::utc(1_000_000))).unwrap();
-}
-
-/// UIDVALIDITY, next UID, and each message's UID, date, flags and content.
-fn story(account: &Arc<Account>) -> Vec<String> {
-    let mut story = Vec::new();
-    for listed in account.list().unwrap().iter().filter(|listed| listed.exists) {
-        let mailbox = account.open(&listed.name).unwrap();
-        let snapshot = mailbox.sync(Access::Look).unwrap();
-        story.push(format!("{} {} {} {}", listed.name, snapshot.uid_validity, snapshot.uid_next, listed.subscribed));
-        for row in &snapshot.rows {
-            let mut message = mailbox.message(row.uid).unwrap();
-            let mut content = vec![0; usize::try_from(message.size()).unwrap()];
-            message.read_at(0, &mut content).unwrap();
-            let flags: Vec<&str> = snapshot.keywords.names_of(row.flags).collect();
-            let date = message.internal_date().seconds;
-            story.push(format!("{} {} {date} {flags:?} {}", listed.name, row.uid, String::from_utf8_lossy(&content)));
-        }
-    }
-    story
-}
-
-fn filled() -> MemoryDisk {
-    let disk = MemoryDisk::new();
-    let account = account(&disk, "/home/ana");
-    account.create(&name("Work/2026"), None).unwrap();
-    account.subscribe(&name("Work/2026")).unwrap();
-    for (mailbox, text) in [("INBOX", "one"), ("INBOX", "two"), ("Work/2026", "three")] {
-        append(&account, mailbox, text);
-    }
-    account.open(&name("INBOX")).unwrap().expunge(&[Uid::FIRST]).unwrap();
-    disk.create_dir_all(Path::new("/home/ana/sieve")).unwrap();
-    disk::replace(&disk, Path::new("/home/ana/sieve/a.sieve"), b"keep;").unwrap();
-    disk
-}
-
-fn create(disk: &MemoryDisk, account: &Arc<Account>) -> archive::Result<archive::backup::Created> {
-    Backups::new(disk, Path::new(BACKUPS)).create("ana", Path::new("/home/ana"), account, || {})
-}
+use disk::{Disk, Fault, MemoryDisk, Op, Pace, every_cut_from};
+use mail::{Flags, Uid};
+use store::{FlagChange, Harm, How, Settings, Store, verify};
+use world::{BACKUPS, account, append, create, filled, name, story};
 
 #[test]
 fn an_account_comes_back_with_uids_flags_dates_subscriptions_and_scripts() {
@@ -111,13 +57,11 @@ fn a_deleted_mailbox_comes_back_alone_or_beside() {
     let (_, snapshot) = backups.find("ana", None).unwrap();
     let (work, beside) = (name("Work/2026"), name("Beside"));
     let home = Path::new("/home/ana");
-    assert_eq!(
-        backups.restore(&snapshot, home, &account, Some((&work, &work)), || {}).unwrap(),
-        [("Work/2026".to_owned(), 1)]
-    );
+    let restored = backups.restore(&snapshot, home, &account, Some((&work, &work)), || {}).unwrap();
+    assert_eq!((restored.mailboxes, restored.missing), (vec![("Work/2026".to_owned(), 1)], vec![]));
     assert_eq!(story(&account), before);
     // Once more changes nothing, and a mailbox with other messages is not touched.
-    assert_eq!(backups.restore(&snapshot, home, &account, Some((&work, &work)), || {}).unwrap()[0].1, 0);
+    assert_eq!(backups.restore(&snapshot, home, &account, Some((&work, &work)), || {}).unwrap().mailboxes[0].1, 0);
     append(&account, "Trash", "other");
     assert!(backups.restore(&snapshot, home, &account, Some((&work, &name("Trash"))), || {}).is_err());
     backups.restore(&snapshot, home, &account, Some((&work, &beside)), || {}).unwrap();
@@ -127,18 +71,94 @@ fn a_deleted_mailbox_comes_back_alone_or_beside() {
 }
 
 #[test]
-fn damage_is_found_and_never_restored() {
+fn damage_is_found_and_never_restored_and_the_rest_comes_back() {
     let disk = filled();
     create(&disk, &account(&disk, "/home/ana")).unwrap();
     let backups = Backups::new(&disk, Path::new(BACKUPS));
     let (_, snapshot) = backups.find("ana", None).unwrap();
-    let digest = &snapshot.mailboxes[0].messages[0].content;
+    let inbox = snapshot.mailboxes.iter().find(|mailbox| mailbox.name == "INBOX").unwrap();
+    let digest = &inbox.messages[0].content;
     let blob = Path::new(BACKUPS).join("blobs").join(&digest[..2]).join(digest);
+    let whole = disk.read(&blob).unwrap();
     disk::replace(&disk, &blob, b"Subject: forged\n\n").unwrap();
     assert_eq!(backups.verify("ana", || {}).unwrap().len(), 1);
-    let other = account(&disk, "/home/new");
-    assert!(backups.restore(&snapshot, Path::new("/home/new"), &other, None, || {}).is_err());
-    assert!(story(&account(&disk, "/home/new")).iter().all(|line| !line.contains("forged")));
+    let restore = || {
+        let other = account(&disk, "/home/new");
+        backups.restore(&snapshot, Path::new("/home/new"), &other, None, || {}).unwrap()
+    };
+    let restored = restore();
+    assert_eq!(restored.missing.len(), 1);
+    assert!(restored.missing[0].starts_with("INBOX: message 2: ") && restored.missing[0].contains(digest));
+    let found = story(&account(&disk, "/home/new"));
+    assert!(found.iter().all(|line| !line.contains("forged")) && found.iter().any(|line| line.contains("three")));
+    // It comes back under its UID as soon as it is there again.
+    disk::replace(&disk, &blob, &whole).unwrap();
+    assert_eq!(restore().missing, Vec::<String>::new());
+    assert_eq!(story(&account(&disk, "/home/new")), story(&account(&disk, "/home/ana")));
+}
+
+/// Lets nobody open what has one of these in its path.
+#[derive(Debug)]
+struct Denying {
+    disk: MemoryDisk,
+    names: Vec<&'static str>,
+}
+
+impl Pace for Denying {
+    fn turn(&self, op: Op, path: &Path) {
+        if op == Op::Open && self.names.iter().any(|name| path.to_string_lossy().contains(name)) {
+            self.disk.fail_next(op, Fault::Broken);
+        }
+    }
+
+    fn sleep(&self, _: Duration) {}
+
+    fn chance(&self) -> u64 {
+        0
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_told_and_the_rest_is_kept() {
+    let disk = filled();
+    let ana = account(&disk, "/home/ana");
+    // Both to be read for the first time.
+    append(&ana, "INBOX", "four");
+    let cur = "/home/ana/maildir/.Work.2026/cur/";
+    let denying = disk.paced(Arc::new(Denying { disk: disk.clone(), names: vec![cur, "a.sieve"] }));
+    let created = create(&denying, &account(&denying, "/home/ana")).unwrap();
+    assert_eq!((created.messages, created.missing.len()), (2, 2), "{:?}", created.missing);
+    assert!(created.missing[0].contains(cur) && created.missing[1].contains("a.sieve"), "{:?}", created.missing);
+    let backups = Backups::new(&disk, Path::new(BACKUPS));
+    assert_eq!(backups.find("ana", None).unwrap().1.missing, created.missing);
+    assert_eq!(create(&disk, &ana).unwrap().missing, Vec::<String>::new());
+}
+
+/// The active script is a link, as Dovecot and Pigeonhole leave it. One that leads out of the home is not followed.
+#[test]
+fn links_to_scripts_come_back_as_links() {
+    for (target, content) in [("sieve/a.sieve", &b"keep;"[..]), ("/home/ana/sieve/a.sieve", b"keep;"), ("/secret", b"")]
+    {
+        let disk = filled();
+        disk::replace(&disk, Path::new("/secret"), b"of somebody else").unwrap();
+        let active = Path::new("/home/ana/.dovecot.sieve");
+        disk.symlink(Path::new(target), active).unwrap();
+        create(&disk, &account(&disk, "/home/ana")).unwrap();
+        let backups = Backups::new(&disk, Path::new(BACKUPS));
+        let (_, snapshot) = backups.find("ana", None).unwrap();
+        let record = snapshot.sieve.iter().find(|record| record.name == ".dovecot.sieve").unwrap();
+        let kept = Path::new(BACKUPS).join("blobs").join(&record.content[..2]).join(&record.content);
+        assert_eq!(disk.read(&kept).unwrap(), content);
+        for path in [active, Path::new("/home/ana/sieve/a.sieve")] {
+            disk.remove(path).unwrap();
+        }
+        let ana = account(&disk, "/home/ana");
+        for _ in 0..2 {
+            backups.restore(&snapshot, Path::new("/home/ana"), &ana, None, || {}).unwrap();
+            assert_eq!(disk.read_link(active).unwrap(), Path::new(target));
+            assert_eq!(disk.read(Path::new("/home/ana/sieve/a.sieve")).unwrap(), b"keep;");
+        }
+    }
 }
 
 #[test]

@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use archive::exchange::{Imported, export_maildir, export_mbox, export_tar, import_maildir, import_mbox, import_tar};
-use disk::RealDisk;
+use disk::{MemoryDisk, RealDisk, every_cut};
 use mail::date::DateTime;
 use mail::{Flags, Keyword, MailboxName};
-use store::{Access, Account, Settings, Store};
+use store::{Access, Account, Harm, Settings, Store, verify};
 
 fn account(home: &Path) -> Arc<Account> {
     Store::new(Arc::new(RealDisk::new().unwrap()), Settings::default()).account(home).unwrap()
@@ -65,6 +66,31 @@ fn a_mailbox_comes_back_whole_and_a_second_import_adds_nothing() {
         mailbox.expunge(&[mailbox.snapshot().rows.iter().nth(1).unwrap().uid]).unwrap();
         assert_eq!(import(), Imported { new: 1, known: 2 });
     }
+}
+
+#[test]
+fn a_power_cut_in_an_import_is_made_good_by_doing_it_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = account(&dir.path().join("home"));
+    fill(&source);
+    let (inbox, maildir) = (MailboxName::inbox(), dir.path().join("out"));
+    export_maildir(&source, &inbox, &maildir, || {}).unwrap();
+    let mut expected = story(&source, &inbox);
+    expected.sort();
+    let open = |disk: &MemoryDisk| {
+        let (lock_wait, lock_stale) = (Duration::from_secs(3), Duration::from_secs(2));
+        let settings = Settings { lock_wait, lock_stale, ..Settings::default() };
+        Store::new(Arc::new(disk.clone()), settings).account(Path::new("/home/ana"))
+    };
+    let import = |disk: &MemoryDisk| import_maildir(&open(disk)?, &MailboxName::inbox(), &maildir, || {});
+    every_cut(import, |disk, _| {
+        import(&disk).unwrap();
+        let account = open(&disk).unwrap();
+        let mut found = story(&account, &MailboxName::inbox());
+        found.sort();
+        assert_eq!(found, expected);
+        assert!(verify(&account).unwrap().iter().all(|finding| finding.harm == Harm::Leftover));
+    });
 }
 
 /// What goes out is for programs that know of no compression, and what comes in may lie compressed, as Dovecot keeps it.

@@ -69,6 +69,12 @@ impl DateTime {
         Day(days.clamp(i32::MIN.into(), i32::MAX.into()) as i32)
     }
 
+    /// Year and month in its own zone.
+    pub fn month(self) -> (i16, i8) {
+        let local = self.local();
+        (local.year(), local.month())
+    }
+
     fn local_seconds(self) -> i64 {
         self.seconds.saturating_add(i64::from(self.offset_minutes) * 60)
     }

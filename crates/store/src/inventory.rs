@@ -104,14 +104,9 @@ impl Account {
     }
 
     /// Files that belong to no single mailbox, by name.
-    pub fn account_files(&self) -> Result<Vec<(String, Vec<u8>)>> {
-        let mut files = Vec::new();
-        for name in ACCOUNT_FILES {
-            if let Some(content) = crate::folder::read(&*self.disk, &self.account_file(name))? {
-                files.push((name.to_owned(), content));
-            }
-        }
-        Ok(files)
+    pub fn account_files(&self) -> Vec<(String, Result<Vec<u8>>)> {
+        let read = |name: &str| crate::folder::read(&*self.disk, &self.account_file(name));
+        ACCOUNT_FILES.iter().filter_map(|name| Some(((*name).to_owned(), read(name).transpose()?))).collect()
     }
 
     /// Puts such a file back where it is missing; true when that changed anything. Subscriptions are added to those there.
@@ -134,8 +129,8 @@ impl Account {
         Ok(missing)
     }
 
-    /// Puts a mailbox back with its UIDVALIDITY, UIDs and flags; `write` gives a message's content and date. Answers how
-    /// many messages came back. What is there is left as it is, so it may be done again after it was interrupted.
+    /// Puts a mailbox back with its UIDVALIDITY, UIDs and flags; `write` gives a message's content and date, or `None`
+    /// for one that is left out. Answers how many messages came back. What is there is left as it is, so it may be done again after it was interrupted.
     ///
     /// # Errors
     /// [`Error::NotAllowed`] when a mailbox of this name holds messages under another UIDVALIDITY.
@@ -143,7 +138,7 @@ impl Account {
         self: &Arc<Self>,
         name: &MailboxName,
         inventory: &Inventory,
-        mut write: impl FnMut(&Stored, &mut dyn WriteFile) -> Result<SystemTime>,
+        mut write: impl FnMut(&Stored, &mut dyn WriteFile) -> Result<Option<SystemTime>>,
     ) -> Result<usize> {
         if !name.is_inbox() && !self.folder(name)?.exists()? && self.auto(name).is_none() {
             self.create(name, None)?;
@@ -169,8 +164,7 @@ impl Account {
             if count % TOUCH_EVERY == 0 {
                 lock.touch()?;
             }
-            put_message(&folder, stored, &mut write)?;
-            count += 1;
+            count += usize::from(put_message(&folder, stored, &mut write)?);
         }
         folder.disk.sync_dir(&folder.join(CUR))?;
         lock.release()?;
@@ -209,8 +203,8 @@ fn bases(folder: &Folder) -> Result<HashSet<Base>> {
 fn put_message(
     folder: &Folder,
     stored: &Stored,
-    write: &mut impl FnMut(&Stored, &mut dyn WriteFile) -> Result<SystemTime>,
-) -> Result<()> {
+    write: &mut impl FnMut(&Stored, &mut dyn WriteFile) -> Result<Option<SystemTime>>,
+) -> Result<bool> {
     let hidden = stored.base.contains(&b'/') || stored.base.starts_with(b".") || stored.suffix.contains(&b'/');
     if hidden || stored.base.is_empty() {
         return Err(Error::Damaged { path: folder.path.clone(), what: "name of a message in the copy makes no sense" });
@@ -218,14 +212,19 @@ fn put_message(
     let tmp = folder.join(TMP).join(unique_name(&*folder.disk, &folder.settings.hostname, ""));
     let mut file = folder.disk.create_new(&tmp)?;
     let written = write(stored, &mut *file).and_then(|date| {
+        let Some(date) = date else { return Ok(false) };
         file.set_modified(date)?;
-        Ok(file.sync()?)
+        file.sync()?;
+        Ok(true)
     });
     drop(file);
     let suffix = file_name::with_flags(&stored.suffix, file_name::flags(&stored.suffix));
     let target = folder.join(CUR).join(file_name::join(&stored.base, &suffix));
-    let placed = written.and_then(|()| Ok(folder.disk.rename(&tmp, &target)?));
-    if placed.is_err() {
+    let placed = match written {
+        Ok(true) => folder.disk.rename(&tmp, &target).map(|()| true).map_err(Error::from),
+        other => other,
+    };
+    if !matches!(placed, Ok(true)) {
         // What stays in `tmp/` is swept later.
         let _ = folder.disk.remove(&tmp);
     }

@@ -1,5 +1,8 @@
 //! `tepui backup`: copies of accounts that keep UIDs, flags, subscriptions and scripts, and back again.
 
+mod create;
+mod prune;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, UNIX_EPOCH};
@@ -15,6 +18,7 @@ use server::config::show_size;
 use super::outcome::{self, Outcome, each};
 use super::progress::Progress;
 use super::user_mail;
+use super::who::Who;
 
 /// Back accounts up, and restore them
 ///
@@ -23,12 +27,14 @@ use super::user_mail;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tepui backup create --to /backup ana@example.test bob@example.test
+  tepui backup create --to /backup --all
   tepui backup list --to /backup ana@example.test
   tepui backup verify --to /backup ana@example.test
   tepui backup restore --to /backup ana@example.test --mailbox Projects/2026
   tepui backup restore --to /backup ana@example.test --mailbox INBOX --as Restored --id 1795220146000
+  tepui backup prune --to /backup --keep-daily 14 --keep-monthly 6 --dry-run
 
-Exit codes: 0 done, 1 failed or damage was found, 2 the command line is wrong.")]
+Exit codes: 0 done, 1 failed, damage was found or something could not be read (all else was done), 2 the command line is wrong.")]
 pub struct Backup {
     /// The node's configuration file
     #[arg(long, value_name = "FILE", default_value = "tepui-demo/tepui.toml", global = true)]
@@ -50,8 +56,21 @@ enum Action {
     Create {
         #[command(flatten)]
         place: Place,
-        #[arg(required = true)]
-        users: Vec<String>,
+        #[command(flatten)]
+        who: Who,
+        /// A line of JSON for each account
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove old backups, and the contents that no other needs
+    ///
+    /// A backup stays when any of the rules keeps it; days, weeks and months are those of UTC. The last backup of an account in
+    /// which nothing is missing always stays. Backups that are being made, on any node, are waited for a while.
+    Prune {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        pruning: prune::Pruning,
     },
     /// List an account's backups, the oldest first
     List {
@@ -93,7 +112,10 @@ impl Backup {
             Err(error) => return super::fail(error),
         };
         let answer = match &self.action {
-            Action::Create { place, users } => each(users, |user| self.create(&Backups::new(&disk, &place.to), user)),
+            Action::Create { place, who, json } => {
+                create::run(&self.config, &Backups::new(&disk, &place.to), who, *json)
+            }
+            Action::Prune { place, pruning } => pruning.run(&Backups::new(&disk, &place.to)),
             Action::List { place, user, json } => list(&Backups::new(&disk, &place.to), user, *json),
             Action::Verify { place, users } => each(users, |user| verify(&Backups::new(&disk, &place.to), user)),
             Action::Restore { place, user, id, mailbox, target } => {
@@ -102,15 +124,6 @@ impl Backup {
             }
         };
         outcome::end(answer)
-    }
-
-    fn create(&self, backups: &Backups<'_>, user: &str) -> Outcome {
-        let mail = user_mail::open(&self.config, user)?;
-        let progress = Progress::start(format!("backup of {user}"));
-        let created = backups.create(&mail.user, &mail.home, &mail.account, || progress.step());
-        let created = created.map_err(|error| format!("{user}: {error}"))?;
-        let (new, octets) = (created.new_contents, show_size(created.new_octets));
-        Ok((format!("{user}: {} with {} messages, {new} of them new ({octets})\n", created.id, created.messages), true))
     }
 
     fn restore(&self, backups: &Backups<'_>, user: &str, id: Option<&str>, only: Option<(&str, &str)>) -> Outcome {
@@ -123,8 +136,11 @@ impl Backup {
         let only = only.as_ref().map(|(from, to)| (from, to));
         let restored =
             backups.restore(&snapshot, &mail.home, &mail.account, only, || progress.step()).map_err(wrong)?;
-        let lines = restored.iter().map(|(name, count)| format!("{name}: {count} messages came back from {id}\n"));
-        Ok((lines.collect(), true))
+        drop(progress);
+        restored.missing.iter().for_each(|what| eprintln!("tepui: {user}: {what}"));
+        let lines =
+            restored.mailboxes.iter().map(|(name, count)| format!("{name}: {count} messages came back from {id}\n"));
+        Ok((lines.collect(), restored.missing.is_empty()))
     }
 }
 
@@ -133,7 +149,7 @@ fn list(backups: &Backups<'_>, user: &str, as_json: bool) -> Outcome {
     if as_json {
         let row = |(id, snapshot): &(String, archive::Snapshot)| {
             json!({"id": id, "taken": snapshot.taken, "mailboxes": snapshot.mailboxes.len(),
-                "messages": snapshot.messages(), "octets": snapshot.octets()})
+                "messages": snapshot.messages(), "octets": snapshot.octets(), "missing": snapshot.missing})
         };
         return Ok((format!("{:#}\n", Value::from(snapshots.iter().map(row).collect::<Vec<_>>())), true));
     }
@@ -143,8 +159,9 @@ fn list(backups: &Backups<'_>, user: &str, as_json: bool) -> Outcome {
         let taken = DateTime::utc(i64::try_from(taken.as_secs()).unwrap_or(i64::MAX)).to_rfc5322();
         let (mailboxes, messages) = (snapshot.mailboxes.len(), snapshot.messages());
         text.push_str(&format!(
-            "{id:15} {taken:31} {mailboxes:>9} {messages:>9} {:>9}\n",
-            show_size(snapshot.octets())
+            "{id:15} {taken:31} {mailboxes:>9} {messages:>9} {:>9}{}\n",
+            show_size(snapshot.octets()),
+            if snapshot.missing.is_empty() { "" } else { "  not all could be read" }
         ));
     }
     Ok((text, true))

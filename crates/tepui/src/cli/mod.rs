@@ -19,6 +19,7 @@ mod serve;
 mod typed;
 mod user;
 mod user_mail;
+mod who;
 
 use std::process::ExitCode;
 

@@ -7,14 +7,30 @@ use indicatif::{ProgressBar, ProgressStyle};
 pub struct Progress(ProgressBar);
 
 impl Progress {
-    /// `what` is said before the count.
+    /// `what` is said before the count of messages.
     pub fn start(what: String) -> Progress {
+        Progress::of(what, "messages")
+    }
+
+    /// The same for something else that is counted.
+    pub fn of(what: String, counted: &str) -> Progress {
         // Draws on standard error, and only if that is a terminal.
         let bar = ProgressBar::new_spinner().with_message(what);
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}: {human_pos} messages, {per_sec}, {elapsed}") {
+        let template = format!("{{spinner}} {{msg}}: {{human_pos}} {counted}, {{per_sec}}, {{elapsed}}");
+        if let Ok(style) = ProgressStyle::with_template(&template) {
             bar.set_style(style);
         }
         Progress(bar)
+    }
+
+    /// What is said from now on.
+    pub fn say(&self, what: String) {
+        self.0.set_message(what);
+    }
+
+    /// Lets something be printed meanwhile.
+    pub fn beside(&self, print: impl FnOnce()) {
+        self.0.suspend(print);
     }
 
     pub fn step(&self) {

@@ -4,17 +4,14 @@
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 use clap::{Args, Subcommand};
 use directory::Account;
-use directory::chain::{Directory, Lookup, SourceKind};
-use directory::ldap::Listing;
 use serde::Serialize;
 use server::Mailboxes;
 use server::config::{Settings, show_size};
 
-use super::directory_asked::ask;
+use super::who::{Found, Who};
 
 /// See and recalculate what accounts hold of what they may
 #[derive(Debug, Args)]
@@ -43,16 +40,6 @@ enum Action {
     },
 }
 
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-struct Who {
-    #[arg(value_name = "USER")]
-    users: Vec<String>,
-    /// Every account of every directory
-    #[arg(long)]
-    all: bool,
-}
-
 /// One account's line.
 #[derive(Debug, Serialize)]
 struct Line {
@@ -71,24 +58,14 @@ struct Share {
 impl Quota {
     pub fn run(self) -> ExitCode {
         let (Action::Show { who, .. } | Action::Recalculate { who }) = &self.action;
-        let found = ask(&self.config, |directory, settings| async move {
-            let mut found = Vec::new();
-            for name in &who.users {
-                found.push((account(&directory, name).await, name.clone()));
-            }
-            if who.all {
-                found = every_account(&directory).await?;
-            }
-            Ok::<_, String>((found, settings))
-        });
-        match found.and_then(|found| found) {
+        match who.find(&self.config) {
             Ok((found, settings)) => self.work(found, &settings),
             Err(error) => super::fail(error),
         }
     }
 
     /// One account's trouble is told and keeps nobody else waiting.
-    fn work(&self, found: Vec<(Result<Account, String>, String)>, settings: &Settings) -> ExitCode {
+    fn work(&self, found: Vec<Found>, settings: &Settings) -> ExitCode {
         let mailboxes = match Mailboxes::open(settings) {
             Ok(mailboxes) => mailboxes,
             Err(error) => return super::fail(error),
@@ -145,46 +122,6 @@ impl Quota {
             storage: Share { used: state.used.storage, limit: state.limits.storage },
             messages: Share { used: state.used.messages, limit: state.limits.messages },
         }))
-    }
-}
-
-/// The accounts of all sources, those that are closed too: their mail is still there.
-///
-/// # Errors
-/// A source did not answer: nobody is told that half of the accounts were all.
-async fn every_account(directory: &Directory) -> Result<Vec<(Result<Account, String>, String)>, String> {
-    let mut found = Vec::new();
-    let mut add = |account: Account| {
-        let name = account.name.clone();
-        found.push((Ok(account), name));
-    };
-    for source in directory.sources() {
-        match &source.kind {
-            SourceKind::PasswdFile(users) => {
-                users.file.entries().filter_map(|entry| users.account_of(&entry.name)).for_each(&mut add);
-            }
-            SourceKind::Ldap(ldap) => {
-                let told = ldap.each_account(SystemTime::now(), |listings| {
-                    for listing in listings {
-                        match listing {
-                            Listing::Person(person) => add(person.account),
-                            Listing::Unusable { dn, why } => eprintln!("tepui: {dn}: {why}"),
-                        }
-                    }
-                });
-                told.await.map_err(|fault| fault.to_string())?;
-            }
-            SourceKind::Trusted(_) => {}
-        }
-    }
-    Ok(found)
-}
-
-async fn account(directory: &Directory, name: &str) -> Result<Account, String> {
-    match directory.account(name).await {
-        Lookup::Account(account) => Ok(account),
-        Lookup::Unknown => Err("no such account".to_owned()),
-        Lookup::Unavailable(why) => Err(format!("no directory answers: {why}")),
     }
 }
 

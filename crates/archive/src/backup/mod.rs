@@ -5,23 +5,30 @@
 //! | begun | new blobs | `create` | blobs that the next backup finds and uses; every earlier snapshot is whole |
 //! | made | its snapshot file | – | – |
 //!
-//! A snapshot file is written last, and only after all that it names is durable. Nothing is ever changed.
+//! A snapshot file is written last, and only after all that it names is durable. Nothing is ever changed, and only `prune`
+//! removes. What of an account cannot be read is left out and told; the rest is kept.
+
+mod prune;
+mod retention;
+mod scripts;
+mod slots;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use disk::{Disk, Kind};
+use disk::Disk;
 use mail::{MailboxName, Uid, UidValidity};
 use store::{Account, Inventory, Stored};
 
+pub use self::prune::{Pruned, PrunedAccount};
+pub use self::retention::Keep;
 use crate::blobs::Blobs;
 use crate::manifest::{self, FileRecord, MailboxRecord, MessageRecord, Snapshot, VERSION};
 use crate::{Error, Result};
 
-const ACTIVE_SCRIPT: &str = ".dovecot.sieve";
-const SCRIPTS: &str = "sieve";
+const ACCOUNTS: &str = "accounts";
 
 /// A folder of backups, of any number of accounts.
 #[derive(Debug)]
@@ -40,18 +47,27 @@ pub struct Created {
     /// Contents that no earlier backup had, and their octets.
     pub new_contents: usize,
     pub new_octets: u64,
+    /// What could not be read, in words for the operator.
+    pub missing: Vec<String>,
 }
 
-/// What a restore did, a mailbox each: its name and how many messages came back.
-pub type Restored = Vec<(String, usize)>;
+/// What a restore did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// How many messages came back into each mailbox.
+    pub mailboxes: Vec<(String, usize)>,
+    /// What the backup does not hold any more, in words for the operator.
+    pub missing: Vec<String>,
+}
 
 impl<'d> Backups<'d> {
     pub fn new(disk: &'d dyn Disk, folder: &Path) -> Backups<'d> {
         Backups { disk, folder: folder.to_owned(), blobs: Blobs::new(disk, folder) }
     }
 
-    /// Backs an account up. Sessions and deliveries go on meanwhile. `step` hears of every message.
+    /// Backs an account up. Sessions and deliveries go on meanwhile; a prune is waited for. `step` hears of every message.
     pub fn create(&self, user: &str, home: &Path, account: &Arc<Account>, mut step: impl FnMut()) -> Result<Created> {
+        let _slot = slots::for_backup(self.disk, &self.folder)?;
         let known = self.known(user)?;
         let mut created = Created::default();
         let mut mailboxes = Vec::new();
@@ -62,13 +78,21 @@ impl<'d> Backups<'d> {
                 }
                 // Deleted since it was listed.
                 Err(store::Error::NoSuchMailbox) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => created.missing.push(format!("{}: {}", listed.name, Error::from(error).told()?)),
             }
         }
-        let files = self.files(account.account_files()?)?;
-        let sieve = self.files(scripts(self.disk, home)?)?;
+        let mut files = Vec::new();
+        for (name, content) in account.account_files() {
+            match content {
+                Ok(content) => files.push((name, content)),
+                Err(error) => created.missing.push(Error::from(error).told()?),
+            }
+        }
+        let files = self.files(files)?;
+        let sieve = scripts::keep(self.disk, &self.blobs, home, &mut created.missing)?;
         let taken = self.later_than_all(user)?;
-        let snapshot = Snapshot { version: VERSION, account: user.to_owned(), taken, mailboxes, files, sieve };
+        let missing = created.missing.clone();
+        let snapshot = Snapshot { version: VERSION, account: user.to_owned(), taken, mailboxes, files, sieve, missing };
         let folder = self.account_folder(user);
         self.disk.create_dir_all(&folder)?;
         created.id = taken.to_string();
@@ -91,17 +115,26 @@ impl<'d> Backups<'d> {
             step();
             let (file, stat) = match account.stored_file(name, stored) {
                 Err(store::Error::Gone) => continue,
-                other => other?,
+                Err(error) => {
+                    created.missing.push(Error::from(error).told()?);
+                    continue;
+                }
+                Ok(found) => found,
             };
             let base = manifest::escape(&stored.base);
             let (content, size) = match known.get(&(base.clone(), stat.len)).filter(|digest| self.blobs.has(digest)) {
                 Some(digest) => (digest.clone(), stat.len),
-                None => {
-                    let (digest, len, is_new) = self.blobs.keep(&*file)?;
-                    created.new_contents += usize::from(is_new);
-                    created.new_octets += if is_new { len } else { 0 };
-                    (digest, len)
-                }
+                None => match self.blobs.keep(&*file) {
+                    Ok((digest, len, is_new)) => {
+                        created.new_contents += usize::from(is_new);
+                        created.new_octets += if is_new { len } else { 0 };
+                        (digest, len)
+                    }
+                    Err(error) => {
+                        created.missing.push(error.told()?);
+                        continue;
+                    }
+                },
             };
             let (uid, suffix) = (stored.uid.number(), manifest::escape(&stored.suffix));
             messages.push(MessageRecord { uid, base, suffix, date: since_1970(stat.modified), size, content });
@@ -116,8 +149,9 @@ impl<'d> Backups<'d> {
     }
 
     fn files(&self, files: Vec<(String, Vec<u8>)>) -> Result<Vec<FileRecord>> {
-        let keep =
-            |(name, content): (String, Vec<u8>)| Ok(FileRecord { name, content: self.blobs.keep_bytes(&content)? });
+        let keep = |(name, content): (String, Vec<u8>)| {
+            Ok(FileRecord { name, content: self.blobs.keep_bytes(&content)?, link: None })
+        };
         files.into_iter().map(keep).collect()
     }
 
@@ -142,7 +176,8 @@ impl<'d> Backups<'d> {
         for id in self.ids(user)? {
             match self.open(user, &id) {
                 Ok(snapshot) => snapshots.push((id, snapshot)),
-                Err(Error::Damaged { .. }) => {}
+                // Or pruned since it was listed.
+                Err(Error::Damaged { .. } | Error::Disk(disk::Error::NotFound { .. })) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -150,7 +185,11 @@ impl<'d> Backups<'d> {
     }
 
     fn ids(&self, user: &str) -> Result<Vec<String>> {
-        let entries = match self.disk.list(&self.account_folder(user)) {
+        self.ids_in(&self.account_folder(user))
+    }
+
+    fn ids_in(&self, folder: &Path) -> Result<Vec<String>> {
+        let entries = match self.disk.list(folder) {
             Err(disk::Error::NotFound { .. }) => return Ok(Vec::new()),
             other => other?,
         };
@@ -182,6 +221,8 @@ impl<'d> Backups<'d> {
         for id in self.ids(user)? {
             let snapshot = match self.open(user, &id) {
                 Ok(snapshot) => snapshot,
+                // Pruned since it was listed.
+                Err(Error::Disk(disk::Error::NotFound { .. })) => continue,
                 Err(error) => {
                     findings.push(error.to_string());
                     continue;
@@ -207,7 +248,7 @@ impl<'d> Backups<'d> {
         only: Option<(&MailboxName, &MailboxName)>,
         mut step: impl FnMut(),
     ) -> Result<Restored> {
-        let mut restored = Vec::new();
+        let mut restored = Restored::default();
         for record in &snapshot.mailboxes {
             let name =
                 MailboxName::parse(&record.name).map_err(|_| Error::Format("name of a mailbox makes no sense"))?;
@@ -216,17 +257,26 @@ impl<'d> Backups<'d> {
                 Some(_) => continue,
                 None => name,
             };
-            let count = self.put_back(record, account, &target, &mut step)?;
-            restored.push((target.to_string(), count));
+            let count = match self.put_back(record, account, &target, &mut restored.missing, &mut step) {
+                Ok(count) => count,
+                Err(error) => {
+                    restored.missing.push(format!("{target}: {}", error.told()?));
+                    0
+                }
+            };
+            restored.mailboxes.push((target.to_string(), count));
         }
-        if let (Some((from, _)), true) = (only, restored.is_empty()) {
+        if let (Some((from, _)), true) = (only, restored.mailboxes.is_empty()) {
             return Err(Error::NoSuchMailbox(from.to_string()));
         }
         if only.is_none() {
             for file in &snapshot.files {
-                account.put_account_file(&file.name, &self.blobs.read(&file.content)?)?;
+                match self.blobs.read(&file.content) {
+                    Ok(content) => _ = account.put_account_file(&file.name, &content)?,
+                    Err(error) => restored.missing.push(error.told()?),
+                }
             }
-            self.put_scripts(snapshot, home)?;
+            scripts::put_back(self.disk, &self.blobs, &snapshot.sieve, home, &mut restored.missing)?;
         }
         Ok(restored)
     }
@@ -236,6 +286,7 @@ impl<'d> Backups<'d> {
         record: &MailboxRecord,
         account: &Arc<Account>,
         target: &MailboxName,
+        missing: &mut Vec<String>,
         step: &mut impl FnMut(),
     ) -> Result<usize> {
         let senseless = Error::Format("a message in the snapshot makes no sense");
@@ -259,13 +310,18 @@ impl<'d> Backups<'d> {
         let put = account.put_back(target, &inventory, |stored, file| {
             step();
             let Some(message) = contents.get(&stored.base) else { return Err(store::Error::Gone) };
-            match self.blobs.write_to(&message.content, file) {
-                Ok(_) => Ok(date(message.date)),
+            let left_out = match self.blobs.write_to(&message.content, file) {
+                Ok(_) => return Ok(Some(date(message.date))),
+                Err(error) => error.told(),
+            };
+            match left_out {
+                Ok(why) => missing.push(format!("{target}: message {}: {why}", stored.uid)),
                 Err(error) => {
                     trouble = Some(error);
-                    Err(store::Error::Gone)
+                    return Err(store::Error::Gone);
                 }
             }
+            Ok(None)
         });
         match trouble {
             Some(error) => Err(error),
@@ -273,52 +329,14 @@ impl<'d> Backups<'d> {
         }
     }
 
-    fn put_scripts(&self, snapshot: &Snapshot, home: &Path) -> Result<()> {
-        for file in &snapshot.sieve {
-            // Names come from a file that somebody may have changed.
-            let plain = file.name.strip_prefix("sieve/").unwrap_or(&file.name);
-            if plain.contains('/') || plain == ".." || plain == "." {
-                return Err(Error::Format("name of a script makes no sense"));
-            }
-            let path = home.join(&file.name);
-            if self.disk.kind(&path).is_ok() {
-                continue;
-            }
-            self.disk.create_dir_all(path.parent().unwrap_or(home))?;
-            disk::replace(self.disk, &path, &self.blobs.read(&file.content)?)?;
-        }
-        Ok(())
-    }
-
     fn account_folder(&self, user: &str) -> PathBuf {
         // A name may hold anything; escaped it is one level.
-        self.folder.join("accounts").join(manifest::escape(user.as_bytes()).replace('/', "%2F").replace('.', "%2E"))
+        self.folder.join(ACCOUNTS).join(manifest::escape(user.as_bytes()).replace('/', "%2F").replace('.', "%2E"))
     }
 }
 
 fn file_name(id: &str) -> String {
     format!("{id}.json")
-}
-
-/// The active script and the others.
-fn scripts(disk: &dyn Disk, home: &Path) -> Result<Vec<(String, Vec<u8>)>> {
-    let mut scripts = Vec::new();
-    match disk.read(&home.join(ACTIVE_SCRIPT)) {
-        Ok(content) => scripts.push((ACTIVE_SCRIPT.to_owned(), content)),
-        Err(disk::Error::NotFound { .. }) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let entries = match disk.list(&home.join(SCRIPTS)) {
-        Err(disk::Error::NotFound { .. }) => return Ok(scripts),
-        other => other?,
-    };
-    for entry in entries.iter().filter(|entry| entry.kind == Kind::File) {
-        if let Some(name) = entry.name.to_str().filter(|name| name.ends_with(".sieve")) {
-            scripts.push((format!("{SCRIPTS}/{name}"), disk.read(&home.join(SCRIPTS).join(name))?));
-        }
-    }
-    scripts.sort();
-    Ok(scripts)
 }
 
 fn since_1970(time: SystemTime) -> (i64, u32) {
