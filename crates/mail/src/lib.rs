@@ -6,6 +6,7 @@
 
 pub mod acl;
 pub mod address;
+pub mod casemap;
 pub mod date;
 pub mod digest;
 pub mod dsn;
@@ -21,8 +22,11 @@ pub mod received;
 pub mod rows;
 pub mod search;
 pub mod snapshot;
+pub mod sort;
 pub mod status;
+pub mod subject;
 pub mod text;
+pub mod thread;
 pub mod uid;
 
 pub use address::{Address, Domain, ForwardPath, ReversePath};

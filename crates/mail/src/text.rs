@@ -46,7 +46,7 @@ pub fn decode_charset(charset: &[u8], bytes: &[u8]) -> String {
 
 /// The form in which texts are compared without case: search for a folded text within a folded text.
 pub fn fold_case(text: &str) -> String {
-    text.to_lowercase()
+    crate::casemap::casemap(text)
 }
 
 /// The longest encoded word that is recognised, in octets. RFC 2047 §2 allows 75, which many programs exceed.

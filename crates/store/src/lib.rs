@@ -35,6 +35,7 @@ mod quota;
 mod repair;
 mod search;
 mod settings;
+mod sort;
 mod special_use;
 mod subscriptions;
 mod uid_validity;

@@ -12,6 +12,8 @@ use mail::acl::Rights;
 use mail::date::DateTime;
 use mail::digest::{Digests, Want};
 use mail::search::Key;
+use mail::sort::Criterion;
+use mail::thread::{Algorithm, Threads};
 use mail::{Flags, Keyword, MailboxName, ModSeq, Snapshot, Uid, UidValidity};
 
 pub use super::identifier::Who;
@@ -76,6 +78,10 @@ pub enum Ask {
     Move { uids: Vec<Uid>, to: MailboxName },
     /// Which messages of the selected mailbox fit? → `Found`, in any order.
     Search(Key),
+    /// The same, sorted (RFC 5256) → `Found`, in their order.
+    Sort { key: Key, criteria: Vec<Criterion> },
+    /// The same, as threads → `Threads`.
+    Thread { key: Key, algorithm: Algorithm },
     /// What up to `DIGESTS_MAX` messages look like in a list → `Digests`, of as many of the first as fit into one answer.
     Digests { uids: Vec<Uid>, want: Want },
     /// Opens a message of the selected mailbox → `Message`, with its first octets, up to `length`. It stays readable, even
@@ -197,6 +203,7 @@ pub enum Answer {
         target: Vec<Uid>,
     },
     Found(Vec<Uid>),
+    Threads(Threads),
     Digests(Digests),
     Message {
         /// Octets with CR LF line ends.

@@ -255,6 +255,8 @@ impl House {
                 | Ask::Copy { .. }
                 | Ask::Move { .. }
                 | Ask::Search(_)
+                | Ask::Sort { .. }
+                | Ask::Thread { .. }
                 | Ask::Digests { .. }
                 | Ask::Open { .. }
                 | Ask::Read { .. }
@@ -346,6 +348,8 @@ impl House {
                 let fits = |message: &&Message| mailbox.fits(message, &key);
                 Ok(Answer::Found(mailbox.messages.iter().filter(fits).map(|message| message.uid).collect()))
             }
+            Ask::Sort { key, criteria } => Ok(Answer::Found(self.selected()?.sorted(&key, &criteria))),
+            Ask::Thread { key, algorithm } => Ok(Answer::Threads(self.selected()?.threads(&key, algorithm))),
             Ask::Digests { uids, want } => self.digests(&uids, &want),
             Ask::Open { uid, length } => self.open(uid, length),
             Ask::Read { uid, offset, length } => self.read(uid, offset as usize, length),

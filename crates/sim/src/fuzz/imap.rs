@@ -7,6 +7,8 @@ use mail::acl::{Identifier, Right, Rights};
 use mail::date::DateTime;
 use mail::digest::{Digest, Digests, Want};
 use mail::mime::Indexer;
+use mail::sort::Facts;
+use mail::thread::{Algorithm, Threads};
 use mail::{Flags, Keywords, MailboxName, ModSeq, Row, Snapshot, Uid, UidValidity};
 use proto::imap::ask::{Answer, Ask, MailboxInfo, MailboxStatus, MayChange, Quota, READ_MAX, Refusal, Who};
 use proto::imap::{Limits, Profile, Server, TlsState};
@@ -117,6 +119,8 @@ impl Watch {
             Ask::Sync
             | Ask::Vanished { .. }
             | Ask::Search(_)
+            | Ask::Sort { .. }
+            | Ask::Thread { .. }
             | Ask::Digests { .. }
             | Ask::Open { .. }
             | Ask::Copy { .. } => {
@@ -182,7 +186,8 @@ impl Watch {
             Ask::Copy { uids, .. } | Ask::Move { uids, .. } => {
                 return Answer::Copied { uid_validity, source: uids.clone(), target: uids.clone() };
             }
-            Ask::Search(_) => return Answer::Found(self.uids()),
+            Ask::Search(_) | Ask::Sort { .. } => return Answer::Found(self.uids()),
+            Ask::Thread { algorithm, .. } => return Answer::Threads(self.threads(*algorithm)),
             Ask::Digests { uids, want } => {
                 // Of as many as the mood allows, so that sessions ask again.
                 let asked = uids.get(..1 + usize::from(mood % 3)).unwrap_or(uids);
@@ -220,6 +225,14 @@ impl Watch {
 
     fn uids(&self) -> Vec<Uid> {
         self.rows.iter().filter_map(|uid| Uid::new(*uid)).collect()
+    }
+
+    fn threads(&self, algorithm: Algorithm) -> Threads {
+        let message = |uid: Uid| {
+            let header = format!("References: <{}@x>\r\nMessage-ID: <{uid}@x>\r\n", uid.number() / 2);
+            algorithm.message(uid, Facts { size: 1, internal_date: 0, header: header.as_bytes() })
+        };
+        algorithm.threads(&self.uids().into_iter().map(message).collect::<Vec<_>>())
     }
 
     fn snapshot(&self) -> Arc<Snapshot> {

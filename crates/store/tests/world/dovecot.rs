@@ -3,8 +3,9 @@
 //! Whatever it says on its log is a failure of the test: a resync, a broken list, a renamed duplicate.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use disk::RealDisk;
@@ -94,6 +95,23 @@ impl Dovecot {
         let complaints: Vec<&str> = said.lines().filter(|line| !line.contains(NOT_SELECTABLE)).collect();
         assert!(complaints.is_empty(), "doveadm {words:?}: {complaints:?}");
         assert!(output.status.success() || !said.is_empty(), "doveadm {words:?} failed");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    /// What an IMAP session hears that says this, already logged in.
+    pub fn imap(&self, said: &str) -> String {
+        self.hand_over();
+        let mut command = Command::new("/usr/lib/dovecot/imap");
+        command.arg("-c").arg(self.config()).env("USER", "ana").env("HOME", self.home());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut imap =
+            command.spawn().expect("imap, of Debian's dovecot-imapd, must be installed for the store's tests");
+        // It is little, and fits into the pipe.
+        let mut input = imap.stdin.take().expect("a pipe");
+        input.write_all(said.replace('\n', "\r\n").as_bytes()).expect("imap reads");
+        drop(input);
+        let output = imap.wait_with_output().expect("imap ends");
+        assert!(!output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("UTF-8")
     }
 

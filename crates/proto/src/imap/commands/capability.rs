@@ -56,6 +56,13 @@ const OFFERS: &[Offer] = &[
     Offer { name: "UNSELECT",           when: after_login }, // RFC 3691
     Offer { name: "UIDPLUS",            when: after_login }, // RFC 4315
     Offer { name: "ESEARCH",            when: after_login }, // RFC 4731
+    Offer { name: "SORT",               when: after_login }, // RFC 5256
+    Offer { name: "SORT=DISPLAY",       when: after_login }, // RFC 5957
+    Offer { name: "THREAD=ORDEREDSUBJECT", when: after_login },
+    Offer { name: "THREAD=REFERENCES",  when: after_login },
+    Offer { name: "THREAD=REFS",        when: after_login }, // draft-ietf-morg-inthread
+    Offer { name: "ESORT",              when: after_login }, // RFC 5267
+    Offer { name: "I18NLEVEL=1",        when: after_login }, // RFC 5255
     Offer { name: "SEARCHRES",          when: after_login }, // RFC 5182
     Offer { name: "WITHIN",             when: after_login }, // RFC 5032
     Offer { name: "LIST-EXTENDED",      when: after_login }, // RFC 5258

@@ -2,11 +2,31 @@
 
 use mail::date::DateTime;
 use mail::search::Key;
-use mail::{Flags, header};
+use mail::sort::{self, Criterion, Facts};
+use mail::thread::{Algorithm, Threads};
+use mail::{Flags, Uid, header};
 
 use super::{Mailbox, Message, NOW};
 
 impl Mailbox {
+    fn found(&self, key: &Key) -> impl Iterator<Item = (Uid, Facts<'_>)> {
+        self.messages.iter().filter(|message| self.fits(message, key)).map(|message| {
+            let size = message.content.len() as u64;
+            (message.uid, Facts { size, internal_date: message.date.seconds, header: &message.content })
+        })
+    }
+
+    pub(super) fn sorted(&self, key: &Key, criteria: &[Criterion]) -> Vec<Uid> {
+        let mut found: Vec<_> = self.found(key).map(|(uid, facts)| (uid, sort::values(criteria, facts))).collect();
+        found.sort_by(|(_, one), (_, other)| sort::compare(criteria, one, other));
+        found.into_iter().map(|(uid, _)| uid).collect()
+    }
+
+    pub(super) fn threads(&self, key: &Key, algorithm: Algorithm) -> Threads {
+        let found: Vec<_> = self.found(key).map(|(uid, facts)| algorithm.message(uid, facts)).collect();
+        algorithm.threads(&found)
+    }
+
     pub(super) fn fits(&self, message: &Message, key: &Key) -> bool {
         let star = self.messages.last().map_or(0, |message| message.uid.number());
         let holds =

@@ -177,6 +177,8 @@ impl Room {
                 let copied = self.mailbox()?.move_to(&uids, &target)?;
                 strip_flags(&place, &target, copied)
             }
+            Ask::Sort { key, criteria } => self.mailbox()?.sort(&key, &criteria).map(Answer::Found),
+            Ask::Thread { key, algorithm } => self.mailbox()?.thread(&key, algorithm).map(Answer::Threads),
             Ask::Search(key) => self.mailbox()?.search(&key).map(Answer::Found),
             Ask::Digests { uids, want } => self.mailbox()?.digests(&uids, &want).map(Answer::Digests),
             Ask::Open { uid, length } => self.open(uid, length),

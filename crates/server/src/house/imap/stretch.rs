@@ -27,6 +27,8 @@ pub fn is_of_the_room(ask: &Ask) -> bool {
             | Ask::Vanished { .. }
             | Ask::Expunge { .. }
             | Ask::Search(_)
+            | Ask::Sort { .. }
+            | Ask::Thread { .. }
             | Ask::Digests { .. }
             | Ask::Open { .. }
             | Ask::Read { .. }

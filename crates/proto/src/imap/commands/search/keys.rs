@@ -35,6 +35,18 @@ struct Maker<'a> {
 // search-program = [SP "CHARSET" SP charset] 1*(SP search-key)
 pub fn program(args: &mut Parser<'_>, view: &View) -> Parsed<Program> {
     charset(args)?;
+    all_keys(args, view)
+}
+
+// search-criteria = charset 1*(SP search-key)
+/// The charset must be named (RFC 5256).
+pub fn in_charset(args: &mut Parser<'_>, view: &View) -> Parsed<Program> {
+    args.space()?;
+    known_charset(&args.astring()?)?;
+    all_keys(args, view)
+}
+
+fn all_keys(args: &mut Parser<'_>, view: &View) -> Parsed<Program> {
     let mut maker = Maker { view, keys_left: KEYS_MAX, sets_left: SETS_MAX, modseq: false, numbers: false };
     let mut keys = Vec::new();
     while !args.at_end() {
@@ -54,6 +66,10 @@ fn charset(args: &mut Parser<'_>) -> Parsed<()> {
     ahead.space()?;
     let name = ahead.astring()?;
     *args = ahead;
+    known_charset(&name)
+}
+
+fn known_charset(name: &[u8]) -> Parsed<()> {
     // RFC 3501 §6.4.4: US-ASCII must be supported. A client that names none and sends UTF-8 means UTF-8.
     let known = [&b"UTF-8"[..], b"US-ASCII"].iter().any(|known| name.eq_ignore_ascii_case(known));
     if known { Ok(()) } else { Err(Fault::Refused(bad_charset("Unknown charset."))) }

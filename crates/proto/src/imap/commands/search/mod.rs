@@ -1,201 +1,107 @@
-//! SEARCH (RFC 3501 §6.4.4), what of its result is returned (ESEARCH, RFC 4731), with mod-sequences (RFC 7162 §3.1.5),
-//! and what is kept of it (SEARCHRES, RFC 5182).
+//! SEARCH (RFC 3501 §6.4.4) and SORT (RFC 5256): what is searched for, and in which order it is told. `report.rs` tells it.
 
+mod criteria;
 mod keys;
+mod report;
+mod thread;
+
+use mail::Uid;
+use mail::search::Key;
+use mail::sort::Criterion;
 
 use keys::Program;
-use mail::search::Key;
-use mail::{ModSeq, NumberSet, Uid};
+use report::Report;
 
-use crate::Outbox;
 use crate::imap::ask::{Answer, Ask};
 use crate::imap::command::{MAILBOX_LOST, Step};
-use crate::imap::context::{Context, State};
-use crate::imap::parse::{Fault, Parsed, Parser, syntax_at};
-use crate::imap::response::{Completion, string};
+use crate::imap::context::Context;
+use crate::imap::parse::{Fault, Parsed, Parser};
+use crate::imap::response::Completion;
 use crate::imap::view::{Numbers, View};
 
-/// The result options of `RETURN (..)`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Returns {
-    min: bool,
-    max: bool,
-    all: bool,
-    count: bool,
-    save: bool,
-}
+pub use thread::start as thread;
 
-impl Returns {
-    fn shows_any(self) -> bool {
-        self.min || self.max || self.all || self.count
-    }
-
-    /// RFC 5182 §2.4, RFC 4731 §3.2: with MIN or MAX alone only those are saved, and asked for their mod-sequence.
-    fn representatives(self, found: &[Found]) -> Vec<Uid> {
-        if self.all || self.count || !(self.min || self.max) {
-            return found.iter().map(|message| message.uid).collect();
-        }
-        let first = found.first().filter(|_| self.min).map(|message| message.uid);
-        let last = found.last().filter(|_| self.max).map(|message| message.uid);
-        first.into_iter().chain(last.filter(|last| Some(*last) != first)).collect()
-    }
+/// How what is found is told.
+#[derive(Debug)]
+enum Order {
+    Mailbox,
+    Sorted(Vec<Criterion>),
 }
 
 // search = "SEARCH" [search-return-opts] SP search-program
-pub fn start(args: &mut Parser<'_>, context: &mut Context, numbers: Numbers) -> Parsed<Step> {
+pub fn search(args: &mut Parser<'_>, context: &mut Context, numbers: Numbers) -> Parsed<Step> {
+    start(args, context, numbers, |args, view| Ok((Order::Mailbox, keys::program(args, view)?)))
+}
+
+// sort = "SORT" [search-return-opts] SP sort-criteria SP search-criteria
+pub fn sort(args: &mut Parser<'_>, context: &mut Context, numbers: Numbers) -> Parsed<Step> {
+    start(args, context, numbers, |args, view| {
+        args.space()?;
+        let criteria = criteria::parse(args)?;
+        Ok((Order::Sorted(criteria), keys::in_charset(args, view)?))
+    })
+}
+
+type Request = fn(&mut Parser<'_>, &View) -> Parsed<(Order, Program)>;
+
+fn start(args: &mut Parser<'_>, context: &mut Context, numbers: Numbers, request: Request) -> Parsed<Step> {
     let Some(view) = context.view() else { return Err(Fault::Refused(Completion::misunderstood())) };
-    let returns = returns(args)?;
-    let saves = returns.is_some_and(|returns| returns.save);
-    let program = match keys::program(args, view) {
-        Err(refused @ Fault::Refused(_)) if saves => {
+    let returns = report::returns(args)?;
+    let (order, program) = match request(args, view) {
+        Err(refused @ Fault::Refused(_)) if returns.is_some_and(|returns| returns.save) => {
             view.save([]);
             return Err(refused);
         }
         other => other?,
     };
-    let Program { key, modseq, numbers: named_numbers } = program;
-    let report = Report { returns, numbers, modseq };
+    let report = Report { word: order.word(), returns, numbers, modseq: program.modseq };
+    Ok(prepared(program, context, move |key| run(order, key, report)))
+}
+
+/// Searches once the view is ready for it.
+fn prepared(program: Program, context: &mut Context, then: impl FnOnce(Key) -> Step + Send + 'static) -> Step {
     // RFC 7162 §3.2.10.2: no VANISHED "during a UID SEARCH command that contains message numbers in the search criteria".
-    context.named_numbers = named_numbers && context.enabled.qresync;
-    if !modseq {
-        return Ok(report.search(key));
+    context.named_numbers = program.numbers && context.enabled.qresync;
+    if !program.modseq {
+        return then(program.key);
     }
     context.enable_condstore();
     // The highest mod-sequence of what is found is told, so the view must know what the store knows.
-    Ok(Step::ask(Ask::Sync, move |context, answer| match context.hear(answer) {
-        true => report.search(key),
+    Step::ask(Ask::Sync, move |context, answer| match context.hear(answer) {
+        true => then(program.key),
         false => Step::Bye(MAILBOX_LOST),
-    }))
+    })
 }
 
-/// What is told of what is found.
-#[derive(Debug, Clone, Copy)]
-struct Report {
-    returns: Option<Returns>,
-    numbers: Numbers,
-    /// With the highest mod-sequence (RFC 7162 §3.1.6).
-    modseq: bool,
-}
-
-impl Report {
-    fn search(self, key: Key) -> Step {
-        let saves = self.returns.is_some_and(|returns| returns.save);
-        Step::ask(Ask::Search(key), move |context, answer| match (answer, context.view()) {
-            (Answer::Found(uids), Some(view)) => {
-                let found = known(view, uids, self.numbers);
-                self.tell(context, &found);
-                Step::ok("Search completed.")
-            }
-            (other, view) => {
-                // RFC 5182 §2.1: whoever gets NO has saved nothing.
-                if let (true, Some(view)) = (saves, view) {
-                    view.save([]);
-                }
-                Step::failed(other)
-            }
-        })
-    }
-
-    fn tell(self, context: &mut Context, found: &[Found]) {
-        let Context { state: State::Selected(view), out, tag, .. } = context else { return };
-        let Some(returns) = self.returns else { return self.tell_plainly(view, found, out) };
-        if returns.save {
-            view.save(returns.representatives(found));
+impl Order {
+    fn word(&self) -> &'static str {
+        match self {
+            Order::Mailbox => "SEARCH",
+            Order::Sorted(_) => "SORT",
         }
-        if !returns.shows_any() {
-            return;
-        }
-        // esearch-response = "ESEARCH" [SP "(" "TAG" SP tag-string ")"] [SP "UID"] *(SP search-return-data)
-        out.push(b"* ESEARCH (TAG ");
-        string(tag, out);
-        out.push(if self.numbers == Numbers::Uid { b") UID" } else { b")" });
-        let mut item = |name: &[u8], number: u64| {
-            out.push(name);
-            out.number(number);
-        };
-        // RFC 4731 §3.1: without a result there is no MIN, MAX or ALL.
-        if let (Some(first), Some(last)) = (found.first(), found.last()) {
-            if returns.min {
-                item(b" MIN ", first.number.into());
-            }
-            if returns.max {
-                item(b" MAX ", last.number.into());
-            }
-            if returns.all {
-                out.push(b" ALL ");
-                out.push(NumberSet::from_numbers(found.iter().map(|message| message.number)).to_string().as_bytes());
-            }
-        }
-        if returns.count {
-            out.push(b" COUNT ");
-            out.number(found.len() as u64);
-        }
-        // RFC 4731 §3.2: of MIN or MAX alone, if only those are told.
-        if let Some(highest) = self.modseq.then(|| highest(view, returns.representatives(found))).flatten() {
-            out.push(format!(" MODSEQ {highest}").as_bytes());
-        }
-        out.push(b"\r\n");
-    }
-
-    // mailbox-data =/ "SEARCH" [1*(SP nz-number) SP search-sort-mod-seq]
-    // search-sort-mod-seq = "(" "MODSEQ" SP mod-sequence-value ")"
-    fn tell_plainly(self, view: &View, found: &[Found], out: &mut Outbox) {
-        out.push(b"* SEARCH");
-        for message in found {
-            out.push(b" ");
-            out.number(message.number.into());
-        }
-        if let Some(highest) = self.modseq.then(|| highest(view, found.iter().map(|message| message.uid))).flatten() {
-            out.push(format!(" (MODSEQ {highest})").as_bytes());
-        }
-        out.push(b"\r\n");
     }
 }
 
-// search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"
-fn returns(args: &mut Parser<'_>) -> Parsed<Option<Returns>> {
-    let mut ahead = args.clone();
-    ahead.space()?;
-    if !ahead.take_while(|byte| byte.is_ascii_alphabetic()).eq_ignore_ascii_case(b"RETURN") {
-        return Ok(None);
-    }
-    ahead.space()?;
-    let mut returns = Returns::default();
-    ahead.list(0, |args| {
-        let name = args.atom()?.to_ascii_uppercase();
-        match name.as_str() {
-            "MIN" => returns.min = true,
-            "MAX" => returns.max = true,
-            "ALL" => returns.all = true,
-            "COUNT" => returns.count = true,
-            "SAVE" => returns.save = true,
-            _ => return syntax_at("Unknown SEARCH return option", name.as_bytes()),
+fn run(order: Order, key: Key, report: Report) -> Step {
+    let (ask, sorts, text) = match order {
+        Order::Mailbox => (Ask::Search(key), false, "Search completed."),
+        Order::Sorted(criteria) => (Ask::Sort { key, criteria }, true, "Sort completed."),
+    };
+    let saves = report.returns.is_some_and(|returns| returns.save);
+    Step::ask(ask, move |context, answer| match (answer, context.view()) {
+        (Answer::Found(mut uids), Some(_)) => {
+            if !sorts {
+                uids.sort_unstable();
+            }
+            report.tell(uids, context);
+            Step::ok(text)
         }
-        Ok(())
-    })?;
-    *args = ahead;
-    // RFC 4731 §3.1: nothing named is ALL.
-    returns.all |= !returns.shows_any() && !returns.save;
-    Ok(Some(returns))
-}
-
-/// A message found, and the number it is told by.
-struct Found {
-    uid: Uid,
-    number: u32,
-}
-
-/// Those that the client was told of: others do not exist for it yet.
-fn known(view: &View, mut uids: Vec<Uid>, numbers: Numbers) -> Vec<Found> {
-    uids.sort_unstable();
-    let found = uids.into_iter().filter_map(|uid| {
-        let seq = view.seq(uid)?;
-        let number = if numbers == Numbers::Uid { uid.number() } else { seq.number() };
-        Some(Found { uid, number })
-    });
-    found.collect()
-}
-
-fn highest(view: &View, uids: impl IntoIterator<Item = Uid>) -> Option<ModSeq> {
-    uids.into_iter().map(|uid| view.modseq(uid)).max()
+        (other, view) => {
+            // RFC 5182 §2.1: whoever gets NO has saved nothing.
+            if let (true, Some(view)) = (saves, view) {
+                view.save(Vec::<Uid>::new());
+            }
+            Step::failed(other)
+        }
+    })
 }

@@ -1,0 +1,109 @@
+//! Steps 1 to 3 of REFERENCES: whose child each message is.
+//!
+//! Only parents are kept while links are made; children follow from them.
+
+use std::collections::HashMap;
+
+use super::Message;
+
+/// So far up a chain of parents is looked for a loop. A longer way counts as one, so that nobody's headers make us walk for ever.
+const WALK_MAX: usize = 10_000;
+
+/// The parent of each node: the messages, in their order, then the dummies.
+pub(super) type Links = Vec<Option<usize>>;
+
+/// Where a message stands once the dummies between messages are gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Link {
+    Top,
+    Below(usize),
+    /// Its thread's root is not there.
+    BelowDummy(usize),
+}
+
+/// Step 1.
+pub(super) fn link(messages: &[Message]) -> Links {
+    let mut links: Links = vec![None; messages.len()];
+    let mut has_children = vec![false; messages.len()];
+    let mut nodes: HashMap<&[u8], usize> = HashMap::with_capacity(messages.len());
+    for (at, message) in messages.iter().enumerate() {
+        if let Some(own) = &message.ids.own {
+            // "then only use that Message ID in the first (lowest sequence number) message".
+            nodes.entry(own).or_insert(at);
+        }
+    }
+    for (at, message) in messages.iter().enumerate() {
+        let mut before = None;
+        for id in &message.ids.references {
+            let node = *nodes.entry(id).or_insert_with(|| {
+                links.push(None);
+                has_children.push(false);
+                links.len() - 1
+            });
+            if let Some(parent) = before
+                && links[node].is_none()
+                && !loops(&links, &has_children, parent, node)
+            {
+                links[node] = Some(parent);
+                has_children[parent] = true;
+            }
+            before = Some(node);
+        }
+        // B: what a message itself says of its parent counts more than what others said.
+        links[at] = None;
+        if let Some(parent) = before.filter(|parent| !loops(&links, &has_children, *parent, at)) {
+            links[at] = Some(parent);
+            has_children[parent] = true;
+        }
+    }
+    links
+}
+
+/// Whether `parent` is `child`, or a descendant of it.
+fn loops(links: &Links, has_children: &[bool], parent: usize, child: usize) -> bool {
+    if parent == child {
+        return true;
+    }
+    if !has_children[child] {
+        return false;
+    }
+    let mut above = std::iter::successors(links[parent], |at| links[*at]);
+    let mut steps = 0;
+    above.any(|at| {
+        steps += 1;
+        at == child || steps > WALK_MAX
+    })
+}
+
+/// Steps 2 and 3, for each message.
+pub(super) fn without_dummies(links: &Links, messages: usize) -> Vec<Link> {
+    // Where a way up from each dummy ends. Each is walked once.
+    let mut ends: Vec<Option<Link>> = vec![None; links.len() - messages];
+    let mut way = Vec::new();
+    let mut result = Vec::with_capacity(messages);
+    for message in 0..messages {
+        let Some(mut at) = links[message] else {
+            result.push(Link::Top);
+            continue;
+        };
+        way.clear();
+        let end = loop {
+            if at < messages {
+                break Link::Below(at);
+            }
+            if let Some(known) = ends[at - messages] {
+                break known;
+            }
+            way.push(at - messages);
+            match links[at] {
+                Some(parent) => at = parent,
+                None => break Link::BelowDummy(at),
+            }
+        };
+        for dummy in &way {
+            ends[*dummy] = Some(end);
+        }
+        result.push(end);
+    }
+    result
+}
