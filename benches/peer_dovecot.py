@@ -125,9 +125,13 @@ class Dovecot:
         text = CONFIGURATION.format(folder=self.folder, uid=MAIL_USER, directory=directory, cache=cache, fsync=fsync, nfs=nfs,
                                     login_service=MODES[mode][0], imap_service=MODES[mode][1], **self.ports)
         (self.folder / "dovecot.conf").write_text(text)
-        self.process = subprocess.Popen([program, "-F", "-c", self.folder / "dovecot.conf"], stdin=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL)
+        self.program = program
+        self.start()
         atexit.register(self.stop)
+
+    def start(self):
+        self.process = subprocess.Popen([self.program, "-F", "-c", self.folder / "dovecot.conf"], stdin=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL)
         eventually(lambda: not harness.is_free(self.ports["imap"]), "Dovecot listens")
 
     def write_directory(self, users, slapd):

@@ -1,11 +1,9 @@
 //! What lists of messages show: size, date, some header fields, the structure. Asked for in batches, and remembered by the
 //! store, so that a list of a large mailbox opens no files.
 
-use std::sync::Arc;
-
 use crate::Uid;
 use crate::date::DateTime;
-use crate::mime::Part;
+use crate::mime::Packed;
 
 /// What is wanted of each message, beside its size.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,9 +38,8 @@ pub struct Digest {
     /// A header block that holds the fields wanted, in their order, as far as they stand in the first
     /// [`crate::mime::HEADER_KEPT_MAX`] octets of the header. It may hold others too.
     pub header: Vec<u8>,
-    /// Of messages within the message, [`Part::fields`] holds the fields wanted and those of the envelope; of other parts,
-    /// and of the message itself, it may be empty.
-    pub structure: Option<Arc<Part>>,
+    /// Of messages within the message, it has the header fields wanted and those of the envelope.
+    pub structure: Option<Packed>,
 }
 
 /// Digests of the first messages that were asked for: as many as fit into a bounded memory, at least one.

@@ -16,6 +16,7 @@ pub mod header;
 pub mod mailbox_name;
 pub mod mime;
 pub mod number_set;
+pub mod octets;
 pub mod outcome;
 pub mod quota;
 pub mod received;

@@ -87,7 +87,7 @@ fn shown(digest: &Digest, want: &Want) -> String {
     let wanted: Vec<_> =
         fields(&digest.header).filter(|field| want.fields.is_wanted(field.name)).map(|f| f.whole).collect();
     let wanted = String::from_utf8_lossy(&wanted.concat()).into_owned();
-    let structure = digest.structure.as_deref().map(|part| laid_out(part, false, want));
+    let structure = digest.structure.as_ref().map(|packed| laid_out(&packed.part().unwrap(), false, want));
     let (uid, size, date) = (digest.uid, digest.size, digest.internal_date);
     format!("{uid} {size} {date:?} {wanted:?} {structure:?}")
 }
@@ -281,7 +281,7 @@ fn a_delivered_message_is_listed_without_opening_its_file() {
     let digest = &digests(&mailbox, &[uid(1)], &want)[0];
     assert_eq!(digest.size, content("one").len() as u64);
     assert_eq!(envelope(&digest.header).subject.as_deref(), Some(&b"one"[..]));
-    assert_eq!(digest.structure.as_ref().map(|part| part.lines), Some(1));
+    assert_eq!(digest.structure.as_ref().and_then(|packed| packed.parts().next()).map(|part| part.lines), Some(1));
     assert_eq!(mailbox.search(&Key::Header { name: "subject".into(), text: "ONE".into() }).unwrap(), [uid(1)]);
 }
 

@@ -6,6 +6,7 @@
 
 mod indexer;
 mod media;
+mod packed;
 mod transfer;
 
 use std::ops::Range;
@@ -14,6 +15,7 @@ pub use indexer::{
     BOUNDARY_LENGTH_MAX, DEPTH_MAX, HEADER_ALWAYS_KEPT_MAX, HEADER_KEPT_MAX, HEADERS_KEPT_MAX, Indexer, PARTS_MAX,
 };
 pub use media::{Disposition, LANGUAGES_MAX, Media, PARAMS_MAX, Params, Word};
+pub use packed::{Packed, PackedChildren, PackedMedia, PackedParams, PackedPart, Parts, Words};
 pub use transfer::{decode_base64, decode_q, decode_quoted_printable, decode_transfer};
 
 /// A message, or a part of one. Offsets count octets of the indexed message, from its first.
@@ -70,11 +72,7 @@ impl Part {
     /// Type and subtype to tell to clients. A leaf that claims to be a multipart or a message (because it is nested too
     /// deep, or encoded against RFC 2045 §6.4) is told as application/octet-stream: IMAP promises children for the others.
     pub fn shown_type(&self) -> (&[u8], &[u8]) {
-        let claims_children = self.media.is_multipart() || self.media.is_message();
-        match self.children {
-            Children::Leaf if claims_children => (b"application", b"octet-stream"),
-            _ => (&self.media.kind, &self.media.subtype),
-        }
+        shown_type(matches!(self.children, Children::Leaf), &self.media.kind, &self.media.subtype)
     }
 
     /// This part and all within it, parents first.
@@ -90,4 +88,10 @@ impl Part {
             Some(part)
         })
     }
+}
+
+fn shown_type<'a>(is_leaf: bool, kind: &'a [u8], subtype: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+    let is_multipart = kind.eq_ignore_ascii_case(b"multipart");
+    let is_message = kind.eq_ignore_ascii_case(b"message") && subtype.eq_ignore_ascii_case(b"rfc822");
+    if is_leaf && (is_multipart || is_message) { (b"application", b"octet-stream") } else { (kind, subtype) }
 }

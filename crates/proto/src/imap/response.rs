@@ -146,6 +146,14 @@ pub fn astring(text: &[u8], out: &mut Outbox) {
 
 /// A quoted string where that is possible, else a literal (RFC 3501 §4.3).
 pub fn string(text: &[u8], out: &mut Outbox) {
+    // Nearly all: nothing to be escaped.
+    if text.len() <= QUOTED_LENGTH_MAX
+        && text.iter().all(|byte| matches!(byte, b'\t' | b' ' | b'!' | b'#'..=b'[' | b']'..=b'~'))
+    {
+        out.push(b"\"");
+        out.push(text);
+        return out.push(b"\"");
+    }
     if text.len() > QUOTED_LENGTH_MAX || !text.iter().all(|byte| (b' '..=b'~').contains(byte) || *byte == b'\t') {
         return literal(text, out);
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use mail::acl::Rights;
 use mail::date::DateTime;
 use mail::digest::{Digest, Digests, Want};
-use mail::mime::Indexer;
+use mail::mime::{Indexer, Packed};
 use mail::{Flags, Keyword, Keywords, MailboxName, ModSeq, Row, Snapshot, Uid, UidValidity, header};
 use proto::imap::ask::{
     Answer, Ask, FlagChange, How, MailboxInfo, MailboxStatus, MayChange, Quota, READ_MAX, Refusal, Who,
@@ -526,7 +526,7 @@ impl House {
                 size: message.content.len() as u64,
                 internal_date: message.date,
                 header: wanted.flat_map(|field| field.whole.to_vec()).collect(),
-                structure: want.structure.then(|| Arc::new(part)),
+                structure: want.structure.then(|| Packed::of(&part, <[u8]>::to_vec)),
             }
         };
         Ok(Answer::Digests(Digests { digests: there.map(digest).collect(), looked_at: asked.len() }))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mail::acl::{Identifier, Right, Rights};
 use mail::date::DateTime;
 use mail::digest::{Digest, Digests, Want};
-use mail::mime::Indexer;
+use mail::mime::{Indexer, Packed};
 use mail::sort::Facts;
 use mail::thread::{Algorithm, Threads};
 use mail::{Flags, Keywords, MailboxName, ModSeq, Row, Snapshot, Uid, UidValidity};
@@ -287,5 +287,11 @@ fn digest(uid: Uid, want: &Want, internal_date: DateTime) -> Digest {
     indexer.feed(MESSAGE);
     let part = indexer.finish();
     let header = part.fields.clone();
-    Digest { uid, size: MESSAGE.len() as u64, internal_date, header, structure: want.structure.then(|| Arc::new(part)) }
+    Digest {
+        uid,
+        size: MESSAGE.len() as u64,
+        internal_date,
+        header,
+        structure: want.structure.then(|| Packed::of(&part, <[u8]>::to_vec)),
+    }
 }

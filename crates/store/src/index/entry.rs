@@ -7,14 +7,11 @@
 //!
 //! A later version may put more behind that (a preview of the text); `form` says what is there. Pure.
 
-use std::sync::Arc;
-
-use mail::mime::Part;
+use mail::mime::Packed;
+use mail::octets::{Reader, Writer};
 
 use super::Depth;
-use super::octets::{Reader, Writer};
 use super::row::{Key, check, number};
-use super::structure;
 
 const WHOLE_HEADER: u64 = 1;
 const STRUCTURE: u64 = 2;
@@ -27,14 +24,14 @@ pub(crate) struct Gist {
     pub(crate) header: Vec<u8>,
     /// The header is no longer than that.
     pub(crate) whole_header: bool,
-    /// Its own `fields` are empty: they are in `header`.
-    pub(crate) structure: Option<Arc<Part>>,
+    /// Of messages within it, the remembered fields.
+    pub(crate) structure: Option<Packed>,
 }
 
 impl Gist {
     /// About as many as it takes on disk.
     pub(super) fn octets(&self) -> usize {
-        KEY_END + self.header.len() + self.structure.as_ref().map_or(0, |part| 100 * part.walk().count())
+        KEY_END + self.header.len() + self.structure.as_ref().map_or(0, |structure| structure.as_octets().len())
     }
 
     pub(super) fn encode(&self, key: Key, generation: u64) -> Vec<u8> {
@@ -43,8 +40,8 @@ impl Gist {
         let whole = if self.whole_header { WHOLE_HEADER } else { 0 };
         out.number(whole | if self.structure.is_some() { STRUCTURE } else { 0 });
         out.octets(&self.header);
-        if let Some(part) = &self.structure {
-            structure::write(part, &mut out);
+        if let Some(structure) = &self.structure {
+            out.0.extend_from_slice(structure.as_octets());
         }
         let sum = check(out.0.get(8..).unwrap_or_default(), generation);
         if let Some(place) = out.0.get_mut(..8) {
@@ -65,7 +62,7 @@ impl Gist {
         let header = if depth == Depth::Structure { Vec::new() } else { header.to_vec() };
         let with_structure = matches!(depth, Depth::Structure | Depth::All);
         let structure = match with_structure && form & STRUCTURE != 0 {
-            true => Some(Arc::new(structure::read(&mut from)?)),
+            true => Some(Packed::from_octets(from.0)?),
             false => None,
         };
         Some(Gist { header, whole_header: form & WHOLE_HEADER != 0, structure })

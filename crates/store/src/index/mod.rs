@@ -11,10 +11,8 @@ mod entry;
 mod fields;
 mod files;
 mod learner;
-mod octets;
 pub(crate) mod place;
 mod row;
-mod structure;
 mod sweep;
 mod table;
 

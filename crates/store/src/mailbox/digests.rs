@@ -4,12 +4,10 @@
 //! A message is looked up by the base of its file, so a UID that means another file now finds nothing. What is remembered
 //! of a file's outside is compared with the file whenever its content is opened (`open`).
 
-use std::sync::Arc;
-
 use mail::Uid;
 use mail::date::DateTime;
 use mail::digest::{Digest, Digests, Fields, Want};
-use mail::mime::{HEADER_KEPT_MAX, Part};
+use mail::mime::{HEADER_KEPT_MAX, Packed};
 
 use super::Mailbox;
 use crate::file_name;
@@ -30,7 +28,7 @@ pub(crate) struct Seen {
     pub(crate) header: Vec<u8>,
     /// All of the header was looked at for them.
     pub(crate) whole_header: bool,
-    pub(crate) structure: Option<Arc<Part>>,
+    pub(crate) structure: Option<Packed>,
 }
 
 impl Mailbox {
@@ -153,19 +151,26 @@ impl Mailbox {
             return Ok((Seen { facts, header: Vec::new(), whole_header: false, structure: None }, None));
         }
         let (mut message, _, facts) = self.open_message(uid)?;
-        let (gist, block) = match want.structure || message.size() <= READ_WHOLE_MAX {
-            true => (index::gist_of(message.structure()?), None),
+        let (gist, whole, block) = match want.structure || message.size() <= READ_WHOLE_MAX {
+            true => {
+                let whole = message.structure()?;
+                (index::gist_of(&whole), Some(whole), None)
+            }
             false => {
                 let (block, whole_header) = message.header_up_to(HEADER_KEPT_MAX)?;
-                (Gist { header: index::remembered(&block), whole_header, structure: None }, Some(block))
+                (Gist { header: index::remembered(&block), whole_header, structure: None }, None, Some(block))
             }
         };
-        let block = || block.as_deref().or(gist.structure.as_deref().map(|part| &*part.fields)).unwrap_or_default();
-        let header = match index::suffices(&want.fields) {
-            true => gist.header.clone(),
-            false => index::chosen(block(), |name| want.fields.is_wanted(name)),
+        let block = || block.as_deref().or(whole.as_deref().map(|part| &*part.fields)).unwrap_or_default();
+        let (header, structure) = match index::suffices(&want.fields) {
+            true => (gist.header.clone(), gist.structure.clone()),
+            // Of messages within it more may be wanted too than is remembered.
+            false => {
+                let header = index::chosen(block(), |name| want.fields.is_wanted(name));
+                (header, whole.as_deref().map(|whole| Packed::of(whole, <[u8]>::to_vec)))
+            }
         };
-        let structure = gist.structure.clone().filter(|_| want.structure);
+        let structure = structure.filter(|_| want.structure);
         Ok((Seen { facts, header, whole_header: gist.whole_header, structure }, Some(gist)))
     }
 }
@@ -196,7 +201,8 @@ impl Seen {
 
     /// About as many as it holds in memory.
     fn octets(&self) -> usize {
-        let parts = |part: &Arc<Part>| part.walk().map(|part| size_of::<Part>() + 2 * part.fields.len()).sum::<usize>();
-        size_of::<Seen>() + self.header.len() + self.structure.as_ref().map_or(0, parts)
+        size_of::<Seen>()
+            + self.header.len()
+            + self.structure.as_ref().map_or(0, |structure| structure.as_octets().len())
     }
 }

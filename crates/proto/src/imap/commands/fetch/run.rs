@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use mail::date::DateTime;
 use mail::digest::{Digest, Fields, Want};
-use mail::mime::HEADER_KEPT_MAX;
+use mail::mime::{HEADER_KEPT_MAX, Packed};
 use mail::{Flags, header};
 
 use super::section::{Known, Place};
@@ -217,13 +217,15 @@ impl Fetch {
     fn ask_header_end(self: Box<Self>, mut opened: Opened) -> Step {
         let want = Want { fields: Fields::None, structure: true, date: false };
         Step::ask(Ask::Digests { uids: vec![opened.message.uid], want }, move |context, answer| match answer {
-            Answer::Digests(found) => match found.digests.into_iter().next().and_then(|digest| digest.structure) {
-                Some(structure) => {
-                    opened.header_length = structure.header.end;
-                    self.begin_content(opened, context)
+            Answer::Digests(found) => {
+                match found.digests.first().and_then(|digest| digest.structure.as_ref()?.parts().next()) {
+                    Some(message) => {
+                        opened.header_length = message.header.end;
+                        self.begin_content(opened, context)
+                    }
+                    None => self.give_up(Answer::Refused(Refusal::Gone), context),
                 }
-                None => self.give_up(Answer::Refused(Refusal::Gone), context),
-            },
+            }
             other => self.give_up(other, context),
         })
     }
@@ -350,7 +352,11 @@ impl Fetch {
 
 impl Opened {
     fn place(&self, content: &Content) -> Place {
-        let structure = self.digest.as_ref().and_then(|digest| digest.structure.as_deref());
+        let packed = self.digest.as_ref().and_then(|digest| digest.structure.as_ref());
+        let structure = packed
+            .filter(|_| content.section.needs_structure() || content.section.needs_header())
+            .and_then(Packed::part);
+        let structure = structure.as_ref();
         let known = Known { size: self.size, fields: self.header(), header_length: self.header_length, structure };
         content.section.place(&known).cut(content.partial)
     }
@@ -391,8 +397,8 @@ impl Opened {
             }
             Item::Structure { extensible } => {
                 out.push(if *extensible { b"BODYSTRUCTURE " } else { b"BODY " });
-                if let Some(root) = self.digest.as_ref().and_then(|digest| digest.structure.as_deref()) {
-                    structure::body(root, *extensible, out);
+                if let Some(structure) = self.digest.as_ref().and_then(|digest| digest.structure.as_ref()) {
+                    structure::body(structure, *extensible, out);
                 }
             }
             Item::Content(_) => {}

@@ -2,7 +2,7 @@
 //! words included; the parts' own nesting is bounded by `mail::mime::DEPTH_MAX`.
 
 use mail::header::{self, MailAddress};
-use mail::mime::{Children, Media, Part, Word};
+use mail::mime::{Packed, PackedChildren, PackedMedia, PackedParams, PackedPart, Parts};
 
 use crate::Outbox;
 use crate::imap::response::{nstring, string};
@@ -46,112 +46,117 @@ fn addresses(list: &[MailAddress], out: &mut Outbox) {
 }
 
 // body = "(" (body-type-1part / body-type-mpart) ")"
-pub fn body(part: &Part, extensible: bool, out: &mut Outbox) {
+pub fn body(structure: &Packed, extensible: bool, out: &mut Outbox) {
+    // What was packed can be read: nothing is left half written.
+    let _ = next(&mut structure.parts(), extensible, out);
+}
+
+/// The next part with all that is within it.
+fn next(parts: &mut Parts<'_>, extensible: bool, out: &mut Outbox) -> Option<()> {
+    let part = parts.next()?;
     out.push(b"(");
-    match &part.children {
-        Children::Multipart(parts) => multipart(part, parts, extensible, out),
-        _ => single(part, extensible, out),
+    match part.children {
+        PackedChildren::Multipart(count) => multipart(&part, count, parts, extensible, out)?,
+        _ => single(&part, parts, extensible, out)?,
     }
     out.push(b")");
+    Some(())
 }
 
 // body-type-mpart = 1*body SP media-subtype [SP body-ext-mpart]
 // body-ext-mpart = body-fld-param [SP body-fld-dsp [SP body-fld-lang [SP body-fld-loc]]]
-fn multipart(part: &Part, parts: &[Part], extensible: bool, out: &mut Outbox) {
-    for inner in parts {
-        body(inner, extensible, out);
+fn multipart(
+    part: &PackedPart<'_>,
+    count: usize,
+    parts: &mut Parts<'_>,
+    extensible: bool,
+    out: &mut Outbox,
+) -> Option<()> {
+    for _ in 0..count {
+        next(parts, extensible, out)?;
     }
-    if parts.is_empty() {
+    if count == 0 {
         // The grammar wants at least one: an empty text, as Dovecot shows it.
         out.push(b"(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0");
         out.push(if extensible { b" NIL NIL NIL NIL)" } else { b")" });
     }
     out.push(b" ");
-    string(&part.media.subtype, out);
+    string(part.media.subtype, out);
     if extensible {
         out.push(b" ");
-        params(&part.media.params, out);
+        params(part.media.params.clone(), out);
         out.push(b" ");
         disposition_language_location(&part.media, out);
     }
+    Some(())
 }
 
 // body-type-1part = (body-type-basic / body-type-msg / body-type-text) [SP body-ext-1part]
 // body-fields = body-fld-param SP body-fld-id SP body-fld-desc SP body-fld-enc SP body-fld-octets
 // body-ext-1part = body-fld-md5 [SP body-fld-dsp [SP body-fld-lang [SP body-fld-loc]]]
-fn single(part: &Part, extensible: bool, out: &mut Outbox) {
+fn single(part: &PackedPart<'_>, parts: &mut Parts<'_>, extensible: bool, out: &mut Outbox) -> Option<()> {
     let media = &part.media;
     let (kind, subtype) = part.shown_type();
     string(kind, out);
     out.push(b" ");
     string(subtype, out);
     out.push(b" ");
-    params(&media.params, out);
-    for value in [&media.id, &media.description] {
+    params(media.params.clone(), out);
+    for value in [media.id, media.description] {
         out.push(b" ");
-        nstring(value.as_deref(), out);
+        nstring(value, out);
     }
     out.push(b" ");
-    string(&media.encoding, out);
+    string(media.encoding, out);
     let octets = part.body.end.saturating_sub(part.body.start);
     out.push(b" ");
     out.number(octets);
-    if let Children::Message(inner) = &part.children {
+    if part.children == PackedChildren::Message {
         out.push(b" ");
-        envelope(&inner.fields, out);
+        envelope(parts.clone().next()?.fields, out);
         out.push(b" ");
-        body(inner, extensible, out);
+        next(parts, extensible, out)?;
     }
-    if matches!(part.children, Children::Message(_)) || kind.eq_ignore_ascii_case(b"text") {
+    if part.children == PackedChildren::Message || kind.eq_ignore_ascii_case(b"text") {
         out.push(b" ");
         out.number(part.lines);
     }
     if extensible {
         out.push(b" ");
-        nstring(media.md5.as_deref(), out);
+        nstring(media.md5, out);
         out.push(b" ");
         disposition_language_location(media, out);
     }
+    Some(())
 }
 
-fn disposition_language_location(media: &Media, out: &mut Outbox) {
+fn disposition_language_location(media: &PackedMedia<'_>, out: &mut Outbox) {
     match &media.disposition {
         Some((kind, values)) => {
             out.push(b"(");
             string(kind, out);
             out.push(b" ");
-            params(values, out);
+            params(values.clone(), out);
             out.push(b") ");
         }
         None => out.push(b"NIL "),
     }
-    languages(&media.language, out);
+    listed(media.language.clone(), out);
     out.push(b" ");
-    nstring(media.location.as_deref(), out);
-}
-
-// body-fld-lang = nstring / "(" string *(SP string) ")"
-fn languages(list: &[Word], out: &mut Outbox) {
-    if list.is_empty() {
-        return out.push(b"NIL");
-    }
-    for (index, language) in list.iter().enumerate() {
-        out.push(if index > 0 { b" " } else { b"(" });
-        string(language, out);
-    }
-    out.push(b")");
+    nstring(media.location, out);
 }
 
 // body-fld-param = "(" string SP string *(SP string SP string) ")" / nil
-fn params(list: &[(Word, Word)], out: &mut Outbox) {
-    if list.is_empty() {
-        return out.push(b"NIL");
+fn params(params: PackedParams<'_>, out: &mut Outbox) {
+    listed(params.flat_map(|(name, value)| [name, value]), out);
+}
+
+// body-fld-lang = nstring / "(" string *(SP string) ")"
+fn listed<'a>(strings: impl Iterator<Item = &'a [u8]>, out: &mut Outbox) {
+    let mut before: &[u8] = b"(";
+    for text in strings {
+        out.push(std::mem::replace(&mut before, b" "));
+        string(text, out);
     }
-    for (index, (name, value)) in list.iter().enumerate() {
-        out.push(if index > 0 { b" " } else { b"(" });
-        string(name, out);
-        out.push(b" ");
-        string(value, out);
-    }
-    out.push(b")");
+    out.push(if before == b"(" { b"NIL" } else { b")" });
 }
