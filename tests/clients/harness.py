@@ -293,7 +293,7 @@ class Node(Process):
         text += table("[queue]", self.queue_settings) + table("[tls]", {"certificate": "certificate.pem", "key": "key.pem"} | more("[tls]", {}))
         for name in ("[oauth]", "[gssapi]", "[hints]", "[shared]"):
             text += table(name, self.tables[name]) if name in self.tables else ""
-        text += "".join(table("[[mailbox]]", row) for row in more("[[mailbox]]", []))
+        text += "".join(table(name, row) for name in ("[[mailbox]]", "[[namespace]]") for row in more(name, []))
         text += table("[quota]", more("[quota]", {})) + "".join(table("[[quota_warning]]", row) for row in more("[[quota_warning]]", []))
         text += table("[limits]", self.limits) + table("[log]", {"level": self.level})
         self.configuration.write_text(text)

@@ -17,7 +17,7 @@ TEAM = "Team"
 
 
 class Dovecot(Process):
-    def __init__(self, mail):
+    def __init__(self, mail, settings="dovecot-shared.conf"):
         folder = harness.temporary_folder()
         folder.chmod(0o755)
         (folder / "index").mkdir()
@@ -28,7 +28,7 @@ class Dovecot(Process):
         # Root is nobody's mail user.
         self.owner = ("nobody", "nogroup") if os.geteuid() == 0 else (user, group)
         marks = {"FOLDER": folder, "MAIL": mail, "IMAP": self.port, "AS_USER": as_user, "USER": self.owner[0], "GROUP": self.owner[1]}
-        text = (harness.ROOT / "tests/peers/dovecot-shared.conf").read_text()
+        text = (harness.ROOT / f"tests/peers/{settings}").read_text()
         for mark, value in marks.items():
             text = text.replace(f"@{mark}@", str(value))
         (folder / "dovecot.conf").write_text(text)

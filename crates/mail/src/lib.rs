@@ -15,6 +15,7 @@ pub mod flags;
 pub mod header;
 pub mod mailbox_name;
 pub mod mime;
+pub mod namespace;
 pub mod number_set;
 pub mod octets;
 pub mod outcome;

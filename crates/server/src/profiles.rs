@@ -79,7 +79,7 @@ pub fn imap(guest: Guest, setup: &Setup<'_>) -> (imap::Server, ImapHouse) {
         id: vec![("name".to_owned(), PRODUCT.to_owned())],
         create_special_use: true,
         quota: live.settings.quota.storage != store::QuotaFile::Off,
-        others: live.settings.shared.as_ref().map(|shared| shared.root.clone()),
+        namespaces: live.settings.namespaces.clone(),
         offers: live.offers.clone(),
         limits: imap::Limits {
             line_max: limits.line,

@@ -14,10 +14,10 @@ use crate::folder::{self, Folder};
 use crate::index::{Index, MailboxIndex};
 use crate::lately::Lately;
 use crate::location::{MailboxPlaces, Places};
-use crate::quota::{Ledger, Ledgers};
+use crate::quota::{Ledger, Ledgers, QuotaFile, QuotaSettings};
 use crate::subscriptions::{self, Subscriptions};
 use crate::weak_map::WeakMap;
-use crate::{Access, AutoMailbox, Deliveries, DeliveryKey, Draft, Error, Mailbox, Result, Settings};
+use crate::{Access, AutoMailbox, Deliveries, DeliveryKey, Draft, Error, Location, Mailbox, Result, Settings};
 
 pub(crate) const SUBSCRIPTIONS: &str = "subscriptions";
 
@@ -93,15 +93,36 @@ impl Store {
     /// The account of this name below this home directory; `Settings::location` says where its files are. What is missing
     /// is made.
     pub fn account_of(&self, home: &Path, user: &str) -> Result<Arc<Account>> {
-        let accounts = || self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(account) = accounts().find(home) {
+        if let Some(account) = self.accounts().find(home) {
             return Ok(account);
         }
-        let places = self.settings.location.of(home, user)?;
-        let account = Arc::new(Account {
+        let account = self.at(&self.settings, (home, user))?;
+        account.make_root()?;
+        self.remember(home, account)
+    }
+
+    /// The mailboxes at a place that is one for all ([`Location::is_one_for_all`]) and nobody's: there is no INBOX, none that
+    /// everybody has, and no quota. What is missing of the place is made.
+    pub fn public(&self, location: &Location) -> Result<Arc<Account>> {
+        let root = location.of(Path::new("/"), "")?.mail;
+        if let Some(account) = self.accounts().find(&root) {
+            return Ok(account);
+        }
+        let quota = QuotaSettings { file: QuotaFile::Off, ..self.settings.quota.clone() };
+        let settings =
+            Settings { location: location.clone(), auto_mailboxes: Vec::new(), quota, ..(*self.settings).clone() };
+        let account = self.at(&Arc::new(settings), (&root, ""))?;
+        self.disk.create_dir_all(&account.places.mail)?;
+        self.disk.create_dir_all(account.places.account_files())?;
+        self.remember(&root, account)
+    }
+
+    fn at(&self, settings: &Arc<Settings>, (home, user): (&Path, &str)) -> Result<Account> {
+        let places = settings.location.of(home, user)?;
+        Ok(Account {
             disk: Arc::clone(&self.disk),
-            settings: Arc::clone(&self.settings),
-            ledger: self.ledgers.of(&self.disk, &self.settings, (home, user), &places)?,
+            settings: Arc::clone(settings),
+            ledger: self.ledgers.of(&self.disk, settings, (home, user), &places)?,
             _ledgers: Arc::clone(&self.ledgers),
             places,
             mailboxes: Mutex::default(),
@@ -109,14 +130,21 @@ impl Store {
             outlet: Outlet::new(home, &self.changes),
             lately: Arc::downgrade(&self.lately),
             acls: Arc::clone(&self.acls),
-        });
-        account.make_root()?;
-        let mut accounts = accounts();
+        })
+    }
+
+    fn remember(&self, home: &Path, account: Account) -> Result<Arc<Account>> {
+        let account = Arc::new(account);
+        let mut accounts = self.accounts();
         if let Some(faster) = accounts.find(home) {
             return Ok(faster);
         }
         accounts.insert(home.to_owned(), &account);
         Ok(account)
+    }
+
+    fn accounts(&self) -> MutexGuard<'_, WeakMap<PathBuf, Account>> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -65,6 +65,15 @@ impl Location {
     }
 }
 
+impl Location {
+    /// Whether it is the same place for every account: for mailboxes that are nobody's.
+    pub fn is_one_for_all(&self) -> bool {
+        let parts = [&self.control, &self.index].into_iter().flatten().chain([&self.mail]);
+        let mut fixed = parts.map(|part| part.starts_with('/') && !part.contains('%'));
+        self.inbox.is_none() && fixed.all(|fixed| fixed)
+    }
+}
+
 impl FromStr for Location {
     type Err = BadLocation;
 

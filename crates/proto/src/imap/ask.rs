@@ -32,8 +32,8 @@ pub enum Ask {
     LogIn(Credentials),
     /// Before that, what a mechanism needs → `Sasl`, or `Refused(Unavailable)`.
     Sasl(sasl::Ask),
-    /// All mailboxes of the account and all subscriptions → `Mailboxes`. `others`: also those that other accounts share with it.
-    Mailboxes { others: bool },
+    /// The mailboxes in some of the profile's namespaces, and all subscriptions → `Mailboxes`.
+    Mailboxes { spaces: Vec<usize> },
     /// → `Status`.
     Status { name: MailboxName },
     /// How much is used of what may be used → `Quota`: of the account, or of it as far as this mailbox counts (RFC 9208).

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mail::MailboxName;
+use mail::namespace::{Namespaces, Separator};
 
 use super::ask::Answer;
 use super::commands::capability;
@@ -22,8 +22,8 @@ pub struct Profile {
     pub create_special_use: bool,
     /// Whether the house keeps quotas: offers QUOTA (RFC 9208).
     pub quota: bool,
-    /// Below which name the mailboxes of others are, as `shared`: offers ACL (RFC 4314). `None`: nowhere.
-    pub others: Option<MailboxName>,
+    /// What clients call mailboxes. Where some are not their users' own, ACL (RFC 4314) is offered.
+    pub namespaces: Namespaces,
     /// How one may log in.
     pub offers: Offers,
     pub limits: Limits,
@@ -136,6 +136,11 @@ impl Context {
             fresh: false,
             named_numbers: false,
         }
+    }
+
+    /// Between levels in mailboxes' names.
+    pub fn separator(&self) -> Separator {
+        self.profile.namespaces.separator
     }
 
     pub fn limits(&self) -> &Limits {

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use mail::namespace::Separator;
 use mail::search::Day;
 use mail::{Flags, Keyword, MailboxName, ModSeq, NumberSet};
 
@@ -47,6 +48,8 @@ pub enum MessageSet {
 #[derive(Debug, Clone)]
 pub struct Parser<'a> {
     rest: &'a [u8],
+    /// Of the levels in mailboxes' names.
+    separator: Separator,
 }
 
 // RFC 3501 §9: ATOM-CHAR = <any CHAR except atom-specials>
@@ -66,7 +69,12 @@ fn is_list_char(byte: u8) -> bool {
 
 impl<'a> Parser<'a> {
     pub fn new(text: &'a [u8]) -> Parser<'a> {
-        Parser { rest: text }
+        Parser { rest: text, separator: Separator::default() }
+    }
+
+    /// The same for a client that is told another separator between levels.
+    pub fn with_separator(self, separator: Separator) -> Parser<'a> {
+        Parser { separator, ..self }
     }
 
     pub fn rest(&self) -> &'a [u8] {
@@ -237,7 +245,15 @@ impl<'a> Parser<'a> {
 
     /// A mailbox's name: an astring in modified UTF-7 (RFC 3501 §5.1.3).
     pub fn mailbox(&mut self) -> Parsed<MailboxName> {
-        mailbox_name(&self.astring()?)
+        let encoded = self.astring()?;
+        self.mailbox_name(&encoded)
+    }
+
+    /// From modified UTF-7. A name that cannot be is the client's fault, but no broken grammar: `NO`, as every server has it.
+    pub fn mailbox_name(&self, encoded: &[u8]) -> Parsed<MailboxName> {
+        let text = std::str::from_utf8(encoded).map_err(|_| mail::mailbox_name::NameError::Encoding);
+        let name = text.and_then(|text| self.separator.parse_mutf7(text));
+        name.map_err(|error| Fault::Refused(Completion::bad_name(error)))
     }
 
     /// A parenthesized list with at least `least` elements, one space between them.
@@ -293,12 +309,6 @@ impl<'a> Parser<'a> {
         let day = std::str::from_utf8(&text).ok().and_then(mail::date::parse_imap_day);
         day.map_or_else(|| syntax("Invalid date"), Ok)
     }
-}
-
-/// From modified UTF-7. A name that cannot be is the client's fault, but no broken grammar: `NO`, as every server has it.
-pub fn mailbox_name(encoded: &[u8]) -> Parsed<MailboxName> {
-    let text = std::str::from_utf8(encoded).map_err(|_| mail::mailbox_name::NameError::Encoding);
-    text.and_then(MailboxName::from_mutf7).map_err(|error| Fault::Refused(Completion::bad_name(error)))
 }
 
 #[cfg(test)]

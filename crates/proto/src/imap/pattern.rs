@@ -4,6 +4,7 @@
 
 use mail::MailboxName;
 use mail::mailbox_name::SEPARATOR;
+use mail::namespace::Separator;
 
 /// A pattern with its reference may be this long.
 pub const PATTERN_LENGTH_MAX: usize = 1024;
@@ -17,8 +18,16 @@ pub struct Pattern(Vec<u8>);
 
 impl Pattern {
     /// The reference is what stands before the pattern (RFC 3501 §6.3.8, "canonical form").
-    pub fn new(reference: &[u8], pattern: &[u8]) -> Pattern {
+    pub fn new(reference: &[u8], pattern: &[u8], separator: Separator) -> Pattern {
         let mut whole = [reference, pattern].concat();
+        if separator == Separator::Dot {
+            whole.iter_mut().for_each(|byte| match byte {
+                b'.' => *byte = SEPARATOR as u8,
+                // In no name of such a client there is a slash; nor, in any, this octet.
+                b'/' => *byte = 0,
+                _ => {}
+            });
+        }
         // Wildcards in a row are the strongest of them: no work that a client can multiply.
         whole.dedup_by(|next, before| {
             let both = matches!(next, b'*' | b'%') && matches!(before, b'*' | b'%');
@@ -32,9 +41,27 @@ impl Pattern {
 
     /// Whether this name, or one below it, may match. Asked before work is done for them: a yes may be wrong, a no never is.
     pub fn may_match_below(&self, root: &MailboxName) -> bool {
-        let (root, wildcard) = (root.to_mutf7(), self.0.iter().position(|byte| matches!(byte, b'*' | b'%')));
-        let head = &self.0[..wildcard.unwrap_or(self.0.len())];
-        head.starts_with(root.as_bytes()) || (wildcard.is_some() && root.as_bytes().starts_with(head))
+        let (root, head) = (root.to_mutf7(), self.head());
+        let begins_with =
+            |whole: &[u8], head: &[u8]| whole.get(..head.len()).is_some_and(|w| w.eq_ignore_ascii_case(head));
+        let has_wildcard = head.len() < self.0.len();
+        begins_with(head, root.as_bytes()) || (has_wildcard && begins_with(root.as_bytes(), head))
+    }
+
+    /// Whether it asks for this name, or names below it, by their beginning.
+    pub fn spells(&self, root: &MailboxName) -> bool {
+        let (root, head) = (root.to_mutf7(), self.head());
+        head.get(..root.len()).is_some_and(|head| head.eq_ignore_ascii_case(root.as_bytes()))
+    }
+
+    pub fn has_percent(&self) -> bool {
+        self.0.contains(&b'%')
+    }
+
+    /// What stands before the first wildcard.
+    fn head(&self) -> &[u8] {
+        let wildcard = self.0.iter().position(|byte| matches!(byte, b'*' | b'%'));
+        &self.0[..wildcard.unwrap_or(self.0.len())]
     }
 
     pub fn matches(&self, name: &MailboxName) -> bool {
@@ -87,10 +114,11 @@ mod tests {
             ("", "shared/ana/%", true),
             ("", "INBOX", false),
             ("", "share", false),
+            ("", "SHARED/%", true),
             ("", "Work/*", false),
             ("", "", false),
         ] {
-            assert_eq!(Pattern::new(reference.as_bytes(), pattern.as_bytes()).may_match_below(&root), may, "{pattern}");
+            assert_eq!(pattern_of(reference, pattern).may_match_below(&root), may, "{pattern}");
         }
     }
 
@@ -113,14 +141,34 @@ mod tests {
             ("", "a", false),
         ] {
             let name = MailboxName::parse(name).unwrap();
-            assert_eq!(Pattern::new(b"", pattern.as_bytes()).matches(&name), expected, "{pattern} {name}");
+            assert_eq!(pattern_of("", pattern).matches(&name), expected, "{pattern} {name}");
         }
     }
 
     #[test]
     fn the_reference_stands_before_the_pattern() {
         let name = MailboxName::parse("a/b").unwrap();
-        assert!(Pattern::new(b"a/", b"%").matches(&name));
-        assert!(!Pattern::new(b"b/", b"%").matches(&name));
+        assert!(pattern_of("a/", "%").matches(&name));
+        assert!(!pattern_of("b/", "%").matches(&name));
+    }
+
+    #[test]
+    fn who_is_told_a_dot_writes_dots() {
+        let name = MailboxName::parse("INBOX/a/b").unwrap();
+        for (pattern, expected) in [("inbox.%.b", true), ("INBOX.%", false), ("INBOX.*", true), ("INBOX/a/b", false)] {
+            assert_eq!(Pattern::new(b"", pattern.as_bytes(), Separator::Dot).matches(&name), expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_namespace_is_spelt_by_its_prefix() {
+        let root = MailboxName::parse("INBOX").unwrap();
+        for (pattern, expected) in [("inbox/%", true), ("INBOX", true), ("%", false), ("IN*", false)] {
+            assert_eq!(pattern_of("", pattern).spells(&root), expected, "{pattern}");
+        }
+    }
+
+    fn pattern_of(reference: &str, pattern: &str) -> Pattern {
+        Pattern::new(reference.as_bytes(), pattern.as_bytes(), Separator::Slash)
     }
 }

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use mail::NumberSet;
 use mail::mailbox_name::NameError;
+use mail::namespace::Separator;
 use mail::{MailboxName, Uid, UidValidity};
 
 use super::ask::Refusal;
@@ -131,8 +132,8 @@ fn one_line(text: &str) -> String {
 }
 
 /// A mailbox's name on the wire.
-pub fn mailbox(name: &MailboxName, out: &mut Outbox) {
-    astring(name.to_mutf7().as_bytes(), out);
+pub fn mailbox(name: &MailboxName, separator: Separator, out: &mut Outbox) {
+    astring(separator.to_mutf7(name).as_bytes(), out);
 }
 
 /// An atom where that is possible, else a string.

@@ -28,7 +28,7 @@ pub fn bare_profile() -> Arc<Profile> {
         id: Vec::new(),
         create_special_use: false,
         quota: false,
-        others: None,
+        namespaces: mail::namespace::Namespaces::default(),
         offers: sasl::Offers::default(),
         limits: Limits::default(),
     })

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use house::{House, Housed};
+use mail::namespace::{InList, Namespace, NamespaceKind, Namespaces, Separator};
 use proto::Session;
 use proto::imap::{Limits, Profile, Server, TlsState};
 use proto::sasl::Offers;
@@ -55,7 +56,12 @@ impl Stage for Imap {
                 "tls-required" => tls = TlsState::Required,
                 "tls-on" => tls = TlsState::On,
                 "create-special-use" => profile.create_special_use = true,
-                "others" => profile.others = mail::MailboxName::parse("shared").ok(),
+                "others" => profile.namespaces.all.push(below(NamespaceKind::Shared, "shared")),
+                "public" => profile.namespaces.all.push(below(NamespaceKind::Public(0), "public")),
+                "below-inbox" => {
+                    profile.namespaces =
+                        Namespaces { separator: Separator::Dot, all: vec![below(NamespaceKind::Private, "INBOX")] };
+                }
                 "quota" => profile.quota = true,
                 _ => return Err(word.to_owned()),
             }
@@ -83,6 +89,10 @@ impl Stage for Imap {
 }
 
 /// Small bounds, so that transcripts reach them.
+fn below(kind: NamespaceKind, root: &str) -> Namespace {
+    Namespace { kind, root: mail::MailboxName::parse(root).ok(), list: InList::Children, hidden: false }
+}
+
 fn profile() -> Profile {
     let limits = Limits {
         line_max: 1000,
@@ -98,7 +108,7 @@ fn profile() -> Profile {
         id: vec![("name".to_owned(), "Tepui".to_owned())],
         create_special_use: false,
         quota: false,
-        others: None,
+        namespaces: Namespaces::default(),
         offers: Offers::default(),
         limits,
     }

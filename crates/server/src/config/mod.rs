@@ -7,6 +7,7 @@
 mod auto;
 mod hints;
 mod ldap;
+mod namespace;
 mod nearest;
 mod quota;
 pub mod reference;

@@ -578,6 +578,45 @@ pub const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "namespace",
+        repeats: true,
+        sentence: "What clients call mailboxes (RFC 2342): below which names the user's own are, others', and those that are nobody's. Without one of type `private` own mailboxes have no prefix. `[shared]` is one already. Names in this file (`[[mailbox]]`, quota rules) are without prefix.",
+        rows: &[
+            must(
+                "type",
+                Kind::Choice(&["private", "shared", "public"]),
+                "Whose the mailboxes are: the user's own, those of others (more names for what `[shared]` has), or nobody's, which everybody may see whom their `dovecot-acl` lets.",
+            ),
+            may(
+                "prefix",
+                Kind::Text,
+                "What names begin with, as `\"INBOX.\"`, `\"public/\"`, or for `shared` `\"user/%u/\"`; own mailboxes may have none. INBOX is always `INBOX`.",
+            ),
+            with(
+                "separator",
+                Kind::Choice(&["/", "."]),
+                "\"/\"",
+                "What clients see between levels; the same in all namespaces. With a dot nothing can be shared by users, since names of users have dots in them.",
+            ),
+            may(
+                "location",
+                Kind::Text,
+                "Where public mailboxes lie, as Dovecot's `location`: `\"maildir:/srv/mail/public\"`, the same for all users and on all nodes.",
+            ),
+            may(
+                "list",
+                Kind::Choice(&["yes", "children", "no"]),
+                "When LIST has it: always, when something is in it, or when a client asks for names that begin so. Else `yes`; for shared ones `children`, for hidden private ones `no`.",
+            ),
+            with(
+                "hidden",
+                Kind::Choice(&["no", "yes"]),
+                "\"no\"",
+                "Whether NAMESPACE is silent about it. A hidden private one is another name for the user's own mailboxes, for clients that were set up with another prefix.",
+            ),
+        ],
+    },
+    Table {
         name: "quota",
         repeats: false,
         sentence: "How much an account may hold. Rules have Dovecot's form; those of the directory (`quota_rule`) come first.",

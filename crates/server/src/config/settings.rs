@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use directory::lockout::Rules;
 use directory::passwd_file::Network;
-use mail::{Domain, MailboxName, Quota};
+use mail::namespace::Namespaces;
+use mail::{Domain, Quota};
 use proto::pop3::UniqueIdFormat;
 use proto::sasl::Mechanism;
 
@@ -143,13 +144,9 @@ pub struct HintSettings {
     pub secret_file: PathBuf,
 }
 
-/// Below which name other users' mailboxes are, and how they are shared.
+/// How users share mailboxes with each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedSettings {
-    /// `shared` of `shared/%u/`.
-    pub root: MailboxName,
-    /// Listed also when nothing is below it.
-    pub always_listed: bool,
     /// Who shares something with whom.
     pub dictionary: PathBuf,
     /// Whether users may share with everybody.
@@ -321,6 +318,9 @@ pub struct Settings {
     /// `None`: nodes hear of each other's changes by looking again.
     pub hints: Option<HintSettings>,
     pub shared: Option<SharedSettings>,
+    pub namespaces: Namespaces,
+    /// Where mailboxes lie that are nobody's, by the number that their namespace has.
+    pub public: Vec<store::Location>,
     pub quota: QuotaSettings,
     pub queue: QueueSettings,
     pub tls: Option<TlsFiles>,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use directory::ldap::HomeRoots;
 use directory::lockout::Rules;
 use directory::passwd_file::Network;
-use mail::{Domain, MailboxName};
+use mail::Domain;
 use proto::pop3::UniqueIdFormat;
 use proto::pop3::unique_id::BadFormat;
 use proto::sasl::Mechanism;
@@ -20,7 +20,7 @@ use super::settings::{
     TlsFiles, TlsMode, TrustedSettings, UniqueIdSettings,
 };
 use super::written::{Written, WrittenTable};
-use super::{auto, hints, quota};
+use super::{auto, hints, namespace, quota};
 use crate::certificate::UserField;
 
 /// The shortest `poll`.
@@ -28,6 +28,7 @@ const POLL_MIN: Duration = Duration::from_millis(100);
 
 /// Makes settings of what is written. Whatever is wrong is added to the mistakes, and then the result must not be used.
 pub fn settle(written: &Written, folder: &Path, mistakes: &mut Vec<Mistake>) -> Settings {
+    let (namespaces, public) = namespace::settle(written, mistakes);
     let mut settler = Settler { written, folder, mistakes };
     let settings = Settings {
         name: settler.name(),
@@ -46,6 +47,8 @@ pub fn settle(written: &Written, folder: &Path, mistakes: &mut Vec<Mistake>) -> 
         mailboxes: settler.mailboxes(),
         hints: hints::settle(written, folder, settler.mistakes),
         shared: settler.shared(),
+        namespaces,
+        public,
         quota: quota::settle(written, folder, settler.mistakes),
         queue: settler.queue(),
         tls: settler.tls(),
@@ -396,16 +399,7 @@ impl<'a> Settler<'a> {
     fn shared(&mut self) -> Option<SharedSettings> {
         let table = self.table("shared");
         table.span.as_ref()?;
-        let root = table.text("prefix").and_then(|prefix| prefix.strip_suffix("/%u/"));
-        let root =
-            root.and_then(|root| MailboxName::parse(root).ok()).filter(|root| !root.as_str().starts_with("INBOX"));
-        if root.is_none() {
-            let help = "some levels and whose they are, as \"shared/%u/\"";
-            self.mistake(table.place("prefix"), "this cannot be where others' mailboxes are", help);
-        }
         Some(SharedSettings {
-            root: root?,
-            always_listed: table.text("list") == Some("yes"),
             dictionary: self.folder.join(table.text("dictionary")?),
             anyone: table.text("anyone") == Some("allow"),
         })

@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use mail::MailboxName;
+use mail::namespace::{InList, Namespace, NamespaceKind, Separator};
+
 use super::*;
 
 const GOOD: &str = r#"
@@ -136,14 +139,65 @@ fn mailboxes_of_every_account_are_the_written_ones_or_the_usual_ones() {
 fn others_mailboxes_are_below_a_name_and_their_owners() {
     let shared = |rest: &str| format!("{GOOD}[shared]\ndictionary = \"shared.db\"\n{rest}");
     let settings = parse(Path::new("/etc/tepui.toml"), &shared("prefix = \"user/shared/%u/\"")).unwrap();
-    let settings = settings.shared.unwrap();
-    assert_eq!((settings.root.as_str(), settings.dictionary.as_path()), ("user/shared", Path::new("/etc/shared.db")));
-    for bad in ["shared/", "%u/", "/%u/", "shared/%n/", "shared/%u", "INBOX/%u/", "a//%u/"] {
+    assert_eq!(settings.shared.unwrap().dictionary, Path::new("/etc/shared.db"));
+    let roots: Vec<_> =
+        settings.namespaces.all.iter().map(|space| space.root.as_ref().map(MailboxName::as_str)).collect();
+    assert_eq!(roots, [None, Some("user/shared")]);
+    for bad in ["shared/", "%u/", "/%u/", "shared/%n/", "shared/%u", "a//%u/"] {
         let found = mistakes_of(&shared(&format!("prefix = \"{bad}\"")));
         assert_eq!(found, ["this cannot be where others' mailboxes are"], "{bad}");
     }
+    assert_eq!(mistakes_of(&shared("prefix = \"INBOX/%u/\"")), ["INBOX is every user's own"]);
     assert_eq!(parse(Path::new("/etc/tepui.toml"), GOOD).unwrap().shared, None);
     assert_eq!(mistakes_of(&format!("{GOOD}[shared]\n")), ["`dictionary` is missing"]);
+}
+
+#[test]
+fn namespaces_have_one_separator_one_listed_private_one_and_names_of_their_own() {
+    let private = "[[namespace]]\ntype = \"private\"\nprefix = \"INBOX.\"\nseparator = \".\"\n";
+    let public = "[[namespace]]\ntype = \"public\"\nprefix = \"public.\"\nseparator = \".\"\nlocation = \"maildir:/srv/public:LAYOUT=fs\"\n";
+    let old = "[[namespace]]\ntype = \"private\"\nseparator = \".\"\nhidden = \"yes\"\n";
+    let settings = parse(Path::new("/etc/tepui.toml"), &format!("{GOOD}{public}{old}{private}")).unwrap();
+    let show = |space: &Namespace| (space.kind, space.root.as_ref().map(MailboxName::to_string), space.list);
+    assert_eq!(settings.namespaces.separator, Separator::Dot);
+    assert_eq!(
+        settings.namespaces.all.iter().map(show).collect::<Vec<_>>(),
+        [
+            (NamespaceKind::Private, Some("INBOX".to_owned()), InList::Yes),
+            (NamespaceKind::Private, None, InList::Named),
+            (NamespaceKind::Public(0), Some("public".to_owned()), InList::Yes),
+        ]
+    );
+    assert_eq!(settings.public.len(), 1);
+    let shared = "[shared]\ndictionary = \"shared.db\"\n";
+    let more = "[[namespace]]\ntype = \"shared\"\nprefix = \"user/%u/\"\n";
+    for (written, expected) in [
+        (format!("{private}{}", public.replace("separator = \".\"", "")), "all namespaces have one separator"),
+        (private.replace("INBOX.", "INBOX"), "a prefix ends with the separator ."),
+        (private.replace("INBOX.", "%u."), "there are no variables in this prefix"),
+        (
+            private.replace("INBOX.", "a..b."),
+            "mailbox name begins or ends with the hierarchy separator, or has two in a row",
+        ),
+        (private.repeat(2).replacen("INBOX", "Mail", 1), "a user's own mailboxes are in one namespace"),
+        (format!("{private}hidden = \"yes\"\n"), "one namespace of users' own mailboxes must not be hidden"),
+        (format!("{private}list = \"no\"\n"), "a user's own mailboxes are always listed"),
+        (format!("{private}location = \"maildir:~/x\"\n"), "only public mailboxes have a `location` of their own"),
+        (public.replace("/srv/public", "~/public"), "public mailboxes lie at one place for all users"),
+        (public.replace("location", "#"), "public mailboxes need a `location`"),
+        (public.replace("prefix", "#"), "public mailboxes need a `prefix`"),
+        (public.replace("public.", "INBOX.x."), "INBOX is every user's own"),
+        (format!("{public}{public}"), "another namespace has these names already"),
+        (format!("{private}{shared}"), "others' mailboxes need the separator /"),
+        (more.to_owned(), "others' mailboxes need [shared]"),
+        (
+            format!("{shared}{more}{}", more.replace("user/", "shared/ana/")),
+            "another namespace has these names already",
+        ),
+    ] {
+        assert_eq!(mistakes_of(&format!("{GOOD}{written}")), [expected], "{written}");
+    }
+    assert!(parse(Path::new("/etc/tepui.toml"), &format!("{GOOD}{shared}{more}")).is_ok());
 }
 
 #[test]

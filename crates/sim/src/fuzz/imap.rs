@@ -7,12 +7,12 @@ use mail::acl::{Identifier, Right, Rights};
 use mail::date::DateTime;
 use mail::digest::{Digest, Digests, Want};
 use mail::mime::{Indexer, Packed};
+use mail::namespace::{InList, Namespace, NamespaceKind, Namespaces};
 use mail::sort::Facts;
 use mail::thread::{Algorithm, Threads};
 use mail::{Flags, Keywords, MailboxName, ModSeq, Row, Snapshot, Uid, UidValidity};
 use proto::imap::ask::{Answer, Ask, MailboxInfo, MailboxStatus, MayChange, Quota, READ_MAX, Refusal, Who};
 use proto::imap::{Limits, Profile, Server, TlsState};
-
 use proto::sasl::{Mechanism, Offers};
 
 use super::{House, Moods, Script, all_of_tls, converse, judge_credentials, some_sasl};
@@ -40,7 +40,7 @@ pub fn imap(data: &[u8]) {
         id: vec![("name".into(), "Tepui".into())],
         create_special_use: true,
         quota: true,
-        others: MailboxName::parse("shared").ok(),
+        namespaces: namespaces(),
         offers: Offers::new(&Mechanism::ALL),
         limits,
     };
@@ -48,6 +48,14 @@ pub fn imap(data: &[u8]) {
     let house = &mut Watch { next_uid: 4, rows: vec![1, 2, 3], ..Watch::default() };
     let session = all_of_tls(Server::new(Arc::new(profile), tls), script.profile);
     converse(session, script, house);
+}
+
+/// Own mailboxes and others'.
+fn namespaces() -> Namespaces {
+    let mut namespaces = Namespaces::default();
+    let (kind, root) = (NamespaceKind::Shared, MailboxName::parse("shared").ok());
+    namespaces.all.push(Namespace { kind, root, list: InList::Children, hidden: false });
+    namespaces
 }
 
 /// A house with one mailbox that changes behind the session's back, and every name is its name.

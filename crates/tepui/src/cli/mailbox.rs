@@ -18,7 +18,7 @@ use super::user_mail::{self, UserMail};
 /// See and change users' mailboxes
 ///
 /// Works on the mail itself, beside running nodes or without any; run it as the user that they run as. Names of mailboxes are
-/// UTF-8, with a slash between levels.
+/// those that mail programs show, in UTF-8.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tepui mailbox list ana@example.test
@@ -59,8 +59,7 @@ enum Action {
     /// Count messages, of all mailboxes or of those named
     Status {
         user: String,
-        #[arg(value_parser = mailbox_name)]
-        mailboxes: Vec<MailboxName>,
+        mailboxes: Vec<String>,
         /// As JSON, for machines
         #[arg(long)]
         json: bool,
@@ -68,8 +67,7 @@ enum Action {
     /// Make a mailbox
     Create {
         user: String,
-        #[arg(value_parser = mailbox_name)]
-        mailbox: MailboxName,
+        mailbox: String,
         /// And subscribe to it
         #[arg(long)]
         subscribe: bool,
@@ -78,34 +76,19 @@ enum Action {
         special_use: Option<SpecialUse>,
     },
     /// Rename a mailbox and those below it; INBOX stays, and its messages move
-    Rename {
-        user: String,
-        #[arg(value_parser = mailbox_name)]
-        from: MailboxName,
-        #[arg(value_parser = mailbox_name)]
-        to: MailboxName,
-    },
+    Rename { user: String, from: String, to: String },
     /// Delete a mailbox with its messages; those below it stay
     Delete {
         user: String,
-        #[arg(value_parser = mailbox_name)]
-        mailbox: MailboxName,
+        mailbox: String,
         /// Also when there are messages in it
         #[arg(long)]
         with_messages: bool,
     },
     /// Subscribe to a mailbox
-    Subscribe {
-        user: String,
-        #[arg(value_parser = mailbox_name)]
-        mailbox: MailboxName,
-    },
+    Subscribe { user: String, mailbox: String },
     /// End a subscription; the mailbox need not exist
-    Unsubscribe {
-        user: String,
-        #[arg(value_parser = mailbox_name)]
-        mailbox: MailboxName,
-    },
+    Unsubscribe { user: String, mailbox: String },
     /// Check everything that must hold on disk
     Verify {
         #[arg(required = true)]
@@ -125,8 +108,7 @@ enum Action {
     /// Write a mailbox into a file or folder of another format
     Export {
         user: String,
-        #[arg(value_parser = mailbox_name)]
-        mailbox: MailboxName,
+        mailbox: String,
         /// The mbox or tar file, which must not exist, or the Maildir folder
         target: PathBuf,
         #[arg(long, value_enum, default_value = "mbox")]
@@ -135,8 +117,7 @@ enum Action {
     /// Take messages in; what a broken-off import took in already is passed over
     Import {
         user: String,
-        #[arg(value_parser = mailbox_name)]
-        mailbox: MailboxName,
+        mailbox: String,
         /// The mbox or tar file, or the Maildir folder
         source: PathBuf,
         #[arg(long, value_enum, default_value = "mbox")]
@@ -145,10 +126,6 @@ enum Action {
         #[arg(long)]
         create: bool,
     },
-}
-
-fn mailbox_name(text: &str) -> Result<MailboxName, String> {
-    MailboxName::parse(text).map_err(|error| error.to_string())
 }
 
 fn special_use(text: &str) -> Result<SpecialUse, String> {
@@ -168,21 +145,26 @@ impl MailboxCommand {
             Action::Status { user, mailboxes, json } => status(&open(&user)?, mailboxes, json),
             Action::Create { user, mailbox, subscribe, special_use } => {
                 let mail = open(&user)?;
-                told(&user, &mailbox, mail.account.create(&mailbox, special_use), "created")?;
+                let name = mail.named(&mailbox)?;
+                told(&user, &mailbox, mail.account.create(&name, special_use), "created")?;
                 if subscribe {
-                    told(&user, &mailbox, mail.account.subscribe(&mailbox), "subscribed")?;
+                    told(&user, &mailbox, mail.account.subscribe(&name), "subscribed")?;
                 }
                 Ok((format!("{mailbox}: created\n"), true))
             }
             Action::Rename { user, from, to } => {
-                told(&user, &from, open(&user)?.account.rename(&from, &to), &format!("is {to} now"))
+                let mail = open(&user)?;
+                let renamed = mail.account.rename(&mail.named(&from)?, &mail.named(&to)?);
+                told(&user, &from, renamed, &format!("is {to} now"))
             }
             Action::Delete { user, mailbox, with_messages } => delete(&open(&user)?, &mailbox, with_messages),
             Action::Subscribe { user, mailbox } => {
-                told(&user, &mailbox, open(&user)?.account.subscribe(&mailbox), "subscribed")
+                let mail = open(&user)?;
+                told(&user, &mailbox, mail.account.subscribe(&mail.named(&mailbox)?), "subscribed")
             }
             Action::Unsubscribe { user, mailbox } => {
-                told(&user, &mailbox, open(&user)?.account.unsubscribe(&mailbox), "not subscribed any more")
+                let mail = open(&user)?;
+                told(&user, &mailbox, mail.account.unsubscribe(&mail.named(&mailbox)?), "not subscribed any more")
             }
             Action::Verify { users, repair, json } => each(&users, |user| verify(&open(user)?, repair, json)),
             Action::Reindex { users } => each(&users, |user| reindex(&open(user)?)),
@@ -194,7 +176,7 @@ impl MailboxCommand {
     }
 }
 
-fn told(user: &str, mailbox: &MailboxName, done: store::Result<()>, what: &str) -> Outcome {
+fn told(user: &str, mailbox: &str, done: store::Result<()>, what: &str) -> Outcome {
     done.map_err(|error| format!("{user}: {mailbox}: {error}"))?;
     Ok((format!("{mailbox}: {what}\n"), true))
 }
@@ -205,7 +187,7 @@ fn list(mail: &UserMail, as_json: bool) -> Outcome {
         let rows: Vec<Value> = listed
             .iter()
             .map(|row| {
-                json!({"name": row.name.to_string(), "selectable": row.selectable, "exists": row.exists,
+                json!({"name": mail.shown(&row.name), "selectable": row.selectable, "exists": row.exists,
                     "subscribed": row.subscribed, "special_use": row.special_use.map(SpecialUse::attribute)})
             })
             .collect();
@@ -219,17 +201,21 @@ fn list(mail: &UserMail, as_json: bool) -> Outcome {
             _ => "",
         };
         let special = row.special_use.map_or("", SpecialUse::attribute);
-        text.push_str(&format!("{:3} {special:9} {}{note}\n", if row.subscribed { "*" } else { "" }, row.name));
+        text.push_str(&format!(
+            "{:3} {special:9} {}{note}\n",
+            if row.subscribed { "*" } else { "" },
+            mail.shown(&row.name)
+        ));
     }
     Ok((text, true))
 }
 
-fn status(mail: &UserMail, mailboxes: Vec<MailboxName>, as_json: bool) -> Outcome {
+fn status(mail: &UserMail, mailboxes: Vec<String>, as_json: bool) -> Outcome {
     let names = if mailboxes.is_empty() {
         let listed = mail.account.list().map_err(|error| error.to_string())?;
         listed.into_iter().filter(|row| row.selectable && row.exists).map(|row| row.name).collect()
     } else {
-        mailboxes
+        mailboxes.iter().map(|outer| mail.named(outer)).collect::<Result<Vec<MailboxName>, String>>()?
     };
     let mut rows = Vec::new();
     let mut text = format!(
@@ -237,24 +223,26 @@ fn status(mail: &UserMail, mailboxes: Vec<MailboxName>, as_json: bool) -> Outcom
         "MESSAGES", "UNSEEN", "UIDNEXT", "VALIDITY", "OCTETS", "MAILBOX"
     );
     for name in names {
-        let status = mail.account.status(&name).map_err(|error| format!("{}: {name}: {error}", mail.user))?;
+        let (shown, status) = (mail.shown(&name), mail.account.status(&name));
+        let status = status.map_err(|error| format!("{}: {shown}: {error}", mail.user))?;
         text.push_str(&format!(
-            "{:>9} {:>9} {:>10} {:>10} {:>12}  {name}\n",
+            "{:>9} {:>9} {:>10} {:>10} {:>12}  {shown}\n",
             status.messages, status.unseen, status.uid_next, status.uid_validity, status.size
         ));
-        rows.push(json!({"name": name.to_string(), "messages": status.messages, "unseen": status.unseen,
+        rows.push(json!({"name": shown, "messages": status.messages, "unseen": status.unseen,
             "uid_next": status.uid_next.number(), "uid_validity": status.uid_validity.number(), "size": status.size}));
     }
     Ok((if as_json { pretty(&Value::from(rows)) } else { text }, true))
 }
 
-fn delete(mail: &UserMail, mailbox: &MailboxName, with_messages: bool) -> Outcome {
+fn delete(mail: &UserMail, mailbox: &str, with_messages: bool) -> Outcome {
+    let name = mail.named(mailbox)?;
     let wrong = |error: store::Error| format!("{}: {mailbox}: {error}", mail.user);
-    let messages = mail.account.status(mailbox).map_err(wrong)?.messages;
+    let messages = mail.account.status(&name).map_err(wrong)?.messages;
     if messages > 0 && !with_messages {
         return Err(format!("{mailbox} holds {messages} messages; delete them too with --with-messages"));
     }
-    mail.account.delete(mailbox).map_err(wrong)?;
+    mail.account.delete(&name).map_err(wrong)?;
     Ok((format!("{mailbox}: deleted with {messages} messages\n"), true))
 }
 
@@ -293,24 +281,26 @@ fn reindex(mail: &UserMail) -> Outcome {
     Ok((format!("{}: {count} mailboxes read anew\n", mail.user), true))
 }
 
-fn export(mail: &UserMail, mailbox: &MailboxName, target: &std::path::Path, format: Format) -> Outcome {
+fn export(mail: &UserMail, mailbox: &str, target: &std::path::Path, format: Format) -> Outcome {
+    let name = &mail.named(mailbox)?;
     let progress = Progress::start(format!("{mailbox} of {}", mail.user));
     let done = match format {
-        Format::Mbox => File::create_new(target).map_err(archive::Error::from).and_then(|file| {
-            exchange::export_mbox(&mail.account, mailbox, &mut BufWriter::new(file), || progress.step())
-        }),
-        Format::Maildir => exchange::export_maildir(&mail.account, mailbox, target, || progress.step()),
-        Format::Tar => File::create_new(target).map_err(archive::Error::from).and_then(|file| {
-            exchange::export_tar(&mail.account, mailbox, &mut BufWriter::new(file), || progress.step())
-        }),
+        Format::Mbox => File::create_new(target)
+            .map_err(archive::Error::from)
+            .and_then(|file| exchange::export_mbox(&mail.account, name, &mut BufWriter::new(file), || progress.step())),
+        Format::Maildir => exchange::export_maildir(&mail.account, name, target, || progress.step()),
+        Format::Tar => File::create_new(target)
+            .map_err(archive::Error::from)
+            .and_then(|file| exchange::export_tar(&mail.account, name, &mut BufWriter::new(file), || progress.step())),
     };
     let count = done.map_err(|error| format!("{mailbox} to {}: {error}", target.display()))?;
     Ok((format!("{mailbox}: {count} messages in {}\n", target.display()), true))
 }
 
-fn import(mail: &UserMail, mailbox: &MailboxName, source: &std::path::Path, format: Format, create: bool) -> Outcome {
+fn import(mail: &UserMail, mailbox: &str, source: &std::path::Path, format: Format, create: bool) -> Outcome {
+    let name = &mail.named(mailbox)?;
     if create {
-        match mail.account.create(mailbox, None) {
+        match mail.account.create(name, None) {
             Ok(()) | Err(store::Error::MailboxExists) => {}
             Err(error) => return Err(format!("{mailbox}: {error}")),
         }
@@ -319,11 +309,11 @@ fn import(mail: &UserMail, mailbox: &MailboxName, source: &std::path::Path, form
     let done = match format {
         Format::Mbox => File::open(source)
             .map_err(archive::Error::from)
-            .and_then(|file| exchange::import_mbox(&mail.account, mailbox, file, || progress.step())),
-        Format::Maildir => exchange::import_maildir(&mail.account, mailbox, source, || progress.step()),
+            .and_then(|file| exchange::import_mbox(&mail.account, name, file, || progress.step())),
+        Format::Maildir => exchange::import_maildir(&mail.account, name, source, || progress.step()),
         Format::Tar => File::open(source)
             .map_err(archive::Error::from)
-            .and_then(|file| exchange::import_tar(&mail.account, mailbox, file, || progress.step())),
+            .and_then(|file| exchange::import_tar(&mail.account, name, file, || progress.step())),
     };
     let done = done.map_err(|error| format!("{} to {mailbox}: {error}", source.display()))?;
     Ok((format!("{mailbox}: {} messages taken in, {} were there already\n", done.new, done.known), true))

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use directory::chain::Lookup;
+use mail::MailboxName;
+use mail::namespace::{Named, Namespaces};
 use server::Mailboxes;
 use server::config::Settings;
 use store::Account;
@@ -17,6 +19,29 @@ pub struct UserMail {
     pub user: String,
     pub home: PathBuf,
     pub account: Arc<Account>,
+    namespaces: Namespaces,
+}
+
+impl UserMail {
+    /// One of the user's own mailboxes, by the name that mail programs show.
+    ///
+    /// # Errors
+    /// In words for the operator.
+    pub fn named(&self, outer: &str) -> Result<MailboxName, String> {
+        let wrong = |why: String| format!("{}: {outer}: {why}", self.user);
+        let name = self.namespaces.separator.parse(outer).map_err(|error| wrong(error.to_string()))?;
+        match self.namespaces.named(&name) {
+            Named::Own(inner) => Ok(inner),
+            Named::Outside => Err(wrong(self.namespaces.hint())),
+            _ => Err(wrong("this is none of the user's own mailboxes".to_owned())),
+        }
+    }
+
+    /// What mail programs show for one of the mailboxes; for one that they are not shown, its name in the store.
+    pub fn shown(&self, inner: &MailboxName) -> String {
+        let outer = self.namespaces.own(inner);
+        outer.map_or_else(|| inner.to_string(), |outer| self.namespaces.separator.show(&outer))
+    }
 }
 
 /// Asks the directory of the configuration for the home, and opens what lies there.
@@ -65,6 +90,6 @@ impl Place {
         let directory::Account { name: user, home, .. } = account.clone();
         let mailboxes = Mailboxes::open(&settings).map_err(|error| error.to_string())?;
         let account = mailboxes.account(&account).map_err(|error| format!("{user}: {error}"))?;
-        Ok(UserMail { account, user, home })
+        Ok(UserMail { account, user, home, namespaces: settings.namespaces })
     }
 }

@@ -4,7 +4,6 @@ use mail::MailboxName;
 use mail::acl::Rights;
 use mail::flags::How;
 
-use crate::Outbox;
 use crate::imap::ask::{Answer, Ask};
 use crate::imap::command::Step;
 use crate::imap::context::Context;
@@ -21,8 +20,8 @@ pub fn get(args: &mut Parser<'_>, _: &mut Context, _: Numbers) -> Parsed<Step> {
     Ok(Step::ask(Ask::Acl { name: name.clone() }, move |context, answer| match answer {
         Answer::Acl(rows) => {
             // acl-data = "ACL" SP mailbox *(SP identifier SP rights)
+            begin("ACL", &name, context);
             let out = &mut context.out;
-            begin("ACL", &name, out);
             for (who, rights) in rows {
                 out.push(b" ");
                 identifier::write(&who, out);
@@ -79,8 +78,8 @@ pub fn list_rights(args: &mut Parser<'_>, _: &mut Context, _: Numbers) -> Parsed
         Answer::Done => {
             // listrights-data = "LISTRIGHTS" SP mailbox SP identifier SP required-rights *(SP optional-rights)
             // Nobody has a right that cannot be taken away, and each can be given alone.
+            begin("LISTRIGHTS", &name, context);
             let out = &mut context.out;
-            begin("LISTRIGHTS", &name, out);
             out.push(b" ");
             identifier::write(&who, out);
             let letters: Vec<String> =
@@ -100,7 +99,7 @@ pub fn my_rights(args: &mut Parser<'_>, _: &mut Context, _: Numbers) -> Parsed<S
     Ok(Step::ask(Ask::MyRights { name: name.clone() }, move |context, answer| match answer {
         Answer::Rights(rights) => {
             // myrights-data = "MYRIGHTS" SP mailbox SP rights
-            begin("MYRIGHTS", &name, &mut context.out);
+            begin("MYRIGHTS", &name, context);
             context.out.push(b" ");
             response::astring(rights.with_old_letters().as_bytes(), &mut context.out);
             context.out.push(b"\r\n");
@@ -110,7 +109,7 @@ pub fn my_rights(args: &mut Parser<'_>, _: &mut Context, _: Numbers) -> Parsed<S
     }))
 }
 
-fn begin(word: &str, name: &MailboxName, out: &mut Outbox) {
-    out.push(format!("* {word} ").as_bytes());
-    response::mailbox(name, out);
+fn begin(word: &str, name: &MailboxName, context: &mut Context) {
+    context.out.push(format!("* {word} ").as_bytes());
+    response::mailbox(name, context.separator(), &mut context.out);
 }

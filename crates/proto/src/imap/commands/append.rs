@@ -5,7 +5,7 @@ use mail::date::DateTime;
 use crate::imap::ask::{Answer, Ask, Refusal};
 use crate::imap::command::Step;
 use crate::imap::context::Context;
-use crate::imap::parse::{Parsed, Parser, mailbox_name, syntax};
+use crate::imap::parse::{Parsed, Parser, syntax};
 use crate::imap::response::{Completion, refused, refused_target};
 use crate::imap::view::Numbers;
 
@@ -32,7 +32,7 @@ pub fn begin(args: &mut Parser<'_>, size: u64, context: &mut Context) -> Parsed<
     if !is_announcement(args) {
         return syntax("Invalid arguments");
     }
-    let mailbox = mailbox_name(&mailbox)?;
+    let mailbox = args.mailbox_name(&mailbox)?;
     if size == 0 {
         return Ok(Some(Step::Done(Completion::no("Can't save a zero byte message.").code("CANNOT"))));
     }

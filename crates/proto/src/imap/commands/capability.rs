@@ -36,7 +36,7 @@ fn has_quota(context: &Context) -> bool {
 }
 
 fn has_acl(context: &Context) -> bool {
-    context.is_logged_in() && context.profile.others.is_some()
+    context.is_logged_in() && context.profile.namespaces.has_others()
 }
 
 /// A client that has not logged in is told no more than it needs for that: the list is sent to everybody who connects.

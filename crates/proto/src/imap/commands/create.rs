@@ -1,11 +1,9 @@
 //! CREATE (RFC 3501 §6.3.3), with a special use where the house can give one (RFC 6154 §3).
 
-use mail::mailbox_name::SEPARATOR;
-
 use crate::imap::ask::{Ask, Refusal};
 use crate::imap::command::Step;
 use crate::imap::context::Context;
-use crate::imap::parse::{Fault, Parsed, Parser, mailbox_name, syntax, syntax_at};
+use crate::imap::parse::{Fault, Parsed, Parser, syntax, syntax_at};
 use crate::imap::response::refused;
 use crate::imap::view::Numbers;
 
@@ -20,7 +18,8 @@ pub fn start(args: &mut Parser<'_>, context: &mut Context, _: Numbers) -> Parsed
     let uses = if args.take_if(b' ') { uses(args)? } else { Vec::new() };
     args.end()?;
     // RFC 3501 §6.3.3: a separator at the end says that mailboxes will be made below it, and is not part of the name.
-    let name = mailbox_name(encoded.strip_suffix(&[SEPARATOR as u8]).unwrap_or(&encoded))?;
+    let separator = context.separator().char() as u8;
+    let name = args.mailbox_name(encoded.strip_suffix(&[separator]).unwrap_or(&encoded))?;
     let special_use = match uses[..] {
         [] => None,
         [special_use] if context.profile.create_special_use => Some(special_use),

@@ -4,10 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use mail::MailboxName;
-use mail::mailbox_name::SEPARATOR;
+use mail::namespace::{InList, Namespace, NamespaceKind};
 
 use super::status;
-use crate::Outbox;
 use crate::imap::ask::{Answer, Ask, MailboxInfo};
 use crate::imap::command::Step;
 use crate::imap::context::Context;
@@ -121,26 +120,43 @@ fn return_options(args: &mut Parser<'_>, request: &mut Request) -> Parsed<()> {
 }
 
 fn run(mut request: Request, reference: &[u8], patterns: Vec<Vec<u8>>, context: &mut Context) -> Parsed<Step> {
+    let separator = context.separator();
     let (word, done) = if request.lsub { ("LSUB", "Lsub completed.") } else { ("LIST", "List completed.") };
     // RFC 3501 §6.3.8: an empty name asks for the separator.
     if patterns.iter().all(Vec::is_empty) && !request.extended {
-        context.out.push(format!("* {word} (\\Noselect) \"{SEPARATOR}\" \"\"\r\n").as_bytes());
+        context.out.push(format!("* {word} (\\Noselect) \"{}\" \"\"\r\n", separator.char()).as_bytes());
         return Ok(Step::ok(done));
     }
     if patterns.len() > PATTERNS_MAX || patterns.iter().any(|p| p.len() + reference.len() > PATTERN_LENGTH_MAX) {
         return syntax("Pattern is too long");
     }
-    request.patterns = patterns.iter().map(|pattern| Pattern::new(reference, pattern)).collect();
-    // LSUB tells names that were subscribed, and needs nobody else's mailboxes for that.
-    let below = |root: &MailboxName| request.patterns.iter().any(|pattern| pattern.may_match_below(root));
-    let others = !request.lsub && context.profile.others.as_ref().is_some_and(below);
-    Ok(Step::ask(Ask::Mailboxes { others }, move |context, answer| match answer {
+    request.patterns = patterns.iter().map(|pattern| Pattern::new(reference, pattern, separator)).collect();
+    let spaces = context.profile.namespaces.all.iter().enumerate();
+    let spaces = spaces.filter(|(_, space)| request.looks_into(space)).map(|(at, _)| at).collect();
+    Ok(Step::ask(Ask::Mailboxes { spaces }, move |context, answer| match answer {
         Answer::Mailboxes { mailboxes, subscriptions } => {
             let lines = Names::new(mailboxes, subscriptions).choose(&request);
             tell(lines.into(), request, context)
         }
         other => Step::failed(other),
     }))
+}
+
+impl Request {
+    /// Whether mailboxes of a namespace may be told: nobody is asked for others.
+    fn looks_into(&self, space: &Namespace) -> bool {
+        let own = space.kind == NamespaceKind::Private;
+        // LSUB tells names that were subscribed, and needs nobody else's mailboxes for that.
+        if self.lsub && !own {
+            return false;
+        }
+        let Some(root) = &space.root else { return true };
+        match space.list {
+            InList::Named => self.patterns.iter().any(|pattern| pattern.spells(root)),
+            // INBOX is own also where it is not below the prefix.
+            _ => own || self.patterns.iter().any(|pattern| pattern.may_match_below(root)),
+        }
+    }
 }
 
 /// A line to be told.
@@ -214,6 +230,9 @@ impl Names {
 
     // RFC 3501 §6.3.9: with "%", a name that is not subscribed is told if one below it is, and cannot be told itself.
     fn add_unsubscribed_parents(&self, request: &Request, lines: &mut Vec<Line>) {
+        if !request.patterns.iter().any(Pattern::has_percent) {
+            return;
+        }
         let matches = |name: &MailboxName| request.patterns.iter().any(|pattern| pattern.matches(name));
         let told: BTreeSet<MailboxName> = lines.iter().map(|line| line.name.clone()).collect();
         let mut parents = BTreeSet::new();
@@ -253,12 +272,12 @@ fn attributes(info: Option<&MailboxInfo>, subscribed: bool, request: &Request) -
 /// Tells line after line; where numbers are wanted too (RFC 5819), each mailbox is asked for first.
 fn tell(mut lines: VecDeque<Line>, request: Request, context: &mut Context) -> Step {
     while let Some(line) = lines.pop_front() {
-        write(&line, request.lsub, &mut context.out);
+        write(&line, request.lsub, context);
         if line.has_status {
             return Step::ask(Ask::Status { name: line.name.clone() }, move |context, answer| {
                 // RFC 5819 §2: a mailbox whose numbers cannot be had just goes without.
                 if let (Answer::Status(numbers), Some(items)) = (answer, &request.status) {
-                    status::write(&line.name, items, &numbers, &mut context.out);
+                    status::write(&line.name, items, &numbers, context);
                 }
                 tell(lines, request, context)
             });
@@ -272,9 +291,10 @@ fn tell(mut lines: VecDeque<Line>, request: Request, context: &mut Context) -> S
 
 // mailbox-data = "LIST" SP mailbox-list / "LSUB" SP mailbox-list / ...
 // mailbox-list = "(" [mbx-list-flags] ")" SP DQUOTE QUOTED-CHAR DQUOTE SP mailbox [SP mbox-list-extended]
-fn write(line: &Line, lsub: bool, out: &mut Outbox) {
+fn write(line: &Line, lsub: bool, context: &mut Context) {
+    let (separator, out) = (context.separator(), &mut context.out);
     let word = if lsub { "LSUB" } else { "LIST" };
-    out.push(format!("* {word} ({}) \"{SEPARATOR}\" ", line.attributes.join(" ")).as_bytes());
-    response::mailbox(&line.name, out);
+    out.push(format!("* {word} ({}) \"{}\" ", line.attributes.join(" "), separator.char()).as_bytes());
+    response::mailbox(&line.name, separator, out);
     out.push(if line.child_info { b" (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n" } else { b"\r\n" });
 }

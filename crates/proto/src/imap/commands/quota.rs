@@ -39,7 +39,7 @@ pub fn get_root(args: &mut Parser<'_>, _: &mut Context, _: Numbers) -> Parsed<St
         Answer::Quota(quota) => {
             // quotaroot-response = "QUOTAROOT" SP mailbox *(SP quota-root-name)
             context.out.push(b"* QUOTAROOT ");
-            response::mailbox(&name, &mut context.out);
+            response::mailbox(&name, context.separator(), &mut context.out);
             if quota != Quota::default() {
                 context.out.push(b" \"\"");
             }

@@ -8,7 +8,7 @@ use super::resync::{self, Known, Question};
 use crate::imap::ask::{Answer, Ask};
 use crate::imap::command::Step;
 use crate::imap::context::{Context, State};
-use crate::imap::parse::{Fault, Parsed, Parser, mailbox_name, syntax, syntax_at};
+use crate::imap::parse::{Fault, Parsed, Parser, syntax, syntax_at};
 use crate::imap::response::Completion;
 use crate::imap::view::{Numbered, Numbers, View};
 
@@ -42,7 +42,7 @@ fn open(args: &mut Parser<'_>, context: &mut Context, text: &'static str, read_o
     if request.condstore {
         context.enable_condstore();
     }
-    let name = match mailbox_name(&encoded) {
+    let name = match args.mailbox_name(&encoded) {
         Err(Fault::Refused(completion)) if was_selected => {
             return Ok(Step::ask(Ask::Unselect, |_, _| Step::Done(completion)));
         }

@@ -3,7 +3,6 @@
 
 use mail::MailboxName;
 
-use crate::Outbox;
 use crate::imap::ask::{Answer, Ask, MailboxStatus};
 use crate::imap::command::Step;
 use crate::imap::context::Context;
@@ -42,7 +41,7 @@ pub fn start(args: &mut Parser<'_>, context: &mut Context, _: Numbers) -> Parsed
     enable(&items, context);
     Ok(Step::ask(Ask::Status { name: name.clone() }, move |context, answer| match answer {
         Answer::Status(status) => {
-            write(&name, &items, &status, &mut context.out);
+            write(&name, &items, &status, context);
             Step::ok("Status completed.")
         }
         other => Step::failed(other),
@@ -67,9 +66,9 @@ pub fn enable(items: &[Item], context: &mut Context) {
 }
 
 // mailbox-data =/ "STATUS" SP mailbox SP "(" [status-att-list] ")"
-pub fn write(name: &MailboxName, items: &[Item], status: &MailboxStatus, out: &mut Outbox) {
+pub fn write(name: &MailboxName, items: &[Item], status: &MailboxStatus, context: &mut Context) {
     let numbers: Vec<String> = items.iter().map(|item| format!("{} {}", item.name, (item.value)(status))).collect();
-    out.push(b"* STATUS ");
-    response::mailbox(name, out);
-    out.push(format!(" ({})\r\n", numbers.join(" ")).as_bytes());
+    context.out.push(b"* STATUS ");
+    response::mailbox(name, context.separator(), &mut context.out);
+    context.out.push(format!(" ({})\r\n", numbers.join(" ")).as_bytes());
 }

@@ -55,7 +55,7 @@ impl Server {
         let tag = tag_of(text);
         self.begin(tag);
         let Some(tag) = tag else { return Err(Completion::bad("Error in IMAP tag: Invalid tag.")) };
-        let mut parser = Parser::new(&text[tag.len()..]);
+        let mut parser = Parser::new(&text[tag.len()..]).with_separator(self.context.separator());
         let unknown = || Completion::bad("Error in IMAP command: Unknown command.");
         let called = parser.space().ok().and_then(|()| command::find(&mut parser)).ok_or_else(unknown)?;
         self.allowed(called).map(|()| (called, parser))

@@ -15,7 +15,13 @@ pub(super) struct Change {
 
 /// Makes the change. `one_name` is the account's that a user's name means, `owner` the one whose mailbox it is, `viewer` who changes it.
 /// False when the ACL has no room for it.
-pub(super) fn change(acl: &mut Acl, change: Change, one_name: Option<&str>, owner: &str, viewer: &Viewer) -> bool {
+pub(super) fn change(
+    acl: &mut Acl,
+    change: Change,
+    one_name: Option<&str>,
+    owner: Option<&str>,
+    viewer: &Viewer,
+) -> bool {
     let Change { who: Who { identifier, negative }, rights } = change;
     let identifier = match (identifier, one_name) {
         // A row that is there under the name that was typed is the one that was meant.
@@ -50,27 +56,31 @@ pub(super) fn change(acl: &mut Acl, change: Change, one_name: Option<&str>, owne
 }
 
 /// The rows of GETACL. The owner is among them also where no row speaks of him.
-pub(super) fn told(acl: &Acl, owner: &str) -> Vec<(Who, Rights)> {
+pub(super) fn told(acl: &Acl, owner: Option<&str>) -> Vec<(Who, Rights)> {
     let told = |row: &store::Row| (Who { identifier: row.identifier.clone(), negative: row.negative }, row.rights);
     let mut rows: Vec<_> = acl.rows().iter().map(told).collect();
-    if !rows.iter().any(|(who, _)| !who.negative && is_owner(&who.identifier, owner)) {
-        let who = Who { identifier: Identifier::User(owner.to_owned()), negative: false };
-        rows.push((who, Rights::ALL));
+    if let Some(name) = owner
+        && !rows.iter().any(|(who, _)| !who.negative && is_owner(&who.identifier, owner))
+    {
+        rows.push((Who { identifier: Identifier::User(name.to_owned()), negative: false }, Rights::ALL));
     }
     rows
 }
 
-fn is_owner(identifier: &Identifier, owner: &str) -> bool {
+fn is_owner(identifier: &Identifier, owner: Option<&str>) -> bool {
     match identifier {
-        Identifier::Owner => true,
-        Identifier::User(user) => user == owner,
+        Identifier::Owner => owner.is_some(),
+        Identifier::User(user) => Some(user.as_str()) == owner,
         _ => false,
     }
 }
 
-fn owners(acl: &Acl, owner: &str) -> Rights {
+fn owners(acl: &Acl, owner: Option<&str>) -> Rights {
     let row = |identifier: &Identifier| acl.rights_of(identifier, false);
-    row(&Identifier::User(owner.to_owned())).or_else(|| row(&Identifier::Owner)).unwrap_or(Rights::ALL)
+    owner
+        .and_then(|owner| row(&Identifier::User(owner.to_owned())))
+        .or_else(|| row(&Identifier::Owner))
+        .unwrap_or(Rights::ALL)
 }
 
 #[cfg(test)]
@@ -82,13 +92,13 @@ mod tests {
         for (user, negative, how, letters) in changes {
             let who = Who { identifier: Identifier::User((*user).to_owned()), negative: *negative };
             let rights = Some((*how, Rights::parse(letters).unwrap()));
-            assert!(change(&mut acl, Change { who, rights }, user.split('@').next(), "ana", viewer));
+            assert!(change(&mut acl, Change { who, rights }, user.split('@').next(), Some("ana"), viewer));
         }
         let show = |(who, rights): (Who, Rights)| match who.identifier {
             Identifier::User(user) => format!("{}{user}={rights}", if who.negative { "-" } else { "" }),
             other => panic!("{other:?}"),
         };
-        told(&acl, "ana").into_iter().map(show).collect::<Vec<_>>().join(" ")
+        told(&acl, Some("ana")).into_iter().map(show).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
@@ -122,7 +132,7 @@ mod tests {
         let typed = Identifier::User("bob@example.test".to_owned());
         assert!(acl.set(typed.clone(), false, Rights::ALL));
         let who = Who { identifier: typed, negative: false };
-        assert!(change(&mut acl, Change { who, rights: None }, Some("bob"), "ana", &Viewer::owner("ana")));
+        assert!(change(&mut acl, Change { who, rights: None }, Some("bob"), Some("ana"), &Viewer::owner("ana")));
         assert!(acl.rows().is_empty());
     }
 }

@@ -3,6 +3,9 @@
 //! `ImapHouse` is the asynchronous shell; `room::Room` does the work, blocking, and can be tested without a socket.
 
 mod acl;
+mod listing;
+#[cfg(test)]
+mod namespace_tests;
 pub mod others;
 mod permission;
 #[cfg(test)]
@@ -16,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use directory::chain::LogIn;
+use mail::namespace::NamespaceKind;
 use proto::Session;
 use proto::imap::{Answer, Ask, Refusal, Server};
 
@@ -33,7 +37,7 @@ pub struct ImapHouse {
     /// Appended content that is not yet given to the store.
     pending: Vec<u8>,
     poll: Duration,
-    shared: Option<Arc<Shared>>,
+    shared: Arc<Shared>,
 }
 
 /// Appended content is handed to the store in pieces of about this size.
@@ -42,10 +46,7 @@ const CONTENT_PIECE: usize = 256 * 1024;
 impl ImapHouse {
     pub fn new(guest: Guest) -> ImapHouse {
         let live = guest.node.live();
-        let shared = live.settings.shared.clone().map(|settings| {
-            let dict = guest.node.store().shared_dict(settings.dictionary.clone());
-            Arc::new(Shared { settings, dict })
-        });
+        let shared = Arc::new(Shared::new(&live.settings, &guest.node.store()));
         ImapHouse { poll: live.settings.mailboxes.poll, guest, room: None, pending: Vec::new(), shared }
     }
 
@@ -59,7 +60,7 @@ impl ImapHouse {
             Ok(mailboxes) => {
                 // A master user sees what the owner sees.
                 let viewer = store::Viewer { groups: account.groups(), ..store::Viewer::owner(&account.name) };
-                self.room = Some(Box::new(Room::new(mailboxes, viewer, self.shared.clone())));
+                self.room = Some(Box::new(Room::new(mailboxes, viewer, Some(Arc::clone(&self.shared)))));
                 Answer::Done
             }
             Err(error) => {
@@ -83,9 +84,11 @@ impl ImapHouse {
 
     /// Whom the question has to do with. `Err`: the directory, or the storage, cannot say now.
     async fn met(&mut self, ask: &Ask) -> Result<Met, Refusal> {
-        let Some(shared) = &self.shared else { return Ok(Met::new()) };
+        let namespaces = &self.shared.namespaces;
+        let is_shared = |at: &usize| namespaces.all.get(*at).is_some_and(|space| space.kind == NamespaceKind::Shared);
         let people = match ask {
-            Ask::Mailboxes { others: true } => match self.in_room(|room| room.owners()).await {
+            Ask::Mailboxes { spaces } if !spaces.iter().any(is_shared) => Vec::new(),
+            Ask::Mailboxes { .. } => match self.in_room(|room| room.owners()).await {
                 Some(Ok(owners)) => owners,
                 Some(Err(error)) => {
                     tracing::error!(session = &*self.guest.session, %error, "cannot read who shares with whom");
@@ -93,7 +96,7 @@ impl ImapHouse {
                 }
                 None => return Err(Refusal::ServerBug),
             },
-            ask => others::people(Some(&shared.settings.root), ask),
+            ask => others::people(namespaces, ask),
         };
         let mut met = Met::new();
         for typed in people {

@@ -1,26 +1,54 @@
-//! Other users' mailboxes below `shared/%u/`: whose a name is, and whom a question has to do with.
+//! Mailboxes that are not the session's own: whom a question has to do with, and places that are nobody's.
 //!
-//! Pure. Who these are says the directory, what one may do there `permission`.
+//! Where a name leads say the namespaces (`mail::namespace`), who its owner is the directory, what one may do there
+//! `permission`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mail::MailboxName;
 use mail::acl::Identifier;
-use mail::mailbox_name::SEPARATOR;
+use mail::namespace::{Named, Namespaces};
 use proto::imap::Ask;
-use store::{Rights, SharedDict, Viewer};
+use store::{Location, Rights, SharedDict, Viewer};
 
-use crate::config::SharedSettings;
+use crate::config::Settings;
 
 /// The most accounts that one listing looks into. Beyond it, the first by name.
 pub const OWNERS_MAX: usize = 1_000;
 
-/// What all sessions of a node know of sharing.
+/// What all sessions of a node know of mailboxes' names, and of those that are not their own.
 #[derive(Debug)]
 pub struct Shared {
-    pub settings: SharedSettings,
+    pub namespaces: Namespaces,
+    /// How users share with each other, if they do.
+    pub sharing: Option<Sharing>,
+    pub store: store::Store,
+    /// Where mailboxes lie that are nobody's.
+    pub public: Vec<Location>,
+}
+
+#[derive(Debug)]
+pub struct Sharing {
     pub dict: SharedDict,
+    /// Whether users may share with everybody.
+    pub anyone: bool,
+}
+
+impl Shared {
+    pub fn new(settings: &Settings, store: &store::Store) -> Shared {
+        let sharing = settings
+            .shared
+            .as_ref()
+            .map(|shared| Sharing { dict: store.shared_dict(shared.dictionary.clone()), anyone: shared.anyone });
+        let (namespaces, public) = (settings.namespaces.clone(), settings.public.clone());
+        Shared { namespaces, sharing, store: store.clone(), public }
+    }
+
+    /// The mailboxes at one of the places that are nobody's.
+    pub fn public(&self, place: usize) -> store::Result<Arc<store::Account>> {
+        self.store.public(self.public.get(place).ok_or(store::Error::NoSuchMailbox)?)
+    }
 }
 
 /// Somebody whom the directory knows.
@@ -35,25 +63,12 @@ pub struct Neighbour {
 /// By the name that was asked for. Who is unknown is not in it.
 pub type Met = BTreeMap<String, Neighbour>;
 
-/// Where a name leads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Named {
-    Own,
-    /// The folder of all others, where nothing is.
-    Nobodys,
-    Of {
-        owner: String,
-        /// As the owner calls it. His own name stands for his INBOX.
-        name: MailboxName,
-    },
-}
-
 /// A mailbox, and who looks at it.
 #[derive(Debug, Clone)]
 pub struct Place {
     pub account: Arc<store::Account>,
-    /// The account's one name.
-    pub owner: String,
+    /// The account's one name; `None`: the mailbox is nobody's.
+    pub owner: Option<String>,
     pub viewer: Viewer,
     pub name: MailboxName,
 }
@@ -75,26 +90,9 @@ impl Place {
     }
 }
 
-/// `root`: below which name the others are.
-pub fn named(root: Option<&MailboxName>, name: &MailboxName) -> Named {
-    let Some(root) = root.filter(|root| *root == name || name.is_below(root)) else { return Named::Own };
-    let rest = name.as_str().get(root.as_str().len() + 1..).unwrap_or_default();
-    let (owner, rest) = rest.split_once(SEPARATOR).unwrap_or((rest, "INBOX"));
-    match MailboxName::parse(rest) {
-        Ok(name) if !owner.is_empty() => Named::Of { owner: owner.to_owned(), name },
-        _ => Named::Nobodys,
-    }
-}
-
-/// A mailbox of another as this session calls it. `None` when that would be too long a name.
-pub fn name_of(root: &MailboxName, owner: &str, name: &MailboxName) -> Option<MailboxName> {
-    let whole = if name.is_inbox() { format!("{root}/{owner}") } else { format!("{root}/{owner}/{name}") };
-    MailboxName::parse(&whole).ok()
-}
-
 /// Whom a question names: owners of mailboxes, and users in ACLs.
-pub fn people(root: Option<&MailboxName>, ask: &Ask) -> Vec<String> {
-    let owners = names(ask).into_iter().filter_map(|name| match named(root, name) {
+pub fn people(namespaces: &Namespaces, ask: &Ask) -> Vec<String> {
+    let owners = names(ask).into_iter().filter_map(|name| match namespaces.named(name) {
         Named::Of { owner, .. } => Some(owner),
         _ => None,
     });
@@ -108,12 +106,14 @@ pub fn people(root: Option<&MailboxName>, ask: &Ask) -> Vec<String> {
     owners.chain(user).collect()
 }
 
-fn names(ask: &Ask) -> Vec<&MailboxName> {
+/// The mailboxes that a question names.
+pub fn names(ask: &Ask) -> Vec<&MailboxName> {
     match ask {
         Ask::Status { name }
         | Ask::Create { name, .. }
         | Ask::Delete { name }
         | Ask::Subscribe { name }
+        | Ask::Unsubscribe { name }
         | Ask::Select { name, .. }
         | Ask::Acl { name }
         | Ask::SetAcl { name, .. }
@@ -124,35 +124,5 @@ fn names(ask: &Ask) -> Vec<&MailboxName> {
         Ask::Copy { to: name, .. } | Ask::Move { to: name, .. } | Ask::AppendBegin { mailbox: name, .. } => vec![name],
         Ask::Quota { mailbox } => mailbox.iter().collect(),
         _ => Vec::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(name: &str) -> MailboxName {
-        MailboxName::parse(name).unwrap()
-    }
-
-    #[test]
-    fn names_below_the_root_are_their_owners() {
-        let root = parse("user/shared");
-        let of = |owner: &str, name: &str| Named::Of { owner: owner.to_owned(), name: parse(name) };
-        for (name, expected) in [
-            ("user/shared", Named::Nobodys),
-            ("user/shared/ana", of("ana", "INBOX")),
-            ("user/shared/ana/inbox", of("ana", "INBOX")),
-            ("user/shared/ana@example.test/Team/a.b", of("ana@example.test", "Team/a.b")),
-            ("user/shares/ana", Named::Own),
-            ("user", Named::Own),
-            ("INBOX", Named::Own),
-        ] {
-            assert_eq!(named(Some(&root), &parse(name)), expected, "{name}");
-            assert_eq!(named(None, &parse(name)), Named::Own);
-            if let Named::Of { owner, name } = expected {
-                assert_eq!(named(Some(&root), &name_of(&root, &owner, &name).unwrap()), of(&owner, name.as_str()));
-            }
-        }
     }
 }

@@ -42,15 +42,15 @@ fn needs(ask: &Ask) -> Vec<(Of<'_>, Right)> {
 
 /// Whether the question may be answered. `place`: where a name leads; `selected`: the rights in the selected mailbox.
 pub(super) fn permit(
-    place: impl Fn(&MailboxName) -> Option<Place>,
+    place: impl Fn(&MailboxName) -> store::Result<Option<Place>>,
     selected: Rights,
     ask: &Ask,
 ) -> store::Result<Result<(), Refusal>> {
     for (of, right) in needs(ask) {
         // Of an account that is not there one hears what one hears of an account that shares nothing.
         let rights = match of {
-            Mailbox(name) => place(name).map_or(Ok(Rights::NONE), |place| place.rights())?,
-            Above(name) => place(name).map_or(Ok(Rights::NONE), |place| rights_above(&place))?,
+            Mailbox(name) => place(name)?.map_or(Ok(Rights::NONE), |place| place.rights())?,
+            Above(name) => place(name)?.map_or(Ok(Rights::NONE), |place| rights_above(&place))?,
             Selected => selected,
         };
         if !rights.has(right) {
@@ -60,7 +60,7 @@ pub(super) fn permit(
         }
     }
     let comes_along = match ask {
-        Ask::Rename { from, .. } => place(from).map_or(Ok(true), |place| may_move_those_below(&place))?,
+        Ask::Rename { from, .. } => place(from)?.map_or(Ok(true), |place| may_move_those_below(&place))?,
         _ => true,
     };
     Ok(if comes_along { Ok(()) } else { Err(Refusal::NoPermission) })
@@ -87,7 +87,11 @@ fn rights_above(place: &Place) -> store::Result<Rights> {
             return place.account.rights(&parent, &place.viewer);
         }
     }
-    Ok(if place.viewer.owner { Rights::ALL } else { Rights::NONE })
+    match &place.owner {
+        // As in Dovecot: what the file at the root says holds for the top.
+        None => place.account.rights(&MailboxName::inbox(), &place.viewer),
+        Some(_) => Ok(if place.viewer.owner { Rights::ALL } else { Rights::NONE }),
+    }
 }
 
 /// RFC 4314 §4: who has any of these learns which rights he has; for anybody else the mailbox is not there.
@@ -224,7 +228,7 @@ mod tests {
     fn what_may_not_be_looked_up_does_not_seem_to_be_there() {
         let (_, mut room) = left_with(&[]);
         assert_eq!(refusal(&mut room, Ask::Status { name: team() }), Some(Refusal::NoSuchMailbox));
-        let Answer::Mailboxes { mailboxes, .. } = room.answer(Ask::Mailboxes { others: true }, "test") else {
+        let Answer::Mailboxes { mailboxes, .. } = room.answer(Ask::Mailboxes { spaces: vec![0] }, "test") else {
             panic!("no list")
         };
         assert!(mailboxes.iter().any(|mailbox| mailbox.name.is_inbox()));

@@ -28,7 +28,7 @@ impl Client {
             id: Vec::new(),
             create_special_use: false,
             quota: false,
-            others: None,
+            namespaces: mail::namespace::Namespaces::default(),
             offers: Offers::default(),
             limits: Limits::default(),
         };

@@ -1,17 +1,21 @@
 //! What an IMAP session has open: its account, the selected mailbox, a message, a message that is being appended. Blocking.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use mail::acl::{Identifier, Right};
+use mail::namespace::{Named, Namespaces};
 use mail::{Flags, ModSeq, Snapshot, Uid};
-use proto::imap::ask::{Answer, Ask, FlagChange, How, MailboxInfo, MailboxStatus, MayChange, Quota, Refusal};
+use proto::imap::ask::{Answer, Ask, FlagChange, How, MailboxStatus, MayChange, Quota, Refusal};
 use store::{Access, Mailbox};
 use tokio::sync::Notify;
 
 use super::acl::{self, Change};
-use super::others::{self, Met, Named, Place, Shared};
+use super::listing::Listing;
+use super::others::{self, Met, Place, Shared, Sharing};
 use super::permission;
+
+/// Where there is nothing but the account's own mailboxes.
+static ALONE: LazyLock<Namespaces> = LazyLock::new(Namespaces::default);
 
 /// The state behind one IMAP session.
 #[derive(Debug)]
@@ -67,7 +71,7 @@ impl Room {
 
     /// Who shares something with this session's user, by the dictionary.
     pub fn owners(&self) -> store::Result<Vec<String>> {
-        let owners = self.shared.as_ref().map(|shared| shared.dict.owners(&self.viewer)).transpose()?;
+        let owners = self.sharing().map(|sharing| sharing.dict.owners(&self.viewer)).transpose()?;
         Ok(owners.unwrap_or_default().into_iter().take(others::OWNERS_MAX).collect())
     }
 
@@ -102,7 +106,7 @@ impl Room {
             self.look_at_rights()?;
         }
         let selected = self.selected.as_ref().map_or(store::Rights::NONE, |selected| selected.rights);
-        if let Err(refusal) = permission::permit(|name| self.place(name), selected, &ask)? {
+        if let Err(refusal) = self.permit(selected, &ask)? {
             // RFC 3501 §6.3.1: also a SELECT that fails leaves no mailbox selected.
             if matches!(ask, Ask::Select { .. }) {
                 self.unselect();
@@ -112,7 +116,7 @@ impl Room {
         match ask {
             // The shell answers it, because it is the directory's.
             Ask::LogIn(_) | Ask::Sasl(_) => Ok(Answer::Refused(Refusal::ServerBug)),
-            Ask::Mailboxes { others } => self.mailboxes(others),
+            Ask::Mailboxes { spaces } => self.mailboxes(&spaces),
             Ask::Status { name } => self.status(&self.at(&name)?),
             Ask::Quota { mailbox } => self.quota(mailbox.as_ref()),
             Ask::Acl { name } => self.acl(&self.at(&name)?),
@@ -132,14 +136,8 @@ impl Room {
                 self.publish(&place)
             }
             Ask::Rename { from, to } => self.rename(&self.at(&from)?, &self.at(&to)?),
-            Ask::Subscribe { name } => {
-                let subscribed = match self.named(&name) {
-                    Named::Own => self.account.subscribe(&name),
-                    _ => self.at(&name).and_then(|_| self.account.subscribe_to_anothers(&name)),
-                };
-                subscribed.map(|()| Answer::Done)
-            }
-            Ask::Unsubscribe { name } => self.account.unsubscribe(&name).map(|()| Answer::Done),
+            Ask::Subscribe { name } => self.subscribe(&name).map(|()| Answer::Done),
+            Ask::Unsubscribe { name } => self.unsubscribe(&name).map(|()| Answer::Done),
             Ask::Select { name, read_only } => self.select(&name, read_only),
             Ask::Unselect => {
                 self.unselect();
@@ -206,6 +204,32 @@ impl Room {
         }
     }
 
+    fn permit(&self, selected: store::Rights, ask: &Ask) -> store::Result<Result<(), Refusal>> {
+        let namespaces = self.namespaces();
+        if others::names(ask).into_iter().any(|name| namespaces.named(name) == Named::Outside) {
+            return Ok(Err(Refusal::Cannot(namespaces.hint())));
+        }
+        permission::permit(|name| self.place(name), selected, ask)
+    }
+
+    fn subscribe(&self, name: &mail::MailboxName) -> store::Result<()> {
+        match self.namespaces().named(name) {
+            Named::Own(inner) if self.namespaces().is_anothers(&inner) => {
+                Err(store::Error::NotAllowed("A mailbox of this name can't be subscribed to"))
+            }
+            Named::Own(inner) => self.account.subscribe(&inner),
+            _ => self.at(name).and_then(|_| self.account.subscribe_to_anothers(name)),
+        }
+    }
+
+    fn unsubscribe(&self, name: &mail::MailboxName) -> store::Result<()> {
+        match self.namespaces().named(name) {
+            Named::Own(inner) if self.namespaces().is_anothers(&inner) => Ok(()),
+            Named::Own(inner) => self.account.unsubscribe(&inner),
+            _ => self.account.unsubscribe(name),
+        }
+    }
+
     /// Keeps a piece of an appended message. A failure is told at its end.
     pub fn append_content(&mut self, bytes: &[u8]) {
         let Some(append) = &mut self.append else { return };
@@ -222,78 +246,47 @@ impl Room {
         Ok(Answer::Appended { uid_validity: appended.uid_validity, uid: appended.uid })
     }
 
-    fn named(&self, name: &mail::MailboxName) -> Named {
-        others::named(self.shared.as_ref().map(|shared| &shared.settings.root), name)
+    fn namespaces(&self) -> &Namespaces {
+        self.shared.as_ref().map_or(&ALONE, |shared| &shared.namespaces)
     }
 
     /// Where a name leads; `None` for nowhere. Nobody is his own neighbour.
-    fn place(&self, name: &mail::MailboxName) -> Option<Place> {
-        let (account, owner) = (Arc::clone(&self.account), self.viewer.user.clone());
-        match self.named(name) {
-            Named::Own => Some(Place { account, owner, viewer: self.viewer.clone(), name: name.clone() }),
-            Named::Nobodys => None,
-            Named::Of { owner, name } => {
-                let neighbour = self.met.get(&owner).filter(|neighbour| neighbour.name != self.viewer.user)?;
-                let viewer = store::Viewer { owner: false, ..self.viewer.clone() };
-                Some(Place { account: neighbour.account.clone()?, owner: neighbour.name.clone(), viewer, name })
+    fn place(&self, name: &mail::MailboxName) -> store::Result<Option<Place>> {
+        let viewer = || store::Viewer { owner: false, ..self.viewer.clone() };
+        Ok(match self.namespaces().named(name) {
+            Named::Own(name) => {
+                let (account, owner) = (Arc::clone(&self.account), Some(self.viewer.user.clone()));
+                Some(Place { account, owner, viewer: self.viewer.clone(), name })
             }
-        }
+            Named::Of { owner, name } => {
+                let neighbour = self.met.get(&owner).filter(|neighbour| neighbour.name != self.viewer.user);
+                let account = neighbour.and_then(|neighbour| neighbour.account.clone());
+                let owner = neighbour.map(|neighbour| neighbour.name.clone());
+                account.map(|account| Place { account, owner, viewer: viewer(), name })
+            }
+            Named::Public { place, name } => match &self.shared {
+                Some(shared) => Some(Place { account: shared.public(place)?, owner: None, viewer: viewer(), name }),
+                None => None,
+            },
+            Named::Nobodys | Named::Outside => None,
+        })
     }
 
     fn at(&self, name: &mail::MailboxName) -> store::Result<Place> {
-        self.place(name).ok_or(store::Error::NoSuchMailbox)
+        self.place(name)?.ok_or(store::Error::NoSuchMailbox)
     }
 
-    fn mailboxes(&self, others: bool) -> store::Result<Answer> {
-        let info = |listed: store::Listed| MailboxInfo {
-            name: listed.name,
-            selectable: listed.selectable,
-            has_children: listed.has_children,
-            special_use: listed.special_use.map(store::SpecialUse::attribute),
-            subscribed: listed.subscribed,
-        };
-        let listed = permission::visible(&self.account, &self.viewer, self.account.list()?)?;
-        let own = listed.into_iter().filter(|listed| self.named(&listed.name) == Named::Own);
-        let mut mailboxes: Vec<MailboxInfo> = own.map(info).collect();
-        if let Some(shared) = self.shared.as_ref().filter(|_| others) {
-            mailboxes.extend(self.others_mailboxes(shared)?);
-        }
-        Ok(Answer::Mailboxes { mailboxes, subscriptions: self.account.subscriptions()? })
-    }
-
-    /// What may be looked up of others, with the names above it.
-    fn others_mailboxes(&self, shared: &Shared) -> store::Result<Vec<MailboxInfo>> {
-        let root = &shared.settings.root;
-        let folder = |name, selectable, has_children| MailboxInfo {
-            name,
-            selectable,
-            has_children,
-            special_use: None,
-            subscribed: false,
-        };
-        let viewer = store::Viewer { owner: false, ..self.viewer.clone() };
+    fn mailboxes(&self, spaces: &[usize]) -> store::Result<Answer> {
+        let namespaces = self.namespaces();
+        let (account, viewer, shared, met) = (&*self.account, &self.viewer, self.shared.as_deref(), &self.met);
+        let listing = Listing { namespaces, account, viewer, shared, met };
         let mut mailboxes = Vec::new();
-        // By their one names: of an account that the dictionary has under two there is one.
-        let neighbours: BTreeMap<_, _> = self.met.values().map(|neighbour| (&neighbour.name, neighbour)).collect();
-        for (owner, neighbour) in neighbours.into_iter().filter(|(owner, _)| **owner != self.viewer.user) {
-            let Some(account) = &neighbour.account else { continue };
-            let listed = permission::visible(account, &viewer, account.list()?)?;
-            let Some(inbox) = others::name_of(root, owner, &mail::MailboxName::inbox()) else { continue };
-            let (inboxes, rest): (Vec<_>, Vec<_>) = listed.into_iter().partition(|listed| listed.name.is_inbox());
-            if !inboxes.is_empty() || !rest.is_empty() {
-                mailboxes.push(folder(inbox, inboxes.iter().any(|inbox| inbox.selectable), !rest.is_empty()));
-            }
-            mailboxes.extend(rest.into_iter().filter_map(|listed| {
-                let name = others::name_of(root, owner, &listed.name)?;
-                Some(folder(name, listed.selectable, listed.has_children))
-            }));
+        for space in spaces.iter().filter_map(|at| namespaces.all.get(*at)) {
+            mailboxes.extend(listing.mailboxes(space)?);
         }
-        if !mailboxes.is_empty() || shared.settings.always_listed {
-            for above in std::iter::successors(Some(root.clone()), mail::MailboxName::parent) {
-                mailboxes.push(folder(above, false, !mailboxes.is_empty()));
-            }
-        }
-        Ok(mailboxes)
+        let subscriptions = self.account.subscriptions()?;
+        let subscriptions = subscriptions.iter().flat_map(|written| namespaces.subscribed(written, spaces)).collect();
+        Ok(Answer::Mailboxes { mailboxes, subscriptions })
     }
 
     fn there(&self, place: &Place) -> store::Result<()> {
@@ -302,7 +295,7 @@ impl Room {
 
     fn acl(&self, place: &Place) -> store::Result<Answer> {
         self.there(place)?;
-        Ok(Answer::Acl(acl::told(&*place.account.acl(&place.name)?, &place.owner)))
+        Ok(Answer::Acl(acl::told(&*place.account.acl(&place.name)?, place.owner.as_deref())))
     }
 
     fn my_rights(&self, place: &Place) -> store::Result<Answer> {
@@ -316,7 +309,7 @@ impl Room {
     }
 
     fn change_acl(&self, place: &Place, change: Change) -> store::Result<Answer> {
-        let open = self.shared.as_ref().is_some_and(|shared| shared.settings.anyone);
+        let open = self.sharing().is_some_and(|sharing| sharing.anyone);
         let everybody = matches!(change.who.identifier, Identifier::Anyone | Identifier::Authenticated);
         if everybody && !open && change.rights.is_some() && !change.who.negative {
             return Err(store::Error::NotAllowed("Nothing can be shared with everybody here"));
@@ -326,17 +319,22 @@ impl Room {
             _ => None,
         };
         self.there(place)?;
-        let change = |acl: &mut store::Acl| acl::change(acl, change, one_name, &place.owner, &place.viewer);
+        let change = |acl: &mut store::Acl| acl::change(acl, change, one_name, place.owner.as_deref(), &place.viewer);
         place.account.change_acl(&place.name, change)?;
         self.publish(place)
     }
 
     /// Tells the dictionary with whom the account of this place shares now.
     fn publish(&self, place: &Place) -> store::Result<Answer> {
-        if let Some(shared) = &self.shared {
-            shared.dict.publish(&place.owner, &place.account.shared_with()?)?;
+        // What is nobody's is listed for everybody who may look it up.
+        if let (Some(sharing), Some(owner)) = (self.sharing(), &place.owner) {
+            sharing.dict.publish(owner, &place.account.shared_with()?)?;
         }
         Ok(Answer::Done)
+    }
+
+    fn sharing(&self) -> Option<&Sharing> {
+        self.shared.as_ref()?.sharing.as_ref()
     }
 
     fn rename(&self, from: &Place, to: &Place) -> store::Result<Answer> {
@@ -363,14 +361,15 @@ impl Room {
 
     /// A mailbox that is not counted has no quota root.
     fn quota(&self, mailbox: Option<&mail::MailboxName>) -> store::Result<Answer> {
-        if let Some(name) = mailbox.filter(|name| self.named(name) != Named::Own) {
+        let mailbox = mailbox.map(|name| (name, self.namespaces().named(name)));
+        if let Some((name, Named::Of { .. } | Named::Public { .. } | Named::Nobodys)) = mailbox {
             // How much another holds is his own affair.
-            let known = self.place(name).map(|place| place.rights()).transpose()?.unwrap_or_default();
+            let known = self.place(name)?.map(|place| place.rights()).transpose()?.unwrap_or_default();
             let refusal = if known.has(Right::Lookup) { Refusal::NoPermission } else { Refusal::NoSuchMailbox };
             return Ok(Answer::Refused(refusal));
         }
         let state = match mailbox {
-            Some(name) if !self.account.counts(name) => None,
+            Some((_, Named::Own(name))) if !self.account.counts(&name) => None,
             _ => self.account.quota()?,
         };
         let Some(state) = state else { return Ok(Answer::Quota(Quota::default())) };
@@ -496,7 +495,15 @@ impl Selected {
 /// Whether the rights in the selected mailbox are looked at again first. Each command ends with `Sync`, so what only reads is
 /// at most one command late.
 fn is_judged_anew(ask: &Ask) -> bool {
-    matches!(ask, Ask::Sync | Ask::Store { .. } | Ask::Expunge { .. } | Ask::Copy { .. } | Ask::Move { .. })
+    matches!(
+        ask,
+        Ask::Sync
+            | Ask::Store { .. }
+            | Ask::StoreUnchanged { .. }
+            | Ask::Expunge { .. }
+            | Ask::Copy { .. }
+            | Ask::Move { .. }
+    )
 }
 
 /// RFC 4314 §4: flags that one may not set in the target do not come along. The copies are there a moment before.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use mail::acl::{Identifier, Right, Rights};
 use mail::flags::{FlagChange, How};
+use mail::namespace::{InList, Namespace, NamespaceKind, Namespaces};
 use mail::{Flags, MailboxName, Uid};
 use proto::imap::ask::{Answer, Ask, Refusal, Who};
 use store::{SharedTo, Store, Viewer};
 
-use super::others::{Met, Neighbour, Shared};
+use super::others::{Met, Neighbour, Shared, Sharing};
 use super::room::Room;
-use crate::config::SharedSettings;
 
 const DICTIONARY: &str = "/home/shared.db";
 
@@ -26,10 +26,11 @@ fn name(text: &str) -> MailboxName {
 }
 
 fn shared(store: &Store, anyone: bool) -> Option<Arc<Shared>> {
-    let dictionary = Path::new(DICTIONARY).to_owned();
-    let dict = store.shared_dict(dictionary.clone());
-    let settings = SharedSettings { root: name("shared"), always_listed: false, dictionary, anyone };
-    Some(Arc::new(Shared { settings, dict }))
+    let sharing = Some(Sharing { dict: store.shared_dict(Path::new(DICTIONARY).to_owned()), anyone });
+    let mut namespaces = Namespaces::default();
+    let (root, list) = (Some(name("shared")), InList::Children);
+    namespaces.all.push(Namespace { kind: NamespaceKind::Shared, root, list, hidden: false });
+    Some(Arc::new(Shared { namespaces, sharing, store: store.clone(), public: Vec::new() }))
 }
 
 /// ana has the mailboxes Team and Team/sub.
@@ -72,7 +73,9 @@ impl World {
     }
 
     fn sees(&mut self) -> String {
-        let Ok(Answer::Mailboxes { mailboxes, .. }) = self.asks(Ask::Mailboxes { others: true }) else { panic!() };
+        let Ok(Answer::Mailboxes { mailboxes, .. }) = self.asks(Ask::Mailboxes { spaces: vec![0, 1] }) else {
+            panic!()
+        };
         let shared = mailboxes.into_iter().filter(|mailbox| mailbox.name.as_str().starts_with("shared"));
         let show = |mailbox: proto::imap::ask::MailboxInfo| {
             let marks = [(mailbox.selectable, ""), (!mailbox.selectable, "-"), (mailbox.has_children, "+")];

@@ -101,7 +101,7 @@ mod tests {
             id: Vec::new(),
             create_special_use: false,
             quota: false,
-            others: None,
+            namespaces: mail::namespace::Namespaces::default(),
             offers,
             limits: proto::imap::Limits::default(),
         };
