@@ -105,10 +105,10 @@ def log_in_to_each(remembered, clients):
               f"{row['per_second'] / max(row['server_cores'], 0.01):,.0f} | {'' if name == 'Tepui' else f'{ratio:.1f}'} |", flush=True)
 
 
-def show(name, dovecot, tepui):
-    ratio = tepui["per_second"] / dovecot["per_second"]
+def show(name, dovecot, tepui, bare):
+    ratio, share = tepui["per_second"] / dovecot["per_second"], tepui["per_second"] / bare["per_second"]
     print(f"| {name} | {dovecot['per_second']:,.0f} | {tepui['per_second']:,.0f} | {ratio:.1f} | "
-          f"{dovecot['p99']:.1f} ms | {tepui['p99']:.1f} ms |", flush=True)
+          f"{dovecot['p99']:.1f} ms | {tepui['p99']:.1f} ms | {bare['per_second']:,.0f} | {share:.0%} |", flush=True)
 
 
 def mail_users(count):
@@ -116,21 +116,28 @@ def mail_users(count):
 
 
 def print_deliveries():
-    print(f"\nDeliveries by LMTP, {DELIVERED_SIZE:,} octets, each synced before its 250 (Dovecot: `mail_fsync = always`):\n")
-    print("| connections, recipients | Dovecot /s | Tepui /s | ratio | Dovecot p99 | Tepui p99 |\n| --- | ---: | ---: | ---: | ---: | ---: |")
+    print(f"\nDeliveries by LMTP, {DELIVERED_SIZE:,} octets, each synced before its 250 (Dovecot: `mail_fsync = always`). Bare: the system calls of\n"
+          "a delivery to one recipient (write, fdatasync, rename, fsync of the folder) in as many threads, into as many folders, without a server:\n")
+    print("| connections, recipients | Dovecot /s | Tepui /s | ratio | Dovecot p99 | Tepui p99 | bare /s | Tepui's share |\n"
+          "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     names = mail_users(MAIL_USERS)
     dovecot, node = Dovecot(users=names), new_node(users=names)
-    pattern = ["--user", "user{}@example.test", "--users", MAIL_USERS, "--size", DELIVERED_SIZE]
     for recipients in (1, 10):
         for connections, messages in DELIVERIES.items():
-            rows = []
-            for port, pid in ((dovecot.port("lmtp"), dovecot.pid), (node.port("lmtp"), node.pid)):
-                load = ["--connections", connections, "--recipients", recipients]
-                bench("deliver", f"127.0.0.1:{port}", *pattern, *load, "--messages", 4 * connections)
-                rows += bench("deliver", f"127.0.0.1:{port}", "--pid", pid, *pattern, *load, "--messages", messages // recipients)
-            show(f"{connections}, {recipients}", *rows)
+            rows = [deliver(peer, connections, recipients, messages // recipients) for peer in (dovecot, node)]
+            bare = bench("bare", node.folder / "bare", "--mailboxes", MAIL_USERS, "--size", DELIVERED_SIZE, "--connections", connections,
+                         "--messages", messages)
+            show(f"{connections}, {recipients}", *rows, *bare)
     node.stop()
     dovecot.stop()
+
+
+def deliver(peer, connections, recipients, messages):
+    """Over connections that were used before."""
+    load = [f"127.0.0.1:{peer.port('lmtp')}", "--pid", peer.pid, "--user", "user{}@example.test", "--users", MAIL_USERS,
+            "--size", DELIVERED_SIZE, "--connections", connections, "--recipients", recipients]
+    bench("deliver", *load, "--messages", 4 * connections)
+    return bench("deliver", *load, "--messages", messages)[0]
 
 
 def print_chain():

@@ -5,6 +5,7 @@
 //! is not the expected one ends the run, so that a fast failure is never counted as work. Uses threads that block: on a
 //! machine that the server shares with it, the cheapest client is the fairest.
 
+mod bare;
 mod deliver;
 mod figures;
 mod idle;
@@ -32,6 +33,8 @@ enum Work {
     Logins(logins::Logins),
     /// Delivers messages by LMTP or SMTP over persistent connections
     Deliver(deliver::Deliver),
+    /// Makes the system calls of durable deliveries, without a server
+    Bare(bare::Bare),
     /// Runs IMAP commands one after the other in one session and tells how long each took
     Imap(imap::Imap),
     /// Holds idle IMAP sessions until standard input ends
@@ -87,6 +90,7 @@ fn main() -> ExitCode {
     let done = match Bench::parse().work {
         Work::Logins(work) => work.run(),
         Work::Deliver(work) => work.run(),
+        Work::Bare(work) => work.run(),
         Work::Imap(work) => work.run(),
         Work::Idle(work) => work.run(),
     };

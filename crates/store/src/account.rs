@@ -324,6 +324,9 @@ impl Account {
     fn make_root(&self) -> Result<()> {
         let inbox = MailboxName::inbox();
         let folder = self.folder(&inbox)?;
+        if folder.is_whole()? {
+            return Ok(());
+        }
         let is_new = !folder.exists()?;
         if is_new {
             self.disk.create_dir_all(&self.places.mail)?;

@@ -66,11 +66,25 @@ impl Folder {
                 return Ok(false);
             }
         }
-        let parts = [NEW, TMP, CUR].map(|part| self.is_folder(&self.path.join(part)));
-        let [new, tmp, cur] = parts;
-        let _ = (new?, tmp?);
+        let [_, _, cur] = self.parts()?;
         // In the fs layout a folder without `cur` is only there for the mailboxes below it.
-        Ok(cur? || self.layout == Layout::MaildirPlusPlus)
+        Ok(cur || self.layout == Layout::MaildirPlusPlus)
+    }
+
+    /// Whether all that belongs to a mailbox is there.
+    pub(crate) fn is_whole(&self) -> Result<bool> {
+        for level in self.levels() {
+            if !self.is_folder(level)? {
+                return Ok(false);
+            }
+        }
+        Ok(self.parts()? == [true; 3] && (self.control == self.path || self.is_folder(&self.control)?))
+    }
+
+    /// Whether `new`, `tmp` and `cur` are there.
+    fn parts(&self) -> Result<[bool; 3]> {
+        let [new, tmp, cur] = [NEW, TMP, CUR].map(|part| self.is_folder(&self.path.join(part)));
+        Ok([new?, tmp?, cur?])
     }
 
     /// The folder and those above it, from the top, as far as they are in the place of mailboxes.

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::local::{self, Origin};
-use crate::house::blocking;
+use crate::house::{blocking, promptly};
 use crate::node::Node;
 use crate::quota;
 
@@ -55,6 +55,14 @@ pub async fn deliver(node: &Arc<Node>, parcel: Parcel, addressees: Vec<Addressee
         true => original_for(node, &parcel, &addressees).await,
         false => None,
     };
+    if addressees.len() == 1 {
+        // Nobody to wait for: no task of its own.
+        let here = Arc::clone(node);
+        return promptly(node, move || {
+            addressees.iter().map(|one| outcome(&here, &parcel, one, alike, None)).collect()
+        })
+        .await;
+    }
     let places = Arc::new(Semaphore::new(AT_ONCE_MAX));
     let mut tasks = JoinSet::new();
     for number in 0..addressees.len() {
@@ -63,16 +71,14 @@ pub async fn deliver(node: &Arc<Node>, parcel: Parcel, addressees: Vec<Addressee
         tasks.spawn(async move {
             // Never closed.
             let _place = places.acquire_owned().await;
-            blocking(move || {
-                let addressee = &addressees[number];
-                (addressee.index, deliver_to(&node, &parcel, addressee, alike, original.as_deref()))
-            })
-            .await
+            blocking(move || outcome(&node, &parcel, &addressees[number], alike, original.as_deref())).await
         });
     }
     let outcomes = tasks.join_all().await;
-    // It removes its file.
-    blocking(move || drop(original)).await;
+    if original.is_some() {
+        // It removes its file.
+        blocking(move || drop(original)).await;
+    }
     outcomes
 }
 
@@ -96,24 +102,26 @@ async fn original_for(node: &Arc<Node>, parcel: &Arc<Parcel>, all: &Arc<Vec<Addr
     blocking(write).await.map(Arc::new)
 }
 
-fn deliver_to(
+/// What became of one of them, with its index.
+fn outcome(
     node: &Node,
     parcel: &Parcel,
     addressee: &Addressee,
     alike: bool,
     original: Option<&Original>,
-) -> Outcome {
-    let Addressee { account, address, again, .. } = addressee;
+) -> (usize, Outcome) {
+    let Addressee { index, account, address, again } = addressee;
     let Parcel { trace, session, queue, .. } = parcel;
     let origin = Origin { trace, again: *again, session: session.as_deref(), queue: *queue };
-    local::deliver(node, account, address, &origin, |mailboxes, name, key| match original {
+    let outcome = local::deliver(node, account, address, &origin, |mailboxes, name, key| match original {
         Some(original) => original.deliver(mailboxes, name, key),
         None => {
             let mut draft = mailboxes.draft_for(name, key)?;
             parcel.write((!alike).then_some(address), &mut draft)?;
             draft.deliver()
         }
-    })
+    });
+    (*index, outcome)
 }
 
 impl Parcel {

@@ -10,12 +10,14 @@ pub mod pop3;
 pub mod smtp;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use directory::Account;
 use directory::chain::{LogIn, Lookup, Peer};
 use proto::sasl::{self, Credentials};
 
 use imap::others::Neighbour;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::config::Protocol;
 use crate::gssapi::Tickets;
@@ -114,8 +116,37 @@ impl Guest {
     }
 }
 
+/// With fewer disk threads (`limits.disk_threads`) `promptly` never works in place: what else the thread had to do for
+/// connections goes on on one of them, so many must be free.
+const DISK_THREADS_MIN: usize = 16;
+/// Disk work under way.
+static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
+
+/// Counts as under way until it is dropped.
+struct UnderWay {
+    before: usize,
+}
+
+impl UnderWay {
+    fn begin() -> UnderWay {
+        UnderWay { before: UNDER_WAY.fetch_add(1, Ordering::AcqRel) }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        UNDER_WAY.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 /// Runs disk work, or an expensive hash, where it may block. A panic there is passed on.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let under_way = UnderWay::begin();
+    let work = move || {
+        let done = work();
+        drop(under_way);
+        done
+    };
     match tokio::task::spawn_blocking(work).await {
         Ok(value) => value,
         Err(error) => match error.try_into_panic() {
@@ -123,5 +154,54 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
             // The runtime is shutting down and drops this task as well.
             Err(_) => std::future::pending().await,
         },
+    }
+}
+
+/// The same for short work that a peer waits for. When nothing else is under way it is done on this very thread, and what
+/// the thread had to do besides goes on elsewhere: waking a thread for the work and another one for its end takes longer than the
+/// work on a machine that has nothing else to do.
+pub async fn promptly<T: Send + 'static>(node: &Node, work: impl FnOnce() -> T + Send + 'static) -> T {
+    in_place(node.live().settings.limits.disk_threads, work).await
+}
+
+async fn in_place<T: Send + 'static>(disk_threads: usize, work: impl FnOnce() -> T + Send + 'static) -> T {
+    let under_way = UnderWay::begin();
+    let is_shared = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+    if is_shared && under_way.before == 0 && disk_threads >= DISK_THREADS_MIN {
+        return tokio::task::block_in_place(work);
+    }
+    drop(under_way);
+    blocking(work).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn disk_work_ends_wherever_it_is_done() {
+        let shared =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).max_blocking_threads(1).build().unwrap();
+        let sum = async {
+            let tasks: Vec<_> =
+                (0..50).map(|number| tokio::spawn(in_place(DISK_THREADS_MIN, move || number))).collect();
+            let mut sum = 0;
+            for task in tasks {
+                sum += task.await.unwrap();
+            }
+            sum + in_place(DISK_THREADS_MIN, || 1).await
+        };
+        assert_eq!(shared.block_on(sum), 50 * 49 / 2 + 1);
+        let alone = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert_eq!(alone.block_on(in_place(DISK_THREADS_MIN, || 7)), 7);
+    }
+
+    #[test]
+    fn a_panic_is_passed_on_and_counts_no_more() {
+        let shared = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        for _ in 0..8 {
+            assert!(shared.block_on(shared.spawn(in_place(DISK_THREADS_MIN, || panic!("as a test")))).is_err());
+            assert!(shared.block_on(shared.spawn(blocking(|| panic!("as a test")))).is_err());
+        }
     }
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use directory::Account;
+use mail::quota::Limits;
 use mail::{Address, MailboxName, Outcome, Quota, Reply};
 
 pub use tend::tend;
@@ -89,6 +90,12 @@ pub fn refused(node: &Node, recipient: &Address) -> Outcome {
         WhenFull::Bounce => Outcome::Bounced(Reply::new(552, (5, 2, 2), text)),
         WhenFull::Defer => Outcome::Deferred(Reply::new(452, (4, 2, 2), text)),
     }
+}
+
+/// Whether an account may ever be full. Asks no disk.
+pub fn is_limited(node: &Node, account: &Account) -> bool {
+    let limits = rules(&node.live().settings.quota, account).limits_of(MailboxName::inbox().as_str());
+    limits.is_some_and(|limits| limits != Limits::default())
 }
 
 /// Whether an account cannot take even the smallest message: then its sender hears it at RCPT. Blocking. What cannot be found
