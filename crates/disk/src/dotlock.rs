@@ -78,6 +78,8 @@ pub struct Dotlock<'d> {
     stale: Duration,
     /// Whether it stays when we end.
     is_left: AtomicBool,
+    /// What it protects may not be durable.
+    is_unsettled: AtomicBool,
     /// Kept open so that nobody else's lock file can get our inode number while we compare it. `None` once released.
     file: Option<Box<dyn WriteFile>>,
 }
@@ -104,6 +106,7 @@ impl<'d> Dotlock<'d> {
             appended: appended.clone(),
             stale: settings.stale,
             is_left: AtomicBool::new(false),
+            is_unsettled: AtomicBool::new(false),
             file: None,
         };
         let deadline = disk.now() + settings.wait;
@@ -244,7 +247,7 @@ impl<'d> Dotlock<'d> {
         let replaced = replace_dressed(self.disk, &self.path, path, content, dress, allowed);
         if replaced.is_err() && is_placed {
             // It may be there and not durable: nobody may build on it before it is written anew.
-            self.leave_behind();
+            self.settle_at_end();
         }
         replaced
     }
@@ -315,8 +318,13 @@ impl<'d> Dotlock<'d> {
         self.let_go()
     }
 
-    /// Lets the lock file stay behind when we end, for a holder that cannot leave what it protects in order: whoever finds it
-    /// stale puts up a fence, by which everything is written anew.
+    /// For a holder that may not have left in order what the lock protects: when we end, all of it is written anew as by a
+    /// fence. Where that fails too, the lock file stays behind.
+    pub fn settle_at_end(&self) {
+        self.is_unsettled.store(true, Ordering::Release);
+    }
+
+    /// Lets the lock file stay behind when we end: whoever finds it stale puts up a fence, by which everything is written anew.
     pub fn leave_behind(&self) {
         self.is_left.store(true, Ordering::Release);
     }
@@ -327,6 +335,10 @@ impl<'d> Dotlock<'d> {
             return Ok(());
         }
         let before = self.disk.now();
+        if self.is_unsettled.load(Ordering::Acquire) && self.fence().is_err() {
+            self.file = None;
+            return Ok(());
+        }
         let verified = self.verify();
         // The handle is closed by now: NFS keeps a `.nfs` file in the folder for what is removed while open.
         self.file = None;

@@ -376,9 +376,24 @@ fn owner_stopped_before_it_removes_its_lock_keeps_out_whose_lock_that_is_by_now(
 }
 
 #[test]
-fn file_that_was_replaced_and_perhaps_not_durably_is_written_anew_by_the_next_owner() {
+fn file_that_was_replaced_and_perhaps_not_durably_is_written_anew_before_the_lock_is_free() {
     let server = listed();
     let lock = acquire(&server, &patient()).unwrap();
+    server.fail_next(Op::SyncDir, disk::Fault::Broken);
+    assert!(lock.replace_beside(Path::new("/keywords"), b"young").is_err());
+    drop(lock);
+    let heir = server.another_node(Duration::ZERO);
+    let _lock = acquire(&heir, &impatient()).unwrap();
+    let rebooted = server.reboot(disk::Survival::Nothing);
+    assert_eq!(rebooted.read(Path::new("/keywords")).unwrap(), b"young");
+}
+
+#[test]
+fn file_that_cannot_be_made_durable_is_written_anew_by_the_next_owner() {
+    let server = listed();
+    let lock = acquire(&server, &patient()).unwrap();
+    // The second time when the owner tries to mend it.
+    server.fail_next(Op::SyncDir, disk::Fault::Broken);
     server.fail_next(Op::SyncDir, disk::Fault::Broken);
     assert!(lock.replace_beside(Path::new("/keywords"), b"young").is_err());
     drop(lock);

@@ -189,12 +189,12 @@ impl Mailbox {
     }
 
     /// Lines that were not synced cannot be cut off any more. Others would take them for durable, so the list is written anew
-    /// without them; where that fails too, whoever has the lock next does it.
+    /// without them; where that fails too, it is written anew as it is before anybody has the lock.
     fn take_back(&self, before: u64, lock: &Dotlock<'_>) {
         let content = self.folder.read_uidlist().ok().flatten();
         let known = content.as_deref().and_then(|content| content.get(..usize::try_from(before).ok()?));
         if known.is_none_or(|known| lock.replace_with(known).is_err()) {
-            lock.leave_behind();
+            lock.settle_at_end();
         }
     }
 
