@@ -4,10 +4,16 @@
 //! once, however many states of it are held, and two states are compared by looking only at what they do not share.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::snapshot::Row;
-use crate::{NumberSet, Uid};
+use crate::{NumberSet, Uid, large};
+
+/// After so many rows were edited, and a part of all, it is looked how many rows that nobody has any more are kept in memory
+/// by others beside them. No more than as many again are left.
+const EDITED_MIN: usize = 8 * CHUNK_MAX;
+const EDITED_PART: usize = 16;
 
 /// A larger chunk makes a change dearer, a smaller one the list of chunks longer.
 const CHUNK_MAX: usize = 1024;
@@ -16,12 +22,38 @@ const CHUNK_MAX: usize = 1024;
 #[derive(Clone, Default)]
 pub struct Rows {
     /// None is empty.
-    chunks: Vec<Arc<[Row]>>,
+    chunks: Vec<Chunk>,
     /// The position of each chunk's first row.
     starts: Vec<usize>,
     /// The UID of each chunk's last row.
     lasts: Vec<Uid>,
     len: usize,
+    /// Rows put into slabs since the last look at what is wasted.
+    edited: usize,
+}
+
+/// Some rows of a slab. All rows of a large mailbox are one piece of memory at first, which goes back to the system when the
+/// mailbox is closed; each edit adds one slab with the chunks that it touched.
+#[derive(Debug, Clone)]
+struct Chunk {
+    slab: Arc<Vec<Row>>,
+    start: u32,
+    len: u32,
+}
+
+impl Deref for Chunk {
+    type Target = [Row];
+
+    fn deref(&self) -> &[Row] {
+        let start = self.start as usize;
+        self.slab.get(start..start + self.len as usize).unwrap_or_default()
+    }
+}
+
+impl Chunk {
+    fn is(&self, other: &Chunk) -> bool {
+        Arc::ptr_eq(&self.slab, &other.slab) && self.start == other.start
+    }
 }
 
 /// A message that is not the same in two states, each time with its position there.
@@ -109,7 +141,9 @@ impl Rows {
         if edits.is_empty() {
             return;
         }
-        let mut chunks = Vec::with_capacity(self.chunks.len() + edits.len() / CHUNK_MAX + 1);
+        let mut slab = Vec::new();
+        // Which chunks stay, and where the new rows in the place of another end.
+        let mut parts: Vec<Result<&Chunk, usize>> = Vec::with_capacity(self.chunks.len() + 1);
         for (index, chunk) in self.chunks.iter().enumerate() {
             let is_last = index + 1 == self.chunks.len();
             let mine = match chunk.last().filter(|_| !is_last) {
@@ -118,17 +152,53 @@ impl Rows {
             };
             let (mine, rest) = edits.split_at(mine);
             edits = rest;
-            match mine.is_empty() {
-                true => chunks.push(Arc::clone(chunk)),
-                false => cut(&merged(chunk, mine), &mut chunks),
+            parts.push(match mine.is_empty() {
+                true => Ok(chunk),
+                false => {
+                    merge(chunk, mine, &mut slab);
+                    Err(slab.len())
+                }
+            });
+        }
+        merge(&[], edits, &mut slab);
+        parts.push(Err(slab.len()));
+        large::shrink(&mut slab);
+        let added = slab.len();
+        let (slab, mut start) = (Arc::new(slab), 0);
+        let mut chunks = Vec::with_capacity(parts.len() + slab.len() / CHUNK_MAX);
+        for part in parts {
+            match part {
+                Ok(chunk) => chunks.push(chunk.clone()),
+                Err(end) => {
+                    cut(&slab, start, end, &mut chunks);
+                    start = end;
+                }
             }
         }
-        cut(&merged(&[], edits), &mut chunks);
         self.set(chunks);
         // Many expunges here and there leave crumbs; putting them together costs less often than it saves.
-        if self.chunks.len() > 8 + 2 * self.len / CHUNK_MAX {
+        if self.chunks.len() > 8 + 2 * self.len / CHUNK_MAX || self.wastes(added) {
             *self = self.iter().copied().collect();
         }
+    }
+
+    /// Whether too much is wasted, after so many rows more were put into a slab.
+    fn wastes(&mut self, added: usize) -> bool {
+        self.edited += added;
+        let bearable = EDITED_MIN + self.len / EDITED_PART;
+        if self.edited <= bearable {
+            return false;
+        }
+        self.edited = 0;
+        self.wasted() > bearable
+    }
+
+    /// How many rows of the slabs are of no chunk here.
+    fn wasted(&self) -> usize {
+        let mut slabs: Vec<&Arc<Vec<Row>>> = self.chunks.iter().map(|chunk| &chunk.slab).collect();
+        slabs.sort_unstable_by_key(|slab| Arc::as_ptr(slab));
+        slabs.dedup_by_key(|slab| Arc::as_ptr(slab));
+        slabs.iter().map(|slab| slab.len()).sum::<usize>().saturating_sub(self.len)
     }
 
     /// What is not the same in `newer`, ascending by UID.
@@ -136,9 +206,9 @@ impl Rows {
         Differences { before: Cursor::new(self), after: Cursor::new(newer) }
     }
 
-    fn set(&mut self, chunks: Vec<Arc<[Row]>>) {
+    fn set(&mut self, chunks: Vec<Chunk>) {
         self.len = 0;
-        let start = |chunk: &Arc<[Row]>| {
+        let start = |chunk: &Chunk| {
             let start = self.len;
             self.len += chunk.len();
             start
@@ -150,12 +220,17 @@ impl Rows {
     }
 }
 
-fn cut(rows: &[Row], chunks: &mut Vec<Arc<[Row]>>) {
-    chunks.extend(rows.chunks(CHUNK_MAX).map(Arc::from));
+/// Makes chunks of the rows from one place in a slab up to another.
+fn cut(slab: &Arc<Vec<Row>>, from: usize, to: usize, chunks: &mut Vec<Chunk>) {
+    for start in (from..to).step_by(CHUNK_MAX) {
+        let len = CHUNK_MAX.min(to - start);
+        // There are no more rows than UIDs, which have 32 bits.
+        chunks.push(Chunk { slab: Arc::clone(slab), start: start as u32, len: len as u32 });
+    }
 }
 
-fn merged(rows: &[Row], edits: &[(Uid, Option<Row>)]) -> Vec<Row> {
-    let mut merged = Vec::with_capacity(rows.len() + edits.len());
+fn merge(rows: &[Row], edits: &[(Uid, Option<Row>)], merged: &mut Vec<Row>) {
+    large::make_lasting_room(merged, rows.len() + edits.len());
     let mut rest = rows;
     for (uid, row) in edits {
         let (before, from) = rest.split_at(rest.partition_point(|row| row.uid < *uid));
@@ -164,22 +239,21 @@ fn merged(rows: &[Row], edits: &[(Uid, Option<Row>)]) -> Vec<Row> {
         rest = if from.first().is_some_and(|row| row.uid == *uid) { &from[1..] } else { from };
     }
     merged.extend_from_slice(rest);
-    merged
 }
 
 /// From rows that ascend by UID.
 impl FromIterator<Row> for Rows {
     fn from_iter<I: IntoIterator<Item = Row>>(rows: I) -> Rows {
-        let (mut chunks, mut chunk) = (Vec::new(), Vec::new());
+        let mut slab: Vec<Row> = Vec::new();
         for row in rows {
-            debug_assert!(chunk.last().is_none_or(|last: &Row| last.uid < row.uid), "rows ascend by UID");
-            chunk.push(row);
-            if chunk.len() == CHUNK_MAX {
-                cut(&chunk, &mut chunks);
-                chunk.clear();
-            }
+            debug_assert!(slab.last().is_none_or(|last| last.uid < row.uid), "rows ascend by UID");
+            large::make_lasting_room(&mut slab, 1);
+            slab.push(row);
         }
-        cut(&chunk, &mut chunks);
+        large::shrink(&mut slab);
+        let mut chunks = Vec::with_capacity(slab.len().div_ceil(CHUNK_MAX));
+        let len = slab.len();
+        cut(&Arc::new(slab), 0, len, &mut chunks);
         let mut made = Rows::default();
         made.set(chunks);
         made
@@ -212,7 +286,7 @@ impl<'a> IntoIterator for &'a Rows {
 /// See [`Rows::iter`].
 #[derive(Debug, Clone)]
 pub struct Iter<'a> {
-    chunks: std::slice::Iter<'a, Arc<[Row]>>,
+    chunks: std::slice::Iter<'a, Chunk>,
     current: std::slice::Iter<'a, Row>,
 }
 
@@ -281,7 +355,7 @@ impl<'a> Cursor<'a> {
     fn skips_with(&self, other: &Cursor<'_>) -> bool {
         let at_start = self.offset == 0 && other.offset == 0;
         let chunks = self.rows.chunks.get(self.chunk).zip(other.rows.chunks.get(other.chunk));
-        at_start && chunks.is_some_and(|(a, b)| Arc::ptr_eq(a, b))
+        at_start && chunks.is_some_and(|(a, b)| a.is(b))
     }
 
     fn row(&self) -> Option<(usize, Row)> {
@@ -314,7 +388,7 @@ mod tests {
     }
 
     fn shared(a: &Rows, b: &Rows) -> usize {
-        a.chunks.iter().filter(|one| b.chunks.iter().any(|two| Arc::ptr_eq(one, two))).count()
+        a.chunks.iter().filter(|one| b.chunks.iter().any(|two| one.is(two))).count()
     }
 
     #[test]
@@ -352,6 +426,20 @@ mod tests {
             assert!(old_rows.compare(&rows).eq(expected));
             assert_eq!(rows, map.values().copied().collect());
         }
+    }
+
+    #[test]
+    fn what_is_no_row_any_more_is_not_kept_for_long() {
+        let mut rows: Rows = (1..=100_000).map(|uid| row(uid, 1)).collect();
+        let mut most = 0;
+        for uid in (1..=100_000).step_by(500) {
+            rows.edit(&[(Uid::new(uid).unwrap(), Some(row(uid, 2)))]);
+            let bearable = EDITED_MIN + rows.len() / EDITED_PART;
+            assert!(rows.wasted() <= 2 * bearable + CHUNK_MAX);
+            most = most.max(rows.wasted());
+        }
+        assert!(most > EDITED_MIN, "nothing was ever wasted");
+        assert_eq!(rows.iter().filter(|row| row.modseq == ModSeq(2)).count(), 200);
     }
 
     #[test]

@@ -29,7 +29,6 @@ mod names;
 mod naming;
 mod original;
 mod packed;
-mod passing;
 mod plain_list;
 mod quota;
 mod repair;

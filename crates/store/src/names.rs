@@ -6,12 +6,15 @@
 //! is. Blocks of `BLOCK` messages are decoded from their beginning, to find one.
 //! Pure; knows no files.
 
-use mail::Uid;
+use mail::{Uid, large};
 
 use crate::file_name::Base;
 use crate::varint::{Octets, number, signed};
 
 const BLOCK: usize = 64;
+
+/// The numbers of one base are no longer than this.
+const NUMBERS_LEN_MAX: usize = 9 * 10;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
@@ -24,8 +27,9 @@ pub(crate) struct Names {
     blocks: Vec<Block>,
     templates: Templates,
     len: usize,
-    /// The octets of the last block, how many messages are in it, and the last of them.
-    growing: Vec<u8>,
+    /// Of all blocks, so that a large mailbox is one piece of memory, which goes back to the system when it is closed.
+    octets: Vec<u8>,
+    /// How many are in the last block, and the last of them.
     in_last: usize,
     before: Neighbour,
 }
@@ -33,8 +37,8 @@ pub(crate) struct Names {
 #[derive(Debug)]
 struct Block {
     first: Uid,
-    /// Those of the last block are not here yet: what grows would leave holes between what stays.
-    octets: Box<[u8]>,
+    /// Where its octets begin.
+    start: usize,
 }
 
 /// What bases have in common, numbered as it was first met.
@@ -85,16 +89,13 @@ impl Names {
     /// Adds a UID that is higher than all.
     pub(crate) fn push(&mut self, uid: Uid, base: &[u8]) {
         if self.blocks.is_empty() || self.in_last == BLOCK {
-            if let Some(full) = self.blocks.last_mut() {
-                full.octets = self.growing.as_slice().into();
-                self.growing.clear();
-            }
-            self.blocks.push(Block { first: uid, octets: Box::default() });
+            self.blocks.push(Block { first: uid, start: self.octets.len() });
             (self.in_last, self.before) = (0, Neighbour::default());
         }
-        number(&mut self.growing, u64::from(uid.number()) - self.before.uid);
+        large::make_lasting_room(&mut self.octets, base.len() + NUMBERS_LEN_MAX);
+        number(&mut self.octets, u64::from(uid.number()) - self.before.uid);
         self.before.uid = uid.number().into();
-        self.templates.write(base, &mut self.before, &mut self.growing);
+        self.templates.write(base, &mut self.before, &mut self.octets);
         self.len += 1;
         self.in_last += 1;
     }
@@ -102,12 +103,13 @@ impl Names {
     /// The octets of no base are lost: gives back room that was kept for more.
     pub(crate) fn shrink(&mut self) {
         self.blocks.shrink_to_fit();
-        self.growing.shrink_to_fit();
+        large::shrink(&mut self.octets);
     }
 
     fn octets(&self, block: usize) -> Option<Octets<'_>> {
-        let known = self.blocks.get(block)?;
-        Some(Octets(if block + 1 == self.blocks.len() { &self.growing } else { &known.octets }))
+        let start = self.blocks.get(block)?.start;
+        let end = self.blocks.get(block + 1).map_or(self.octets.len(), |next| next.start);
+        Some(Octets(self.octets.get(start..end)?))
     }
 
     pub(crate) fn base(&self, uid: Uid) -> Option<Base> {
@@ -503,8 +505,7 @@ mod tests {
             );
             names.push(uid(number + 1), base.as_bytes());
         }
-        let octets: usize = names.blocks.iter().map(|block| block.octets.len() + size_of::<Block>()).sum();
-        let octets = octets + names.growing.len();
+        let octets = names.octets.len() + names.blocks.len() * size_of::<Block>();
         assert!(octets < 24 * names.len(), "{}", octets / names.len());
     }
 }

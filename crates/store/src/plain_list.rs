@@ -4,9 +4,10 @@
 use disk::{ReadFile, WHOLE_FILE_MAX};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::Result;
 use crate::names::Names;
 use crate::uidlist::{self, FIRST_LINE_MAX, Head};
-use crate::{Result, passing};
+use mail::large;
 
 const PIECE: usize = 64 << 10;
 
@@ -55,7 +56,7 @@ fn take(list: &mut Option<PlainList>, line: &[u8]) -> Option<()> {
     list.names.last().is_none_or(|last| last < entry.uid).then_some(())?;
     list.names.push(entry.uid, entry.base);
     list.saves_unique_ids |= entry.field(uidlist::UNIQUE_ID).is_some();
-    passing::push(&mut list.hashes, xxh3_64(entry.base));
+    large::push(&mut list.hashes, xxh3_64(entry.base));
     Some(())
 }
 

@@ -14,8 +14,8 @@ use mail::{Flags, Keyword, Keywords, ModSeq, Row, Rows, Uid, UidValidity};
 
 use super::vanished::Range;
 use super::{Change, History, MODSEQ_MAX, Vanishings};
-use crate::passing;
 use crate::varint::{Octets, number, signed};
+use mail::large;
 
 /// More messages in one record are taken for damage.
 const ROWS_MAX: usize = 1 << 25;
@@ -76,7 +76,7 @@ pub(super) fn decode_change(payload: &[u8], highest: ModSeq) -> Option<Change> {
     for _ in 0..payload.number()? {
         let uids = payload.span(&mut next, rows.len())?;
         let flags = payload.flags()?;
-        uids.for_each(|uid| passing::push(&mut rows, (uid, flags)));
+        uids.for_each(|uid| large::push(&mut rows, (uid, flags)));
     }
     let mut next = 1;
     for _ in 0..payload.number()? {
@@ -99,7 +99,7 @@ pub(super) fn decode_base(payload: &[u8]) -> Option<History> {
         let flags = payload.flags()?;
         let modseq = payload.0.from(before).filter(|modseq| *modseq <= highest.0)?;
         before = modseq;
-        uids.for_each(|uid| passing::push(&mut rows, Row { uid, flags, modseq: ModSeq(modseq) }));
+        uids.for_each(|uid| large::push(&mut rows, Row { uid, flags, modseq: ModSeq(modseq) }));
     }
     let mut vanished = Vanishings::unknown_before(floor);
     let (mut first, mut modseq) = (0, 0);

@@ -22,7 +22,7 @@ use mail::{Flags, Keywords, ModSeq, Row, Rows, Uid, UidValidity};
 pub(crate) use self::file::{Position, append, base, read_tail, read_whole};
 pub use self::vanished::Vanished;
 pub(crate) use self::vanished::Vanishings;
-use crate::passing;
+use mail::large;
 
 pub(crate) const FILE: &str = "tepui-changes";
 
@@ -94,7 +94,7 @@ impl History {
             return;
         }
         let mut edits: Vec<(Uid, Option<Row>)> =
-            passing::collect(change.rows.iter().map(row).map(|row| (row.uid, Some(row))));
+            large::collect(change.rows.iter().map(row).map(|row| (row.uid, Some(row))));
         let gone: Vec<Uid> = change.vanished.iter().copied().filter(|uid| self.rows.row(*uid).is_some()).collect();
         let back: Vec<Uid> = edits.iter().map(|(uid, _)| *uid).filter(|uid| self.rows.row(*uid).is_none()).collect();
         edits.extend(gone.iter().map(|uid| (*uid, None)));

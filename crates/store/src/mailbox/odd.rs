@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use mail::Uid;
 
 use super::view::Tail;
-use crate::passing;
+use mail::large;
 
 /// By UID: what a scan said, and what became of single messages since.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ pub(super) struct Odd {
 impl Odd {
     /// Adds a message with a higher UID than all.
     pub(super) fn push(&mut self, uid: Uid, tail: Option<Tail>) {
-        passing::push(&mut self.scanned, (uid, tail));
+        large::push(&mut self.scanned, (uid, tail));
     }
 
     pub(super) fn get(&self, uid: Uid) -> Option<&Option<Tail>> {
@@ -59,7 +59,7 @@ impl Odd {
 
     /// Forgets those of which `keep` says false, and gives back their room.
     pub(super) fn retain(&mut self, mut keep: impl FnMut(Uid, &Option<Tail>) -> bool) {
-        let kept = passing::collect(
+        let kept = large::collect(
             self.iter().filter(|(uid, tail)| keep(*uid, tail)).map(|(uid, tail)| (uid, Option::clone(tail))),
         );
         *self = Odd { scanned: kept, since: BTreeMap::new() };

@@ -12,8 +12,8 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::view::{Found, Place, Tail};
 use crate::file_name::{self, Base};
 use crate::names::Templates;
-use crate::passing;
 use crate::varint::{Octets, number};
+use mail::large;
 
 /// Files by base. A second name of a base is a twin. Filled by `add`, then sorted, then asked.
 #[derive(Debug, Default)]
@@ -78,10 +78,10 @@ impl Scan {
     pub(super) fn add_parts(&mut self, base: &[u8], tail: &Tail) {
         self.sought.clear();
         self.templates.pack(base, &mut self.sought);
-        passing::push(&mut self.slots, Slot::new(&self.sought, self.octets.len()));
+        large::push(&mut self.slots, Slot::new(&self.sought, self.octets.len()));
         // Numbers take ten octets at most.
         let exact = tail.exact.as_deref();
-        passing::make_room(&mut self.octets, self.sought.len() + exact.map_or(0, <[u8]>::len) + 4 * 10);
+        large::make_room(&mut self.octets, self.sought.len() + exact.map_or(0, <[u8]>::len) + 4 * 10);
         number(&mut self.octets, self.sought.len() as u64);
         self.octets.extend_from_slice(&self.sought);
         number(&mut self.octets, u64::from(tail.place == Place::Cur) | u64::from(exact.is_some()) << 1);
@@ -125,7 +125,7 @@ impl Scan {
         self.starts.clear();
         for (at, slot) in self.slots.iter().enumerate() {
             while self.starts.len() as u64 <= slot.hash() >> shift {
-                passing::push(&mut self.starts, at);
+                large::push(&mut self.starts, at);
             }
         }
     }

@@ -16,8 +16,8 @@ use crate::folder::{CUR, NEW, Scanned, Stamp};
 use crate::journal::{Change, History};
 use crate::keywords::KeywordTable;
 use crate::names::Names;
-use crate::passing;
 use crate::uidlist::Head;
+use mail::large;
 
 #[derive(Debug, Default)]
 pub(super) struct Work {
@@ -160,7 +160,7 @@ impl Work {
     /// The file of a message is this now, or none.
     pub(super) fn put(&mut self, uid: Uid, found: Option<&Found>) {
         self.set_tail(uid, found.map(|found| Tail::new(found.place, &found.suffix)));
-        passing::push(&mut self.dirty, uid);
+        large::push(&mut self.dirty, uid);
     }
 
     fn set_tail(&mut self, uid: Uid, tail: Option<Tail>) {
@@ -339,7 +339,7 @@ impl Work {
             }
         }
         let news = self.odd.iter().filter(|(uid, tail)| judge.news(tail.as_ref(), history.rows.row(*uid)).is_some());
-        self.dirty = passing::collect(news.map(|(uid, _)| uid));
+        self.dirty = large::collect(news.map(|(uid, _)| uid));
     }
 
     /// What the journal must learn.
@@ -356,7 +356,7 @@ impl Work {
             let row = history.rows.row(uid);
             let tail = self.odd.get(uid).cloned().unwrap_or_else(|| row.map(Tail::of));
             match (judge.news(tail.as_ref(), row), row) {
-                (Some(Some(flags)), _) => passing::push(&mut change.rows, (uid, flags)),
+                (Some(Some(flags)), _) => large::push(&mut change.rows, (uid, flags)),
                 (Some(None), _) => change.vanished.push(uid),
                 // It is again as the journal has it, but a session was shown another state in between.
                 (None, Some(row)) if self.unwritten.contains(&uid) => change.rows.push((uid, row.flags)),
