@@ -97,11 +97,6 @@ impl Extensions {
         Extensions(self.0 & !extension.bit())
     }
 
-    #[must_use]
-    pub(crate) fn and(self, others: Extensions) -> Extensions {
-        Extensions(self.0 | others.0)
-    }
-
     /// The names, in the order of the table.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         TABLE.iter().filter(move |(extension, _, _)| self.contains(*extension)).map(|(_, name, _)| *name)

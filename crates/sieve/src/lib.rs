@@ -4,8 +4,6 @@
 //! values; whoever asked carries them out, so that a failing action can keep the mail. No IO, no clock, no randomness: what the
 //! language asks of the world goes through one trait. No script and no message makes it panic or run without end.
 
-#![allow(dead_code, reason = "the compiled form is read by the interpreter, which comes next")]
-
 mod check;
 mod compare;
 mod error;
@@ -15,6 +13,7 @@ mod parser;
 mod pattern;
 mod program;
 mod run;
+mod suite_call;
 mod syntax;
 
 use std::borrow::Cow;
@@ -23,6 +22,12 @@ use std::sync::{Arc, OnceLock};
 pub use check::parse_mailbox;
 pub use error::{Position, Problem, Severity};
 pub use extension::{Extension, Extensions};
+pub use program::Location;
+pub use run::{
+    Action, Envelope, Fault, FileInto, Flags, Limits, Message, NotIncluded, Notification, Outcome, RunError, Score,
+    Seen, Vacation, World,
+};
+pub use suite_call::{SuiteAnswer, SuiteRequest, SuiteState};
 
 use error::Problems;
 use program::Program;

@@ -38,6 +38,13 @@ impl Glob {
         Glob { segments, fold }
     }
 
+    /// The octets that matching this text may look at, at most.
+    pub fn cost(&self, text: &str) -> usize {
+        let longest = self.segments.iter().map(Vec::len).max().unwrap_or(0);
+        // A segment is given up at its first difference: only texts made for it make it look at all of it each time.
+        text.len().saturating_mul(1 + longest / 4)
+    }
+
     /// What each wildcard stands for, in their order; `None` if the text is another.
     pub fn matched<'t>(&self, text: &'t str) -> Option<Vec<&'t str>> {
         let (first, others) = self.segments.split_first()?;

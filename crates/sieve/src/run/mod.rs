@@ -1,5 +1,147 @@
-//! What scripts do.
+//! Runs a program over a message. What it decides are values (`action`); what it asks goes through the `World`.
+//!
+//! Every loop is bounded: steps count commands and tests, work counts the octets that comparisons look at.
 
+mod action;
+mod body;
+mod command;
+mod date;
+mod edit;
+mod expand;
+mod fields;
+mod flags;
+mod include;
+mod matching;
+mod message;
 mod names;
+mod suite;
+mod test;
+mod world;
 
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::Script;
+use crate::program::{Location, Program};
+
+pub use action::{Action, Fault, FileInto, Flags, Notification, Outcome, RunError, Seen, Vacation};
+pub use message::Message;
 pub(crate) use names::{check_method, is_date_part, is_special_use, zone_minutes};
+pub use world::{Envelope, Limits, NotIncluded, Score, World};
+
+impl Script {
+    /// Runs the script. Never fails: an error is part of the outcome, which then keeps the message.
+    pub fn run(&self, message: &Message<'_>, envelope: &Envelope, world: &mut dyn World, limits: &Limits) -> Outcome {
+        let mut run = Run {
+            message: message.clone(),
+            envelope: envelope.clone(),
+            world,
+            limits: *limits,
+            line: 1,
+            steps: 0,
+            work: 0,
+            edits: 0,
+            edited: false,
+            actions: Vec::new(),
+            implicit_keep: true,
+            flags: Vec::new(),
+            seen: Vec::new(),
+            matched: Vec::new(),
+            globals: HashMap::new(),
+            frames: Vec::new(),
+            includes: 0,
+            included: HashSet::new(),
+        };
+        let result = run.program(&self.program);
+        run.outcome(result.err())
+    }
+}
+
+struct Run<'w, 'm> {
+    message: Message<'m>,
+    envelope: Envelope,
+    world: &'w mut dyn World,
+    limits: Limits,
+    /// Of the command that runs.
+    line: u32,
+    steps: u64,
+    work: u64,
+    edits: usize,
+    edited: bool,
+    actions: Vec<Action>,
+    implicit_keep: bool,
+    /// The internal variable of RFC 5232 §2.
+    flags: Flags,
+    seen: Vec<Seen>,
+    /// What the last pattern matched, from `${0}`.
+    matched: Vec<String>,
+    globals: HashMap<String, String>,
+    /// One for each script that runs, the innermost last.
+    frames: Vec<Frame>,
+    includes: usize,
+    included: HashSet<(Location, String)>,
+}
+
+/// The variables of a script.
+struct Frame {
+    program: Arc<Program>,
+    values: Vec<String>,
+    /// Those that are shared by all scripts (RFC 6609 §3.4.1).
+    global: Vec<bool>,
+}
+
+/// Where to go on after a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    Next,
+    /// `stop`: no script goes on.
+    Stop,
+    /// `return`: the script that included this one goes on.
+    Return,
+    /// The case of a test suite is over.
+    CaseFailed,
+}
+
+type Ran<T> = Result<T, RunError>;
+
+impl Run<'_, '_> {
+    fn program(&mut self, program: &Arc<Program>) -> Ran<Flow> {
+        let count = program.variables.len();
+        self.frames.push(Frame {
+            program: program.clone(),
+            values: vec![String::new(); count],
+            global: vec![false; count],
+        });
+        let flow = self.block(&program.block);
+        self.frames.pop();
+        flow
+    }
+
+    fn outcome(self, error: Option<RunError>) -> Outcome {
+        // A broken script loses nothing: what it has decided until then is void (RFC 5228 §2.10.6).
+        let failed = error.is_some();
+        let implicit_keep = if failed { Some(Flags::new()) } else { self.implicit_keep.then_some(self.flags) };
+        let header = (self.edited && !failed).then(|| self.message.header().to_vec());
+        let actions = if failed { Vec::new() } else { self.actions };
+        Outcome { actions, implicit_keep, header, seen: if failed { Vec::new() } else { self.seen }, error }
+    }
+
+    fn step(&mut self) -> Ran<()> {
+        self.steps += 1;
+        if self.steps > self.limits.steps_max { self.fail(Fault::TooMuch("execution step")) } else { Ok(()) }
+    }
+
+    /// Counts octets that are looked at.
+    fn work(&mut self, octets: usize) -> Ran<()> {
+        self.work = self.work.saturating_add(octets as u64);
+        if self.work > self.limits.work_max { self.fail(Fault::TooMuch("execution work")) } else { Ok(()) }
+    }
+
+    fn fail<T>(&self, fault: Fault) -> Ran<T> {
+        Err(RunError { line: self.line, fault })
+    }
+
+    fn has(&self, extension: crate::Extension) -> bool {
+        self.frames.last().is_some_and(|frame| frame.program.extensions.contains(extension))
+    }
+}

@@ -1,0 +1,57 @@
+//! `body` (RFC 5173).
+
+use std::borrow::Cow;
+
+use crate::program::{BodyContent, Matching};
+
+use super::{Ran, Run};
+
+impl Run<'_, '_> {
+    pub(super) fn body(&mut self, content: &BodyContent, matching: &Matching) -> Ran<bool> {
+        let message = self.message.clone();
+        let types = match content {
+            BodyContent::Raw => return self.matches(matching, &[String::from_utf8_lossy(message.body())]),
+            BodyContent::Text => vec!["text".to_owned()],
+            BodyContent::Content(types) => self.expand_all(types),
+        };
+        let chosen: Vec<_> = message
+            .parts()
+            .iter()
+            .filter(|part| types.iter().any(|wanted| is_wanted(wanted, &part.media_type)))
+            .map(|part| Cow::Borrowed(part.text.as_str()))
+            .collect();
+        self.matches(matching, &chosen)
+    }
+}
+
+// RFC 5173 §5.2: all, a type, or a type and subtype; what is malformed fits nothing.
+fn is_wanted(wanted: &str, media_type: &str) -> bool {
+    let wanted = wanted.to_ascii_lowercase();
+    if wanted.is_empty() {
+        return true;
+    }
+    match wanted.split_once('/') {
+        Some((kind, subtype)) => !kind.is_empty() && !subtype.is_empty() && wanted == media_type,
+        None => media_type.split_once('/').is_some_and(|(kind, _)| kind == wanted),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_chosen_whole_or_by_their_first_half() {
+        for (wanted, chosen) in [
+            ("", true),
+            ("TEXT", true),
+            ("text/html", true),
+            ("text/", false),
+            ("/html", false),
+            ("html", false),
+            ("text/plain", false),
+        ] {
+            assert_eq!(is_wanted(wanted, "text/html"), chosen, "{wanted}");
+        }
+    }
+}

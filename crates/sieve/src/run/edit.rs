@@ -1,0 +1,127 @@
+//! `addheader` and `deleteheader` (RFC 5293).
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::program::{Index, Matching, Text};
+
+use super::fields::indexed;
+use super::{Fault, Ran, Run};
+
+/// RFC 5293 §6: what tells the way of a message stays.
+const PROTECTED: &[&str] = &["received", "auto-submitted"];
+/// The octets of one encoded word before they are encoded: with its frame within the 75 of RFC 2047 §2.
+const WORD_OCTETS_MAX: usize = 45;
+
+impl Run<'_, '_> {
+    pub(super) fn add_header(&mut self, name: &Text, value: &Text, last: bool) -> Ran<()> {
+        let (name, value) = (self.expand(name).into_owned(), self.expand(value).into_owned());
+        if !crate::check::is_field_name(&name) {
+            return self
+                .fail(Fault::Invalid(format!("addheader action: specified field name `{name:.64}' is invalid")));
+        }
+        let end = self.line_end();
+        let field = format!("{name}: {}{end}", encoded(&value, end));
+        let old = self.message.header();
+        let mut block = Vec::with_capacity(old.len() + field.len());
+        if last {
+            let empty_line: &[u8] = if old.ends_with(b"\r\n\r\n") { b"\r\n" } else { b"\n" };
+            let fields = old.strip_suffix(empty_line).filter(|fields| fields.ends_with(b"\n")).unwrap_or(old);
+            block.extend_from_slice(fields);
+            block.extend_from_slice(field.as_bytes());
+            block.extend_from_slice(old.get(fields.len()..).unwrap_or_default());
+        } else {
+            block.extend_from_slice(field.as_bytes());
+            block.extend_from_slice(old);
+        }
+        self.edit(block)
+    }
+
+    pub(super) fn delete_header(&mut self, name: &Text, index: Option<Index>, matching: Option<&Matching>) -> Ran<()> {
+        let name = self.expand(name).into_owned();
+        if PROTECTED.iter().any(|protected| protected.eq_ignore_ascii_case(&name)) {
+            return Ok(());
+        }
+        let message = self.message.clone();
+        let named: Vec<usize> = (0..)
+            .zip(message.all_fields())
+            .filter(|(_, field)| field.name.eq_ignore_ascii_case(&name))
+            .map(|(number, _)| number)
+            .collect();
+        let mut chosen = match index {
+            None => named,
+            Some(index) => indexed(&named, index).into_iter().collect(),
+        };
+        if let Some(matching) = matching {
+            let mut fitting = Vec::new();
+            for number in chosen {
+                let Some(field) = message.all_fields().get(number) else { continue };
+                if self.matches(matching, &[Cow::Borrowed(field.text())])? {
+                    fitting.push(number);
+                }
+            }
+            chosen = fitting;
+        }
+        if chosen.is_empty() {
+            return Ok(());
+        }
+        let mut block = Vec::with_capacity(message.header().len());
+        let mut number = 0;
+        for field in mail::header::fields(message.header()) {
+            let counted = !field.name.is_empty();
+            if !(counted && chosen.contains(&number)) {
+                block.extend_from_slice(field.whole);
+            }
+            number += usize::from(counted);
+        }
+        block.extend_from_slice(self.line_end().as_bytes());
+        self.edit(block)
+    }
+
+    fn edit(&mut self, block: Vec<u8>) -> Ran<()> {
+        self.edits += 1;
+        if self.edits > self.limits.edits_max
+            || block.len() > self.limits.header_size_max.max(self.message.header().len())
+        {
+            return self.fail(Fault::TooMuch("header edit"));
+        }
+        self.message = self.message.with_header(block);
+        self.edited = true;
+        Ok(())
+    }
+
+    fn line_end(&self) -> &'static str {
+        if self.message.header().windows(2).any(|pair| pair == b"\r\n") { "\r\n" } else { "\n" }
+    }
+}
+
+/// A value fit for a header: on one line, or folded between encoded words (RFC 5293 §4, RFC 2047).
+fn encoded(value: &str, line_end: &str) -> String {
+    let clean: String = value.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if clean.is_ascii() {
+        return clean;
+    }
+    let mut words: Vec<String> = Vec::new();
+    let mut rest = clean.as_str();
+    while !rest.is_empty() {
+        let (word, after) = rest.split_at(rest.floor_char_boundary(WORD_OCTETS_MAX));
+        words.push(format!("=?utf-8?B?{}?=", STANDARD.encode(word)));
+        rest = after;
+    }
+    words.join(&format!("{line_end} "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_cannot_leave_their_field() {
+        assert_eq!(encoded(" a\r\nBcc: x ", "\n"), "a  Bcc: x");
+        let long = encoded(&"ñ".repeat(40), "\r\n");
+        assert_eq!(mail::text::decode_words(long.as_bytes()), "ñ".repeat(40));
+        assert!(long.lines().all(|line| line.len() <= 76), "{long}");
+    }
+}

@@ -1,0 +1,144 @@
+//! The values that `header`, `address`, `envelope` and `exists` look at (RFC 5228 §5, RFC 5233, RFC 5260 §6).
+
+use std::borrow::Cow;
+
+use mail::header::{MISSING_DOMAIN, MISSING_MAILBOX, MailAddress, addresses, unfold};
+
+use crate::program::{AddressPart, Fields, Index, Text};
+
+use super::message::{Field, Message};
+use super::{Ran, Run};
+
+/// An address taken apart: its local-part and its domain.
+pub(super) struct Parts<'a> {
+    pub local_part: Cow<'a, str>,
+    pub domain: Cow<'a, str>,
+}
+
+impl Run<'_, '_> {
+    pub(super) fn exists(&mut self, names: &[Text]) -> bool {
+        names.iter().all(|name| {
+            let name = self.expand(name);
+            self.message.fields(&name).next().is_some()
+        })
+    }
+
+    /// Calls back with the fields that are asked for, in their order.
+    pub(super) fn each_field<'f>(
+        &mut self,
+        message: &'f Message<'_>,
+        fields: &Fields,
+        mut take: impl FnMut(&'f Field),
+    ) {
+        let mut chosen: Vec<&Field> = Vec::new();
+        for name in &fields.names {
+            let name = self.expand(name);
+            chosen.extend(message.all_fields().iter().filter(|field| field.name.eq_ignore_ascii_case(&name)));
+        }
+        match fields.index {
+            None => chosen.into_iter().for_each(take),
+            Some(index) => {
+                if let Some(field) = indexed(&chosen, index) {
+                    take(field);
+                }
+            }
+        }
+    }
+
+    pub(super) fn address_values(
+        &mut self,
+        message: &Message<'_>,
+        fields: &Fields,
+        part: AddressPart,
+    ) -> Vec<Cow<'static, str>> {
+        let delimiter = self.world.recipient_delimiter().to_owned();
+        let mut values = Vec::new();
+        self.each_field(message, fields, |field| {
+            let before = values.len();
+            for address in addresses(&field.value) {
+                let Some(parts) = parts(&address) else { continue };
+                values.extend(part_of(&parts, part, &delimiter).map(|value| Cow::Owned(value.into_owned())));
+            }
+            // What is no address can still be compared as a whole.
+            if values.len() == before && part == AddressPart::All {
+                let text = String::from_utf8_lossy(&unfold(&field.value)).into_owned();
+                values.push(Cow::Owned(text));
+            }
+        });
+        values
+    }
+
+    pub(super) fn envelope_values(&mut self, parts: &[Text], part: AddressPart) -> Ran<Vec<Cow<'static, str>>> {
+        let delimiter = self.world.recipient_delimiter().to_owned();
+        let mut values = Vec::new();
+        for name in parts {
+            let name = self.expand(name);
+            let address = match name.to_ascii_lowercase().as_str() {
+                "from" => self.envelope.from.as_str(),
+                "to" => self.envelope.original_to.as_deref().unwrap_or(&self.envelope.to),
+                "auth" => {
+                    values.extend(self.envelope.auth.clone().map(Cow::Owned));
+                    continue;
+                }
+                _ => continue,
+            };
+            // RFC 5228 §5.4: the null path is empty, whatever part of it is asked for.
+            let (local_part, domain) = address.rsplit_once('@').unwrap_or((address, ""));
+            let parts = Parts { local_part: Cow::Borrowed(local_part), domain: Cow::Borrowed(domain) };
+            values.extend(part_of(&parts, part, &delimiter).map(|value| Cow::Owned(value.into_owned())));
+        }
+        Ok(values)
+    }
+}
+
+/// The occurrence that an index means.
+pub(super) fn indexed<T: Copy>(all: &[T], index: Index) -> Option<T> {
+    let number = usize::try_from(index.number).ok()?.checked_sub(1)?;
+    if index.from_last { all.iter().rev().nth(number).copied() } else { all.get(number).copied() }
+}
+
+/// `None` for the names of groups and what has no local-part or no domain.
+fn parts(address: &MailAddress) -> Option<Parts<'_>> {
+    let (mailbox, host) = (address.mailbox.as_deref()?, address.host.as_deref()?);
+    if mailbox == MISSING_MAILBOX || host == MISSING_DOMAIN {
+        return None;
+    }
+    Some(Parts { local_part: String::from_utf8_lossy(mailbox), domain: String::from_utf8_lossy(host) })
+}
+
+fn part_of<'a>(parts: &'a Parts<'_>, part: AddressPart, delimiter: &str) -> Option<Cow<'a, str>> {
+    // RFC 5233 §4: of an address without a detail the user is the whole local-part, and there is no detail.
+    let separated = || parts.local_part.split_once(|c| delimiter.contains(c));
+    match part {
+        AddressPart::All if parts.domain.is_empty() => Some(Cow::Borrowed(&parts.local_part)),
+        AddressPart::All => Some(Cow::Owned(format!("{}@{}", parts.local_part, parts.domain))),
+        AddressPart::LocalPart => Some(Cow::Borrowed(&parts.local_part)),
+        AddressPart::Domain => Some(Cow::Borrowed(&parts.domain)),
+        AddressPart::User => Some(Cow::Borrowed(separated().map_or(&*parts.local_part, |(user, _)| user))),
+        AddressPart::Detail => separated().map(|(_, detail)| Cow::Borrowed(detail)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_addresses() {
+        let parts = Parts { local_part: Cow::Borrowed("ana+lists+x"), domain: Cow::Borrowed("b.test") };
+        let part = |part| part_of(&parts, part, "+").map(Cow::into_owned);
+        assert_eq!(part(AddressPart::All).as_deref(), Some("ana+lists+x@b.test"));
+        assert_eq!(part(AddressPart::User).as_deref(), Some("ana"));
+        assert_eq!(part(AddressPart::Detail).as_deref(), Some("lists+x"));
+        assert_eq!(part_of(&parts, AddressPart::Detail, "-"), None);
+    }
+
+    #[test]
+    fn an_index_counts_from_either_end() {
+        let index = |number, from_last| indexed(&['a', 'b', 'c'], Index { number, from_last });
+        assert_eq!(
+            [index(1, false), index(1, true), index(3, true), index(4, false)],
+            [Some('a'), Some('c'), Some('a'), None]
+        );
+    }
+}

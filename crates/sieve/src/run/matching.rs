@@ -1,0 +1,131 @@
+//! Values against keys (RFC 5228 §2.7), and what wildcards leave in match variables (RFC 5229 §3.2).
+
+use std::borrow::Cow;
+
+use crate::Extension;
+use crate::check::ready;
+use crate::compare::{compare, contains, equal, prepared};
+use crate::pattern::Pattern;
+use crate::program::{Comparator, Key, MatchKind, Matching};
+
+use super::{Fault, Ran, Run};
+
+/// What a regular expression costs beside a plain comparison.
+const REGEX_COST: usize = 8;
+
+impl Run<'_, '_> {
+    /// Whether a value fits a key.
+    pub(super) fn matches(&mut self, matching: &Matching, values: &[Cow<'_, str>]) -> Ran<bool> {
+        if let MatchKind::Count(relation) = matching.kind {
+            // RFC 5231 §3.2: how many there are, compared as a string by the comparator.
+            let count = values.len().to_string();
+            return self.any_key(matching, |_, key| Ok(relation.holds(compare(&count, key, matching.comparator))));
+        }
+        for value in values {
+            if self.one_matches(matching, value)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn one_matches(&mut self, matching: &Matching, value: &str) -> Ran<bool> {
+        let comparator = matching.comparator;
+        match matching.kind {
+            MatchKind::Is => self.any_key(matching, |run, key| {
+                run.work(key.len())?;
+                Ok(equal(value, key, comparator))
+            }),
+            MatchKind::Contains => self.any_key(matching, |run, key| {
+                run.work(value.len())?;
+                Ok(contains(value, key, comparator))
+            }),
+            MatchKind::Value(relation) => self.any_key(matching, |run, key| {
+                run.work(key.len())?;
+                Ok(relation.holds(compare(value, key, comparator)))
+            }),
+            _ => self.any_pattern(matching, value),
+        }
+    }
+
+    fn any_key(&mut self, matching: &Matching, mut fits: impl FnMut(&mut Self, &str) -> Ran<bool>) -> Ran<bool> {
+        for key in &matching.keys {
+            let text = self.expand(&key.text);
+            if fits(self, &text)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn any_pattern(&mut self, matching: &Matching, value: &str) -> Ran<bool> {
+        let value = prepared(value, matching.comparator);
+        for key in &matching.keys {
+            let pattern = self.pattern(key, matching.kind, matching.comparator)?;
+            let Some(pattern) = pattern.as_deref() else { continue };
+            if self.pattern_matches(pattern, &value)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn pattern<'p>(&mut self, key: &'p Key, kind: MatchKind, comparator: Comparator) -> Ran<Option<CowPattern<'p>>> {
+        if let Some(pattern) = &key.pattern {
+            return Ok(Some(CowPattern::Ready(pattern)));
+        }
+        let text = self.expand(&key.text);
+        self.work(text.len() * REGEX_COST)?;
+        match ready(&text, kind, comparator) {
+            Ok(pattern) => Ok(pattern.map(CowPattern::Made)),
+            Err(reason) => {
+                self.fail(Fault::Invalid(format!("invalid regular expression '{text:.64}' for regex match: {reason}")))
+            }
+        }
+    }
+
+    fn pattern_matches(&mut self, pattern: &Pattern, value: &str) -> Ran<bool> {
+        match pattern {
+            Pattern::Glob(glob) => {
+                self.work(glob.cost(value))?;
+                let Some(found) = glob.matched(value) else { return Ok(false) };
+                self.remember(std::iter::once(value).chain(found));
+            }
+            Pattern::Regex(regex) => {
+                self.work(value.len().saturating_mul(REGEX_COST))?;
+                if !self.has(Extension::Variables) {
+                    return Ok(regex.is_match(value));
+                }
+                let Some(found) = regex.captures(value) else { return Ok(false) };
+                self.remember(found.iter().map(|group| group.map_or("", |group| group.as_str())));
+            }
+        }
+        Ok(true)
+    }
+
+    fn remember<'v>(&mut self, values: impl Iterator<Item = &'v str>) {
+        if self.has(Extension::Variables) {
+            let length_max = self.limits.variable_size_max;
+            let cut =
+                |value: &'v str| value.get(..value.floor_char_boundary(length_max)).unwrap_or_default().to_owned();
+            self.matched = values.take(crate::check::MATCH_VARIABLE_MAX + 1).map(cut).collect();
+        }
+    }
+}
+
+/// A pattern made with the script, or just now.
+enum CowPattern<'p> {
+    Ready(&'p Pattern),
+    Made(Pattern),
+}
+
+impl std::ops::Deref for CowPattern<'_> {
+    type Target = Pattern;
+
+    fn deref(&self) -> &Pattern {
+        match self {
+            CowPattern::Ready(pattern) => pattern,
+            CowPattern::Made(pattern) => pattern,
+        }
+    }
+}

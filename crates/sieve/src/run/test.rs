@@ -1,0 +1,158 @@
+//! Tests, one arm each; what needs more than a line stands in the file of its subject.
+
+use std::borrow::Cow;
+
+use crate::program::{Duplicate, DuplicateOf, ScoreOf, Test, Text};
+
+use super::world::Score;
+use super::{Ran, Run, Seen, check_method};
+
+/// How long `duplicate` remembers unless the script says otherwise, and at most (RFC 7352 §3.3), in seconds.
+const DUPLICATE_SECONDS: u64 = 12 * 3600;
+const DUPLICATE_SECONDS_MAX: u64 = 7 * 86_400;
+
+impl Run<'_, '_> {
+    pub(super) fn test(&mut self, test: &Test) -> Ran<bool> {
+        self.step()?;
+        match test {
+            Test::Constant(value) => Ok(*value),
+            Test::Not(test) => Ok(!self.test(test)?),
+            Test::AllOf(tests) => Ok(!self.any_is(tests, false)?),
+            Test::AnyOf(tests) => self.any_is(tests, true),
+            Test::Exists(names) => Ok(self.exists(names)),
+            Test::Size { over, limit } => {
+                let size = self.message.size();
+                Ok(if *over { size > *limit } else { size < *limit })
+            }
+            Test::Header { fields, matching } => {
+                let message = self.message.clone();
+                let mut values = Vec::new();
+                self.each_field(&message, fields, |field| values.push(Cow::Borrowed(field.text())));
+                self.matches(matching, &values)
+            }
+            Test::Address { fields, part, matching } => {
+                let values = self.address_values(&self.message.clone(), fields, *part);
+                self.matches(matching, &values)
+            }
+            Test::Envelope { parts, part, matching } => {
+                let values = self.envelope_values(parts, *part)?;
+                self.matches(matching, &values)
+            }
+            Test::Body { content, matching } => self.body(content, matching),
+            Test::Date { of, zone, part, matching } => {
+                let values = self.date_values(of, zone, part);
+                self.matches(matching, &values)
+            }
+            Test::Text { sources, matching } => {
+                let mut values: Vec<_> = sources.iter().map(|source| self.expand(source)).collect();
+                // RFC 5229 §5: an empty string does not count.
+                if let crate::program::MatchKind::Count(_) = matching.kind {
+                    values.retain(|value| !value.is_empty());
+                }
+                self.matches(matching, &values)
+            }
+            Test::HasFlag { variables, matching } => self.has_flag(variables, matching),
+            Test::Environment { name, matching } => {
+                let name = self.expand(name).to_ascii_lowercase();
+                let values: Vec<_> = self.world.environment(&name).map(Cow::Owned).into_iter().collect();
+                self.matches(matching, &values)
+            }
+            Test::Duplicate(duplicate) => Ok(self.duplicate(duplicate)),
+            Test::MailboxExists(mailboxes) => Ok(mailboxes.iter().all(|mailbox| {
+                let mailbox = self.expand(mailbox);
+                self.world.mailbox_exists(&mailbox)
+            })),
+            Test::SpecialUseExists { mailbox, uses } => Ok(self.special_use_exists(mailbox.as_ref(), uses)),
+            Test::Score { of, matching } => {
+                let value = score_value(*of, self.world.score(*of == ScoreOf::Virus));
+                self.matches(matching, &[Cow::Owned(value)])
+            }
+            Test::ValidNotifyMethod(methods) => {
+                Ok(methods.iter().all(|method| check_method(&self.expand(method)).is_ok()))
+            }
+            Test::NotifyMethodCapability { method, capability, matching } => {
+                let usable = check_method(&self.expand(method)).is_ok();
+                let known = usable && self.expand(capability).eq_ignore_ascii_case("online");
+                // RFC 5436 §2.3: nobody knows whether someone reads their mail just now.
+                let values: &[Cow<'_, str>] = if known { &[Cow::Borrowed("maybe")] } else { &[] };
+                self.matches(matching, values)
+            }
+            Test::Suite(call) => self.suite_test(call),
+        }
+    }
+
+    /// Stops at the first that is.
+    fn any_is(&mut self, tests: &[Test], wanted: bool) -> Ran<bool> {
+        for test in tests {
+            if self.test(test)? == wanted {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn special_use_exists(&mut self, mailbox: Option<&Text>, uses: &[Text]) -> bool {
+        let mailbox = mailbox.map(|mailbox| self.expand(mailbox));
+        uses.iter().all(|use_| {
+            let use_ = self.expand(use_);
+            self.world.special_use_exists(mailbox.as_deref(), &use_)
+        })
+    }
+
+    // RFC 7352 §3
+    fn duplicate(&mut self, duplicate: &Duplicate) -> bool {
+        let id = match &duplicate.of {
+            DuplicateOf::MessageId => self.field_text("message-id"),
+            DuplicateOf::Header(name) => {
+                let name = self.expand(name).into_owned();
+                self.field_text(&name)
+            }
+            DuplicateOf::UniqueId(id) => Some(self.expand(id).into_owned()),
+        };
+        let Some(id) = id.filter(|id| !id.is_empty()) else { return false };
+        let handle = duplicate.handle.as_ref().map(|handle| self.expand(handle).into_owned()).unwrap_or_default();
+        let seconds = duplicate.seconds.unwrap_or(DUPLICATE_SECONDS).min(DUPLICATE_SECONDS_MAX);
+        let seen = self.world.duplicate_seen(&handle, &id, seconds);
+        // §3.2: with :last the time starts anew with each one.
+        if !seen || duplicate.last {
+            self.seen.push(Seen { handle, id, seconds });
+        }
+        seen
+    }
+
+    fn field_text(&self, name: &str) -> Option<String> {
+        self.message.fields(name).next().map(|field| field.text().to_owned())
+    }
+}
+
+// RFC 5235 §2.1: 0 not tested, 1 to 10, or 0 to 100 percent; §2.3 for viruses.
+fn score_value(of: ScoreOf, score: Option<Score>) -> String {
+    let number = match score {
+        None => 0,
+        Some(Score::Virus(verdict)) => u64::from(verdict.min(5)),
+        Some(Score::Points { points, points_max }) => {
+            let share = if points_max > 0.0 { (points / points_max).clamp(0.0, 1.0) } else { 0.0 };
+            match of {
+                ScoreOf::SpamPercent => (share * 100.0).round() as u64,
+                ScoreOf::Spam => 1 + (share * 9.0).round() as u64,
+                ScoreOf::Virus => 1 + (share * 4.0).round() as u64,
+            }
+        }
+    };
+    number.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_are_scaled() {
+        let points = |points| Some(Score::Points { points, points_max: 10.0 });
+        assert_eq!(score_value(ScoreOf::Spam, None), "0");
+        assert_eq!(score_value(ScoreOf::Spam, points(-3.0)), "1");
+        assert_eq!(score_value(ScoreOf::Spam, points(99.0)), "10");
+        assert_eq!(score_value(ScoreOf::SpamPercent, points(2.5)), "25");
+        assert_eq!(score_value(ScoreOf::Virus, Some(Score::Virus(5))), "5");
+    }
+}
