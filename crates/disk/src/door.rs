@@ -34,6 +34,13 @@ pub trait Disk: Send + Sync + Debug {
         self.open(path)
     }
 
+    /// The same, and what the file looked like then.
+    fn open_and_stat(&self, path: &Path) -> Result<(Box<dyn ReadFile>, Stat)> {
+        let file = self.open_plain(path)?;
+        let stat = file.stat()?;
+        Ok((file, stat))
+    }
+
     /// The whole content of a small file; more than [`WHOLE_FILE_MAX`] octets is an error.
     fn read(&self, path: &Path) -> Result<Vec<u8>> {
         read_whole(&*self.open(path)?, path)

@@ -68,12 +68,17 @@ impl Disk for RealDisk {
     }
 
     fn open_plain(&self, path: &Path) -> Result<Box<dyn ReadFile>> {
-        let file = again(Op::Open, path, || {
+        Ok(self.open_and_stat(path)?.0)
+    }
+
+    fn open_and_stat(&self, path: &Path) -> Result<(Box<dyn ReadFile>, Stat)> {
+        let (file, stat) = again(Op::Open, path, || {
             let file = OpenOptions::new().read(true).custom_flags(plain()).open(path)?;
-            let kind = file.metadata()?.file_type();
-            if kind.is_file() || kind.is_dir() { Ok(file) } else { Err(not_plain()) }
+            let metadata = file.metadata()?;
+            let kind = metadata.file_type();
+            if kind.is_file() || kind.is_dir() { Ok((file, stat_of(&metadata)?)) } else { Err(not_plain()) }
         })?;
-        Ok(Box::new(RealReadFile::new(file, path)))
+        Ok((Box::new(RealReadFile::new(file, path)), stat))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {

@@ -184,14 +184,19 @@ pub struct Status {
 impl Account {
     /// The mailbox, shared with everybody in this process who has it open. An auto mailbox is made.
     pub fn open(self: &Arc<Self>, name: &MailboxName) -> Result<Arc<Mailbox>> {
+        self.open_for(name, Access::Look)
+    }
+
+    /// The same for somebody who goes on with the state just seen, and need not look again.
+    pub fn open_for(self: &Arc<Self>, name: &MailboxName, access: Access) -> Result<Arc<Mailbox>> {
         let mut mailbox = self.shared(name)?;
-        match mailbox.sync(Access::Look) {
+        match mailbox.sync(access) {
             Ok(_) => {}
             // It was made anew under the same name since somebody here opened it.
             Err(Error::NoSuchMailbox) => {
                 self.retire(|known| known == name);
                 mailbox = self.shared(name)?;
-                mailbox.sync(Access::Look)?;
+                mailbox.sync(access)?;
             }
             Err(error) => return Err(error),
         }

@@ -223,9 +223,8 @@ impl Folder {
     pub(crate) fn look_into(&self, name: &str) -> Result<Option<(Box<dyn ReadFile>, Stamp)>> {
         let path = self.join(name);
         let look = || -> disk::Result<_> {
-            let file = self.disk.open_plain(&path)?;
-            let stamp = Stamp::of(&file.stat()?);
-            Ok((file, stamp))
+            let (file, stat) = self.disk.open_and_stat(&path)?;
+            Ok((file, Stamp::of(&stat)))
         };
         let mut looked = look();
         for _ in 1..LOOKS_MAX {

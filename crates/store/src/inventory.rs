@@ -232,10 +232,7 @@ fn put_message(
 }
 
 fn open_file(folder: &Folder, path: PathBuf) -> Result<Option<(Box<dyn ReadFile>, Stat)>> {
-    let opened = folder.disk.open_plain(&path).and_then(|file| {
-        let stat = file.stat()?;
-        Ok((file, stat))
-    });
+    let opened = folder.disk.open_and_stat(&path);
     match opened {
         Ok((file, stat)) if stat.kind == Kind::File => Ok(Some((file, stat))),
         Ok(_) | Err(disk::Error::NotFound { .. } | disk::Error::Stale { .. }) => Ok(None),

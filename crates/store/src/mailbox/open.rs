@@ -57,8 +57,7 @@ impl Mailbox {
 
     pub(super) fn open_message(&self, uid: Uid) -> Result<(Message, Key, index::Facts)> {
         let (file, stat, found) = self.with_file(uid, |found, path| {
-            let file = self.folder.disk.open_plain(path)?;
-            let stat = file.stat()?;
+            let (file, stat) = self.folder.disk.open_and_stat(path)?;
             let file = Begun::new(file, &stat)?;
             Ok((Box::new(file), stat, found.clone()))
         })?;

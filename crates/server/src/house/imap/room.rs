@@ -384,7 +384,7 @@ impl Room {
         self.unselect();
         let place = self.at(name)?;
         let rights = place.rights()?;
-        let mailbox = place.account.open(&place.name)?;
+        let mailbox = place.account.open_for(&place.name, access(read_only || permission::is_read_only(rights)))?;
         let hint = Arc::downgrade(&self.hint);
         let watch = mailbox.watch(Box::new(move || {
             if let Some(hint) = hint.upgrade() {
@@ -392,7 +392,7 @@ impl Room {
             }
         }));
         let selected = self.selected.insert(Selected { place, mailbox, examined: read_only, rights, _watch: watch });
-        let snapshot = selected.mailbox.sync(selected.access())?;
+        let snapshot = selected.mailbox.snapshot();
         let (recent, read_only) = (selected.claim_recent(), selected.is_read_only());
         Ok(Answer::Selected { snapshot, recent, read_only, may_change: permission::may_change(rights) })
     }
@@ -477,10 +477,14 @@ pub fn read_exactly(message: &mut store::Message, offset: u64, length: usize) ->
     Ok(bytes)
 }
 
+/// EXAMINE must not take messages out of `new/` (RFC 3501 §6.3.2: it does not end their being recent).
+fn access(read_only: bool) -> Access {
+    if read_only { Access::Look } else { Access::Serve }
+}
+
 impl Selected {
-    /// EXAMINE must not take messages out of `new/` (RFC 3501 §6.3.2: it does not end their being recent).
     fn access(&self) -> Access {
-        if self.is_read_only() { Access::Look } else { Access::Serve }
+        access(self.is_read_only())
     }
 
     fn is_read_only(&self) -> bool {
