@@ -71,6 +71,7 @@ pub const COMMANDS: &[Row] = &[
     row("STARTTLS",     BeforeLogin, Nothing,        run::starttls::start),
     row("AUTHENTICATE", BeforeLogin, Nothing,        run::authenticate::start),
     row("LOGIN",        BeforeLogin, Nothing,        run::login::start),
+    row("COMPRESS",     LoggedIn,    Nothing,        run::compress::start),
     row("ENABLE",       LoggedIn,    Nothing,        run::enable::start),
     row("SELECT",       LoggedIn,    Nothing,        run::select::select),
     row("EXAMINE",      LoggedIn,    Nothing,        run::select::examine),
@@ -145,6 +146,8 @@ pub enum Step {
     /// Wait for changes until the client says DONE.
     Idle,
     StartTls(Completion),
+    /// Say this; what follows it is compressed, both ways.
+    Compress(Completion),
     /// Wait, then end.
     Pause(Duration, Completion),
     /// Say good-bye as the client wishes.
@@ -196,6 +199,7 @@ impl fmt::Debug for Step {
             Step::Receive(_) => "Receive",
             Step::Idle => "Idle",
             Step::StartTls(_) => "StartTls",
+            Step::Compress(_) => "Compress",
             Step::Pause(..) => "Pause",
             Step::Logout => "Logout",
             Step::Bye(_) => "Bye",

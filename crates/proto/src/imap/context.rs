@@ -113,6 +113,8 @@ pub struct Context {
     /// Of the command that is being carried out.
     pub tag: Vec<u8>,
     pub failed_logins: u32,
+    /// COMPRESS was begun.
+    pub compressed: bool,
     /// The house has begun a message for APPEND and must be told when it is given up.
     pub appending: bool,
     /// The view heard from the store during this command already.
@@ -132,6 +134,7 @@ impl Context {
             enabled: Enabled::default(),
             tag: Vec::new(),
             failed_logins: 0,
+            compressed: false,
             appending: false,
             fresh: false,
             named_numbers: false,

@@ -7,6 +7,7 @@
 pub mod ask;
 mod command;
 mod commands;
+mod compression;
 mod context;
 mod identifier;
 mod parse;

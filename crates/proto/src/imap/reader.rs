@@ -55,6 +55,13 @@ impl Reader {
         *self = Reader::default();
     }
 
+    /// Takes what was not read yet.
+    pub fn take_unread(&mut self) -> Vec<u8> {
+        let unread = self.input.unused().to_vec();
+        self.clear();
+        unread
+    }
+
     /// The command so far, up to a literal's announcement.
     pub fn text(&self) -> &[u8] {
         &self.text

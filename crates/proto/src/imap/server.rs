@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::ask::{Answer, Ask};
 use super::command::{Called, MAILBOX_LOST, OnLine, OnReceived, Step, Then};
+use super::compression::{Compression, Damaged};
 use super::context::{Context, Profile, State, TlsState};
 use super::reader::{Announced, Reader};
 use super::response::Completion;
@@ -30,6 +31,7 @@ pub struct Server {
     bad_commands: u32,
     changed: bool,
     shutting_down: bool,
+    compression: Option<Box<Compression>>,
 }
 
 enum Doing {
@@ -49,6 +51,8 @@ enum Doing {
     /// The command is done; what changed meanwhile is asked for before its completion is told.
     Syncing(Completion),
     StartingTls,
+    /// What was said in clear must leave before anything is compressed.
+    Compressing,
     /// The driver was told to start TLS.
     Handshaking,
     /// The connection is lost; the house must still hear that an append is given up.
@@ -68,6 +72,7 @@ impl Server {
             bad_commands: 0,
             changed: false,
             shutting_down: false,
+            compression: None,
         }
     }
 
@@ -105,6 +110,16 @@ impl Server {
                 server.doing = Doing::Handshaking;
                 Next::StartTls
             }),
+            Doing::Compressing if self.context.out.is_empty() => {
+                let mut compression = Compression::new();
+                compression.receive(&self.reader.take_unread());
+                self.compression = Some(Box::new(compression));
+                None
+            }
+            Doing::Compressing => {
+                self.doing = Doing::Compressing;
+                Some(Next::Send(self.context.out.take()))
+            }
             Doing::GivingUp if std::mem::take(&mut self.context.appending) => {
                 self.doing = Doing::GivingUp;
                 Some(Next::Ask(Ask::AppendAbort))
@@ -114,6 +129,17 @@ impl Server {
             waiting @ (Doing::Asking(_) | Doing::IdleAsking | Doing::Syncing(_) | Doing::Handshaking) => {
                 self.doing = waiting;
                 Some(Next::NeedInput { patience: self.context.limits().login_patience, watch: false })
+            }
+        }
+    }
+
+    fn next_in_clear(&mut self) -> Next<Ask> {
+        loop {
+            if self.context.out.is_full() {
+                return Next::Send(self.context.out.take());
+            }
+            if let Some(next) = self.advance() {
+                return next;
             }
         }
     }
@@ -156,16 +182,27 @@ impl Session for Server {
     type Answer = Answer;
 
     fn receive(&mut self, bytes: &[u8]) {
-        self.reader.push(bytes);
+        match &mut self.compression {
+            Some(compression) => compression.receive(bytes),
+            None => self.reader.push(bytes),
+        }
     }
 
     fn next(&mut self) -> Next<Ask> {
         loop {
-            if self.context.out.is_full() {
-                return Next::Send(self.context.out.take());
-            }
-            if let Some(next) = self.advance() {
-                return next;
+            let next = self.next_in_clear();
+            let Some(compression) = &mut self.compression else { return next };
+            match next {
+                Next::Send(bytes) => return Next::Send(compression.deflate(&bytes)),
+                Next::NeedInput { .. } => match compression.inflate() {
+                    Ok(Some(piece)) => self.reader.push(&piece),
+                    Ok(None) => {
+                        compression.rest();
+                        return next;
+                    }
+                    Err(Damaged) => drop(self.bye("Compressed input is damaged.")),
+                },
+                other => return other,
             }
         }
     }

@@ -98,15 +98,20 @@ pub fn my_rights(args: &mut Parser<'_>, _: &mut Context, _: Numbers) -> Parsed<S
     args.end()?;
     Ok(Step::ask(Ask::MyRights { name: name.clone() }, move |context, answer| match answer {
         Answer::Rights(rights) => {
-            // myrights-data = "MYRIGHTS" SP mailbox SP rights
-            begin("MYRIGHTS", &name, context);
-            context.out.push(b" ");
-            response::astring(rights.with_old_letters().as_bytes(), &mut context.out);
-            context.out.push(b"\r\n");
+            write_my_rights(&name, rights, context);
             Step::ok("Myrights completed.")
         }
         other => Step::failed(other),
     }))
+}
+
+// myrights-data = "MYRIGHTS" SP mailbox SP rights
+/// Also for LIST (RFC 8440).
+pub fn write_my_rights(name: &MailboxName, rights: Rights, context: &mut Context) {
+    begin("MYRIGHTS", name, context);
+    context.out.push(b" ");
+    response::astring(rights.with_old_letters().as_bytes(), &mut context.out);
+    context.out.push(b"\r\n");
 }
 
 fn begin(word: &str, name: &MailboxName, context: &mut Context) {

@@ -31,6 +31,9 @@ fn after_login(context: &Context) -> bool {
 /// Stands for all `AUTH=`, which `crate::sasl` knows.
 const MECHANISMS: &str = "AUTH=";
 
+/// Stands for `APPENDLIMIT=` with the number.
+const APPEND_LIMIT: &str = "APPENDLIMIT=";
+
 fn has_quota(context: &Context) -> bool {
     context.is_logged_in() && context.profile.quota
 }
@@ -72,12 +75,15 @@ const OFFERS: &[Offer] = &[
     Offer { name: "MOVE",               when: after_login }, // RFC 6851
     Offer { name: "STATUS=SIZE",        when: after_login }, // RFC 8438
     Offer { name: "CONDSTORE",          when: after_login }, // RFC 7162
+    Offer { name: "COMPRESS=DEFLATE",   when: |context| context.is_logged_in() && !context.compressed }, // RFC 4978
+    Offer { name: APPEND_LIMIT,         when: after_login }, // RFC 7889
     Offer { name: "QRESYNC",            when: after_login },
     Offer { name: "QUOTA",              when: has_quota },   // RFC 9208
     Offer { name: "QUOTA=RES-STORAGE",  when: has_quota },
     Offer { name: "QUOTA=RES-MESSAGE",  when: has_quota },
     Offer { name: "ACL",                when: has_acl },     // RFC 4314
     Offer { name: "RIGHTS=texk",        when: has_acl },
+    Offer { name: "LIST-MYRIGHTS",      when: has_acl },     // RFC 8440
 ];
 
 // command-any = "CAPABILITY" / ...
@@ -92,6 +98,11 @@ pub fn start(args: &mut Parser<'_>, context: &mut Context, _: Numbers) -> Parsed
 pub fn list(context: &Context) -> String {
     let mechanisms = context.profile.offers.names("AUTH=", context.channel.as_deref());
     let names = OFFERS.iter().filter(|offer| (offer.when)(context)).map(|offer| offer.name);
-    let names = names.map(|name| if name == MECHANISMS { &mechanisms } else { name });
+    let append_limit = format!("{APPEND_LIMIT}{}", context.limits().append_max);
+    let names = names.map(|name| match name {
+        MECHANISMS => &mechanisms,
+        APPEND_LIMIT => &append_limit,
+        _ => name,
+    });
     names.filter(|name| !name.is_empty()).collect::<Vec<_>>().join(" ")
 }

@@ -1,4 +1,4 @@
-//! LIST and LSUB (RFC 3501 §6.3.8, §6.3.9), with LIST-EXTENDED (RFC 5258), LIST-STATUS (RFC 5819), CHILDREN (RFC 3348)
+//! LIST and LSUB (RFC 3501 §6.3.8, §6.3.9), with LIST-EXTENDED (RFC 5258), LIST-STATUS (RFC 5819), LIST-MYRIGHTS (RFC 8440), CHILDREN (RFC 3348)
 //! and SPECIAL-USE (RFC 6154).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use mail::MailboxName;
 use mail::namespace::{InList, Namespace, NamespaceKind};
 
-use super::status;
+use super::{acl, status};
 use crate::imap::ask::{Answer, Ask, MailboxInfo};
 use crate::imap::command::Step;
 use crate::imap::context::Context;
@@ -31,6 +31,7 @@ struct Request {
     subscribed: bool,
     special_use: bool,
     status: Option<Vec<status::Item>>,
+    rights: bool,
 }
 
 // lsub = "LSUB" SP mailbox SP list-mailbox
@@ -112,6 +113,7 @@ fn return_options(args: &mut Parser<'_>, request: &mut Request) -> Parsed<()> {
                 args.space()?;
                 request.status = Some(status::items(args)?);
             }
+            "MYRIGHTS" => request.rights = true,
             _ => return syntax_at("Unknown LIST return option", option.as_bytes()),
         }
         Ok(())
@@ -167,6 +169,7 @@ struct Line {
     /// RFC 5258 §3.5: something below it is subscribed.
     child_info: bool,
     has_status: bool,
+    has_rights: bool,
 }
 
 /// Every name there is.
@@ -225,7 +228,9 @@ impl Names {
         let selectable = info.is_some_and(|info| info.selectable);
         let has_status = request.status.is_some() && selectable;
         let attributes = attributes(info, subscribed, request);
-        Some(Line { name: name.clone(), attributes, child_info, has_status })
+        // RFC 8440 §4: not of a name that is told because of those below it alone.
+        let has_rights = request.rights && selectable && (subscribed || !request.only_subscribed);
+        Some(Line { name: name.clone(), attributes, child_info, has_status, has_rights })
     }
 
     // RFC 3501 §6.3.9: with "%", a name that is not subscribed is told if one below it is, and cannot be told itself.
@@ -241,7 +246,13 @@ impl Names {
                 parents.extend(above(name).filter(|parent| matches(parent) && !told.contains(parent)));
             }
         }
-        let line = |name| Line { name, attributes: vec!["\\Noselect"], child_info: false, has_status: false };
+        let line = |name| Line {
+            name,
+            attributes: vec!["\\Noselect"],
+            child_info: false,
+            has_status: false,
+            has_rights: false,
+        };
         lines.extend(parents.into_iter().map(line));
     }
 }
@@ -269,24 +280,37 @@ fn attributes(info: Option<&MailboxInfo>, subscribed: bool, request: &Request) -
     .collect()
 }
 
-/// Tells line after line; where numbers are wanted too (RFC 5819), each mailbox is asked for first.
+/// Tells line after line; where rights (RFC 8440) or numbers (RFC 5819) are wanted too, each mailbox is asked for them.
 fn tell(mut lines: VecDeque<Line>, request: Request, context: &mut Context) -> Step {
     while let Some(line) = lines.pop_front() {
         write(&line, request.lsub, context);
-        if line.has_status {
-            return Step::ask(Ask::Status { name: line.name.clone() }, move |context, answer| {
-                // RFC 5819 §2: a mailbox whose numbers cannot be had just goes without.
-                if let (Answer::Status(numbers), Some(items)) = (answer, &request.status) {
-                    status::write(&line.name, items, &numbers, context);
+        if line.has_rights {
+            return Step::ask(Ask::MyRights { name: line.name.clone() }, move |context, answer| {
+                // "If the server is unable to look up the set of rights for a given mailbox, it does not send the MYRIGHTS reply".
+                if let Answer::Rights(rights) = answer {
+                    acl::write_my_rights(&line.name, rights, context);
                 }
-                tell(lines, request, context)
+                if line.has_status { ask_status(line.name, lines, request) } else { tell(lines, request, context) }
             });
+        }
+        if line.has_status {
+            return ask_status(line.name, lines, request);
         }
         if context.out.is_full() {
             return Step::Flush(Box::new(move |context| tell(lines, request, context)));
         }
     }
     Step::ok(if request.lsub { "Lsub completed." } else { "List completed." })
+}
+
+fn ask_status(name: MailboxName, lines: VecDeque<Line>, request: Request) -> Step {
+    Step::ask(Ask::Status { name: name.clone() }, move |context, answer| {
+        // RFC 5819 §2: a mailbox whose numbers cannot be had just goes without.
+        if let (Answer::Status(numbers), Some(items)) = (answer, &request.status) {
+            status::write(&name, items, &numbers, context);
+        }
+        tell(lines, request, context)
+    })
 }
 
 // mailbox-data = "LIST" SP mailbox-list / "LSUB" SP mailbox-list / ...

@@ -5,6 +5,7 @@ pub mod append;
 pub mod authenticate;
 pub mod capability;
 pub mod close;
+pub mod compress;
 pub mod copy;
 pub mod create;
 pub mod delete;

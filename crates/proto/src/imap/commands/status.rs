@@ -1,11 +1,11 @@
 //! STATUS (RFC 3501 §6.3.10), with SIZE (RFC 8438), DELETED and DELETED-STORAGE (RFC 9208 §4.1.4),
-//! HIGHESTMODSEQ (RFC 7162 §3.1.7).
+//! HIGHESTMODSEQ (RFC 7162 §3.1.7), APPENDLIMIT (RFC 7889).
 
 use mail::MailboxName;
 
 use crate::imap::ask::{Answer, Ask, MailboxStatus};
 use crate::imap::command::Step;
-use crate::imap::context::Context;
+use crate::imap::context::{Context, Limits};
 use crate::imap::parse::{Parsed, Parser, syntax_at};
 use crate::imap::response;
 use crate::imap::view::Numbers;
@@ -14,21 +14,22 @@ use crate::imap::view::Numbers;
 #[derive(Debug, Clone, Copy)]
 pub struct Item {
     name: &'static str,
-    value: fn(&MailboxStatus) -> u64,
+    value: fn(&MailboxStatus, &Limits) -> u64,
 }
 
 const HIGHEST_MODSEQ: &str = "HIGHESTMODSEQ";
 
-const ITEMS: [Item; 9] = [
-    Item { name: "MESSAGES", value: |status| status.messages.into() },
-    Item { name: "RECENT", value: |status| status.recent.into() },
-    Item { name: "UIDNEXT", value: |status| status.uid_next.number().into() },
-    Item { name: "UIDVALIDITY", value: |status| status.uid_validity.number().into() },
-    Item { name: "UNSEEN", value: |status| status.unseen.into() },
-    Item { name: "SIZE", value: |status| status.size },
-    Item { name: "DELETED", value: |status| status.deleted.into() },
-    Item { name: "DELETED-STORAGE", value: |status| status.deleted_size },
-    Item { name: HIGHEST_MODSEQ, value: |status| status.highest_modseq.0 },
+const ITEMS: [Item; 10] = [
+    Item { name: "MESSAGES", value: |status, _| status.messages.into() },
+    Item { name: "RECENT", value: |status, _| status.recent.into() },
+    Item { name: "UIDNEXT", value: |status, _| status.uid_next.number().into() },
+    Item { name: "UIDVALIDITY", value: |status, _| status.uid_validity.number().into() },
+    Item { name: "UNSEEN", value: |status, _| status.unseen.into() },
+    Item { name: "SIZE", value: |status, _| status.size },
+    Item { name: "DELETED", value: |status, _| status.deleted.into() },
+    Item { name: "DELETED-STORAGE", value: |status, _| status.deleted_size },
+    Item { name: HIGHEST_MODSEQ, value: |status, _| status.highest_modseq.0 },
+    Item { name: "APPENDLIMIT", value: |_, limits| limits.append_max },
 ];
 
 // status = "STATUS" SP mailbox SP "(" status-att *(SP status-att) ")"
@@ -67,7 +68,9 @@ pub fn enable(items: &[Item], context: &mut Context) {
 
 // mailbox-data =/ "STATUS" SP mailbox SP "(" [status-att-list] ")"
 pub fn write(name: &MailboxName, items: &[Item], status: &MailboxStatus, context: &mut Context) {
-    let numbers: Vec<String> = items.iter().map(|item| format!("{} {}", item.name, (item.value)(status))).collect();
+    let limits = context.limits();
+    let number = |item: &Item| format!("{} {}", item.name, (item.value)(status, limits));
+    let numbers: Vec<String> = items.iter().map(number).collect();
     context.out.push(b"* STATUS ");
     response::mailbox(name, context.separator(), &mut context.out);
     context.out.push(format!(" ({})\r\n", numbers.join(" ")).as_bytes());

@@ -39,6 +39,10 @@ impl Server {
                 completion.write(&self.context.tag, &mut self.context.out);
                 self.doing = Doing::StartingTls;
             }
+            Step::Compress(completion) => {
+                completion.write(&self.context.tag, &mut self.context.out);
+                self.doing = Doing::Compressing;
+            }
             Step::Pause(time, completion) => {
                 let doing = Doing::Stepping(Step::Pause(time, completion.clone()));
                 return self.flushed(doing, |server| {
