@@ -77,7 +77,9 @@ class Slapd:
             "attributes": f"sAMAccountName=home={folder}/mail/%1M$/%2.1M$/%$,=quota_rule=*:bytes=%{{ldap:info}}",
             "operation_timeout": "3s", "answer_timeout": "1s",
         }
-        return harness.table("[[ldap]]", options | self.options | more)
+        options |= self.options | more
+        in_folder = {key: value.replace("@FOLDER@", str(folder)) if isinstance(value, str) else value for key, value in options.items()}
+        return harness.table("[[ldap]]", in_folder)
 
 
 def tool(name, packages="slapd ldap-utils"):

@@ -179,6 +179,70 @@ class Directory(Case):
                 connect().login(login, "bad")
 
 
+# Whom Active Directory would tell to be in groups; it writes a comma in a name in one of two ways.
+MEMBER = """
+dn: cn={name},ou=usuarios,dc=domain01,dc=dom
+objectClass: top
+objectClass: person
+objectClass: organizationalPerson
+objectClass: user
+cn: {name}
+sn: {name}
+sAMAccountName: {name}
+mail: {name}@domain01.dom
+userAccountControl: 512
+userPassword: P@ssw0rd
+{groups}
+"""
+SALES = "memberOf: cn=Ventas,ou=grupos,dc=domain01,dc=dom\n"
+RESEARCH = "memberOf: cn=I\\, D y Calidad,ou=grupos,dc=domain01,dc=dom\n"
+
+
+class Groups(Case):
+    """What is shared with a group is shared with whom the directory says to be in it."""
+
+    def setUp(self):
+        people = {"duena": "", "vendedor": SALES, "investigador": SALES + RESEARCH, "ajeno": ""}
+        self.slapd = Slapd("".join(MEMBER.format(name=name, groups=groups) for name, groups in people.items()))
+        self.addCleanup(self.slapd.end)
+        attributes = "sAMAccountName=home=@FOLDER@/mail/%$,memberOf=acl_groups"
+        self.server = harness.Node(
+            directory=self.slapd.described(attributes=attributes), domains=["domain01.dom", "domain02.dom"], hop=harness.HERE,
+            tables={"[shared]": {"dictionary": "mail/shared-mailboxes.db"}})
+        self.own(self.server)
+        self.server.start()
+
+    def imap(self, login):
+        client = imaplib.IMAP4_SSL("127.0.0.1", self.server.port("imaps"), ssl_context=self.server.tls(), timeout=harness.WAIT_PATIENCE)
+        client.login(login, USER_PASSWORD)
+        return client
+
+    def shared_with(self, login):
+        """The last levels of what a user sees of the owner."""
+        client = self.imap(login)
+        kind, lines = client.list('""', '"shared/%/%"')
+        self.assertEqual(kind, "OK")
+        client.logout()
+        return sorted(line.decode().rsplit("/", 1)[1].strip('"') for line in lines if line)
+
+    def test_who_is_in_a_group_sees_what_is_shared_with_it(self):
+        owner = self.imap("duena")
+        for mailbox, group in (("Precios", "$Ventas"), ("Ideas", '"$I, D y Calidad"'), ("Halves", "$I")):
+            self.assertEqual(owner.create(mailbox)[0], "OK")
+            self.assertEqual(owner.setacl(mailbox, group, "lr")[0], "OK")
+        self.assertEqual(self.shared_with("vendedor"), ["Precios"])
+        self.assertEqual(self.shared_with("investigador"), ["Ideas", "Precios"])
+        self.assertEqual(self.shared_with("ajeno"), [])
+        client = self.imap("vendedor")
+        (shared,) = [line.decode().rsplit(' "/" ', 1)[1] for line in client.list('""', '"shared/%/Precios"')[1]]
+        self.assertEqual(client.select(shared, readonly=True)[0], "OK")
+        self.assertEqual(owner.deleteacl("Precios", "$Ventas")[0], "OK")
+        # Rights are looked at again with each command; without the right to read there is no such mailbox.
+        with self.assertRaises(imaplib.IMAP4.abort):
+            client.noop()
+            client.noop()
+
+
 class Down(Case):
     def test_a_directory_that_hangs_bounces_nothing_and_lets_nobody_in(self):
         slapd = Slapd()

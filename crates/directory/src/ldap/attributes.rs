@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use super::ad::Refusal;
 use super::home::HomeRoots;
 use super::search::Entry;
-use crate::account::GROUPS;
+use crate::account::{GROUPS, write_groups};
 use crate::template::{Template, TemplateError, Variables};
 
 /// Rows of one description.
@@ -195,16 +195,37 @@ impl Row {
     }
 }
 
-/// All values of an attribute, and of a DN (as `memberOf` has them) the group's own name. One with a comma in it cannot be told from two
-/// and is left out.
+/// All values of an attribute, and of a DN (as `memberOf` has them) the group's own name.
 fn groups<'a>(values: impl Iterator<Item = &'a str>) -> String {
-    // RFC 4514 §2: the first attribute's value ends at a comma or plus that has no backslash before it.
-    let name = |value: &'a str| match value.split_once('=') {
-        Some((_, rest)) if value.contains(',') => rest.split([',', '+']).next().unwrap_or_default(),
-        _ => value,
-    };
-    let names = values.map(name).filter(|name| !name.is_empty() && !name.contains([',', '\\']));
-    names.collect::<Vec<_>>().join(",")
+    let names = values.map(|value| group(value).unwrap_or_else(|| value.to_owned()));
+    write_groups(names.filter(|name| !name.is_empty()))
+}
+
+/// The value of a DN's first attribute. `None` for what is no DN of several levels.
+fn group(dn: &str) -> Option<String> {
+    let (_, rest) = dn.split_once('=').filter(|_| dn.contains(','))?;
+    let (mut name, mut octets) = (Vec::new(), rest.as_bytes().iter());
+    while let Some(octet) = octets.next() {
+        match *octet {
+            // RFC 4514 §2: it ends at a comma or plus that has no backslash before it.
+            b',' | b'+' => break,
+            // RFC 4514 §3: pair = ESC ( ESC / special / hexpair )
+            b'\\' => match hex_pair(octets.as_slice()) {
+                Some(escaped) => {
+                    octets.nth(1);
+                    name.push(escaped);
+                }
+                None => name.extend(octets.next()),
+            },
+            octet => name.push(octet),
+        }
+    }
+    String::from_utf8(name).ok()
+}
+
+fn hex_pair(octets: &[u8]) -> Option<u8> {
+    let pair = octets.get(..2).filter(|pair| pair.iter().all(u8::is_ascii_hexdigit))?;
+    u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()
 }
 
 #[cfg(test)]
@@ -279,10 +300,11 @@ mod tests {
 
     #[test]
     fn groups_are_all_values_and_of_dns_the_groups_names() {
-        let dns = ["CN=Sales,OU=Groups,DC=x", "CN=R\\, D,DC=x", "staff", "CN=All Hands,DC=x"];
+        let dns =
+            ["CN=Sales,OU=G,DC=x", r"CN=R\, D,DC=x", r"cn=R\2C\20D+ou=x,DC=x", "staff", r"CN=Ca\C3\B1a,DC=x", r"CN=\"];
         let entry = entry(&[("memberOf", &dns)]);
         let fields = fields("memberOf=acl_groups", &entry).unwrap();
-        assert_eq!(fields.first("acl_groups"), Some("Sales,staff,All Hands"));
+        assert_eq!(fields.first("acl_groups"), Some("Sales,R\\, D,R\\, D,staff,Ca\u{f1}a,CN=\\\\"));
     }
 
     #[test]

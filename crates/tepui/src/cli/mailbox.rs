@@ -59,6 +59,7 @@ enum Action {
     /// Count messages, of all mailboxes or of those named
     Status {
         user: String,
+        #[arg(value_parser = mailbox_name)]
         mailboxes: Vec<String>,
         /// As JSON, for machines
         #[arg(long)]
@@ -67,6 +68,7 @@ enum Action {
     /// Make a mailbox
     Create {
         user: String,
+        #[arg(value_parser = mailbox_name)]
         mailbox: String,
         /// And subscribe to it
         #[arg(long)]
@@ -76,19 +78,34 @@ enum Action {
         special_use: Option<SpecialUse>,
     },
     /// Rename a mailbox and those below it; INBOX stays, and its messages move
-    Rename { user: String, from: String, to: String },
+    Rename {
+        user: String,
+        #[arg(value_parser = mailbox_name)]
+        from: String,
+        #[arg(value_parser = mailbox_name)]
+        to: String,
+    },
     /// Delete a mailbox with its messages; those below it stay
     Delete {
         user: String,
+        #[arg(value_parser = mailbox_name)]
         mailbox: String,
         /// Also when there are messages in it
         #[arg(long)]
         with_messages: bool,
     },
     /// Subscribe to a mailbox
-    Subscribe { user: String, mailbox: String },
+    Subscribe {
+        user: String,
+        #[arg(value_parser = mailbox_name)]
+        mailbox: String,
+    },
     /// End a subscription; the mailbox need not exist
-    Unsubscribe { user: String, mailbox: String },
+    Unsubscribe {
+        user: String,
+        #[arg(value_parser = mailbox_name)]
+        mailbox: String,
+    },
     /// Check everything that must hold on disk
     Verify {
         #[arg(required = true)]
@@ -108,6 +125,7 @@ enum Action {
     /// Write a mailbox into a file or folder of another format
     Export {
         user: String,
+        #[arg(value_parser = mailbox_name)]
         mailbox: String,
         /// The mbox or tar file, which must not exist, or the Maildir folder
         target: PathBuf,
@@ -117,6 +135,7 @@ enum Action {
     /// Take messages in; what a broken-off import took in already is passed over
     Import {
         user: String,
+        #[arg(value_parser = mailbox_name)]
         mailbox: String,
         /// The mbox or tar file, or the Maildir folder
         source: PathBuf,
@@ -126,6 +145,11 @@ enum Action {
         #[arg(long)]
         create: bool,
     },
+}
+
+/// What can be no mailbox's name whatever the separator.
+fn mailbox_name(text: &str) -> Result<String, String> {
+    MailboxName::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 fn special_use(text: &str) -> Result<SpecialUse, String> {
