@@ -132,7 +132,7 @@ class Dovecot:
     def start(self):
         self.process = subprocess.Popen([self.program, "-F", "-c", self.folder / "dovecot.conf"], stdin=subprocess.DEVNULL,
                                         stderr=subprocess.DEVNULL)
-        eventually(lambda: not harness.is_free(self.ports["imap"]), "Dovecot listens")
+        eventually(lambda: not any(map(harness.is_free, self.ports.values())), "Dovecot listens")
 
     def write_directory(self, users, slapd):
         (self.folder / "users").write_text("".join(f"{name}:{harness.PASSWORD}\n" for name in users))
