@@ -228,9 +228,12 @@ impl<'a> Lexer<'a> {
                 return Kind::Text(text);
             }
             self.bump();
-            // RFC 5228 §2.4.2: a line which begins with a dot loses it.
-            text.push_str(line.strip_prefix('.').unwrap_or(line));
-            text.push('\n');
+            // RFC 5228 §2.4.2: of two dots at its start a line loses one; a single one that was not doubled stays.
+            let stuffed = line.strip_prefix('.').filter(|rest| rest.starts_with('.'));
+            let line = stuffed.unwrap_or(line);
+            // Whatever the file has, the text has CRLF, as the grammar says.
+            text.push_str(line.strip_suffix('\r').unwrap_or(line));
+            text.push_str("\r\n");
         }
     }
 
@@ -282,10 +285,10 @@ mod tests {
 
     #[test]
     fn quoted_strings_and_text_lose_their_escapes() {
-        let (kinds, problems) = tokens("\"a\\\"b\\\\c\\d\" text: # why\r\n..x\r\ny\r\n.\r\n;");
+        let (kinds, problems) = tokens("\"a\\\"b\\\\c\\d\" text: # why\r\n..x\r\n.y\r\n.\r\n;");
         assert_eq!(problems, [""; 0]);
         assert_eq!(kinds[0], Kind::Text("a\"b\\cd".to_owned()));
-        assert_eq!(kinds[1], Kind::Text(".x\r\ny\r\n".to_owned()));
+        assert_eq!(kinds[1], Kind::Text(".x\r\n.y\r\n".to_owned()));
         assert_eq!(kinds[2], Kind::Punctuation(';'));
     }
 

@@ -6,6 +6,7 @@
 
 mod check;
 mod compare;
+mod encode;
 mod error;
 mod extension;
 mod lexer;
@@ -13,8 +14,10 @@ mod parser;
 mod pattern;
 mod program;
 mod run;
+pub mod suite;
 mod suite_call;
 mod syntax;
+pub mod vacation;
 
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};

@@ -11,10 +11,16 @@ use super::Checker;
 /// The address of a text that holds exactly one.
 pub fn parse_mailbox(text: &str) -> Option<Address> {
     let text = text.trim();
-    let Some(before) = text.strip_suffix('>') else { return Address::parse(text).ok() };
+    let Some(before) = text.strip_suffix('>') else { return parse_plain(text) };
     let (_, plain) = before.rsplit_once('<')?;
     let single = addresses(text.as_bytes()).len() == 1;
-    Address::parse(plain.trim()).ok().filter(|_| single)
+    parse_plain(plain).filter(|_| single)
+}
+
+/// RFC 5322 §4.4: white space may stand around the at sign.
+fn parse_plain(text: &str) -> Option<Address> {
+    let (local_part, domain) = text.rsplit_once('@')?;
+    Address::parse(&format!("{}@{}", local_part.trim(), domain.trim())).ok()
 }
 
 /// Why a text is no address.

@@ -177,7 +177,8 @@ fn date_test(checker: &mut Checker<'_>, bound: &mut Bound, of: DateOf, zone: Zon
 
 pub fn string(checker: &mut Checker<'_>, bound: &mut Bound) -> Option<Test> {
     let sources = checker.next_texts(bound);
-    Some(Test::Text { sources, matching: checker.matching(bound)? })
+    // RFC 5229 §5 would have i;ascii-casemap; Pigeonhole compares octets here, and scripts were written for it.
+    Some(Test::Text { sources, matching: checker.matching_with(bound, Comparator::Octet)? })
 }
 
 pub fn hasflag(checker: &mut Checker<'_>, bound: &mut Bound) -> Option<Test> {
@@ -241,6 +242,10 @@ pub fn virustest(checker: &mut Checker<'_>, bound: &mut Bound) -> Option<Test> {
 pub fn ihave(checker: &mut Checker<'_>, bound: &mut Bound) -> Option<Test> {
     let argument = bound.next()?;
     let names: Vec<String> = super::bind::strings(argument).into_iter().map(|(_, name)| name).collect();
+    // §4.1: what changes how the script itself is read cannot come in its middle.
+    if let Some(name) = names.iter().find(|name| ["variables", "encoded-character"].contains(&name.as_str())) {
+        return checker.error(bound.at, format!("extension '{name}' cannot be used with the ihave test."));
+    }
     let known: Vec<Extension> = names.iter().filter_map(|name| checker.offered(name)).collect();
     let all = known.len() == names.len();
     if all {

@@ -8,7 +8,18 @@ use super::{Ran, Run};
 
 impl Run<'_, '_> {
     pub(super) fn body(&mut self, content: &BodyContent, matching: &Matching) -> Ran<bool> {
+        // RFC 5173 §6: this test leaves the match variables alone.
+        let matched = self.matched.clone();
+        let result = self.body_matches(content, matching);
+        self.matched = matched;
+        result
+    }
+
+    fn body_matches(&mut self, content: &BodyContent, matching: &Matching) -> Ran<bool> {
         let message = self.message.clone();
+        if message.body().is_empty() {
+            return self.matches(matching, &[]);
+        }
         let types = match content {
             BodyContent::Raw => return self.matches(matching, &[String::from_utf8_lossy(message.body())]),
             BodyContent::Text => vec!["text".to_owned()],
@@ -31,7 +42,9 @@ fn is_wanted(wanted: &str, media_type: &str) -> bool {
         return true;
     }
     match wanted.split_once('/') {
-        Some((kind, subtype)) => !kind.is_empty() && !subtype.is_empty() && wanted == media_type,
+        Some((kind, subtype)) => {
+            !kind.is_empty() && !subtype.is_empty() && !subtype.contains('/') && wanted == media_type
+        }
         None => media_type.split_once('/').is_some_and(|(kind, _)| kind == wanted),
     }
 }

@@ -155,7 +155,16 @@ impl Run<'_, '_> {
 
     /// RFC 5228 §2.10.3: what is done twice is done once. Of two deliveries into a mailbox the later one's flags count.
     fn merge(&mut self, new: &Action) -> bool {
+        let is_inbox = |mailbox: &str| mailbox.eq_ignore_ascii_case("inbox");
         self.actions.iter_mut().any(|old| match (old, new) {
+            (Action::Keep { flags }, Action::FileInto(new)) if is_inbox(&new.mailbox) => {
+                flags.clone_from(&new.flags);
+                true
+            }
+            (Action::FileInto(old), Action::Keep { flags }) if is_inbox(&old.mailbox) => {
+                old.flags.clone_from(flags);
+                true
+            }
             (Action::Keep { flags }, Action::Keep { flags: new }) => {
                 flags.clone_from(new);
                 true

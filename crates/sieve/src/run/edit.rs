@@ -2,9 +2,7 @@
 
 use std::borrow::Cow;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
+use crate::encode::header_value;
 use crate::program::{Index, Matching, Text};
 
 use super::fields::indexed;
@@ -12,8 +10,6 @@ use super::{Fault, Ran, Run};
 
 /// RFC 5293 §6: what tells the way of a message stays.
 const PROTECTED: &[&str] = &["received", "auto-submitted"];
-/// The octets of one encoded word before they are encoded: with its frame within the 75 of RFC 2047 §2.
-const WORD_OCTETS_MAX: usize = 45;
 
 impl Run<'_, '_> {
     pub(super) fn add_header(&mut self, name: &Text, value: &Text, last: bool) -> Ran<()> {
@@ -23,7 +19,7 @@ impl Run<'_, '_> {
                 .fail(Fault::Invalid(format!("addheader action: specified field name `{name:.64}' is invalid")));
         }
         let end = self.line_end();
-        let field = format!("{name}: {}{end}", encoded(&value, end));
+        let field = format!("{name}: {}{end}", header_value(&value, end));
         let old = self.message.header();
         let mut block = Vec::with_capacity(old.len() + field.len());
         if last {
@@ -94,34 +90,5 @@ impl Run<'_, '_> {
 
     fn line_end(&self) -> &'static str {
         if self.message.header().windows(2).any(|pair| pair == b"\r\n") { "\r\n" } else { "\n" }
-    }
-}
-
-/// A value fit for a header: on one line, or folded between encoded words (RFC 5293 §4, RFC 2047).
-fn encoded(value: &str, line_end: &str) -> String {
-    let clean: String = value.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if clean.is_ascii() {
-        return clean;
-    }
-    let mut words: Vec<String> = Vec::new();
-    let mut rest = clean.as_str();
-    while !rest.is_empty() {
-        let (word, after) = rest.split_at(rest.floor_char_boundary(WORD_OCTETS_MAX));
-        words.push(format!("=?utf-8?B?{}?=", STANDARD.encode(word)));
-        rest = after;
-    }
-    words.join(&format!("{line_end} "))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_cannot_leave_their_field() {
-        assert_eq!(encoded(" a\r\nBcc: x ", "\n"), "a  Bcc: x");
-        let long = encoded(&"ñ".repeat(40), "\r\n");
-        assert_eq!(mail::text::decode_words(long.as_bytes()), "ñ".repeat(40));
-        assert!(long.lines().all(|line| line.len() <= 76), "{long}");
     }
 }

@@ -13,6 +13,7 @@ use mail::text::{decode_charset, decode_words};
 pub struct Message<'m> {
     header: Arc<Header>,
     body: Body<'m>,
+    bare_line_feeds: usize,
     /// Read when the body is first looked at, and once for all clones.
     parts: Arc<OnceLock<Vec<TextPart>>>,
 }
@@ -61,7 +62,12 @@ pub const BODY_LENGTH_MAX: usize = 16 << 20;
 impl<'m> Message<'m> {
     pub fn new(content: &'m [u8]) -> Message<'m> {
         let (header, body) = split(content);
-        Message { header: Arc::new(Header::new(header.to_vec())), body: Body::Borrowed(body), parts: Arc::default() }
+        Message {
+            header: Arc::new(Header::new(header.to_vec())),
+            body: Body::Borrowed(body),
+            bare_line_feeds: bare_line_feeds(content),
+            parts: Arc::default(),
+        }
     }
 
     /// A message that owns its content.
@@ -70,6 +76,7 @@ impl<'m> Message<'m> {
         Message {
             header: Arc::new(Header::new(header.to_vec())),
             body: Body::Shared(Arc::from(body)),
+            bare_line_feeds: bare_line_feeds(content),
             parts: Arc::default(),
         }
     }
@@ -86,8 +93,10 @@ impl<'m> Message<'m> {
         }
     }
 
+    /// In octets, each line end counted as CRLF: so it came, and so it is told by IMAP.
     pub fn size(&self) -> u64 {
-        (self.header().len() + self.body().len()) as u64
+        let length = self.header().len() + self.body().len();
+        (length + self.bare_line_feeds) as u64
     }
 
     /// The fields of a name, in their order.
@@ -101,7 +110,9 @@ impl<'m> Message<'m> {
 
     /// The same message with another header.
     pub(crate) fn with_header(&self, block: Vec<u8>) -> Message<'m> {
-        Message { header: Arc::new(Header::new(block)), body: self.body.clone(), parts: Arc::default() }
+        let bare_line_feeds = bare_line_feeds(&block) + bare_line_feeds(self.body());
+        let header = Arc::new(Header::new(block));
+        Message { header, body: self.body.clone(), bare_line_feeds, parts: Arc::default() }
     }
 
     /// The leaves of the MIME structure, decoded.
@@ -114,6 +125,11 @@ impl<'m> Message<'m> {
             indexer.finish().walk().filter_map(|part| decoded(part, &content, &mut budget)).collect()
         })
     }
+}
+
+fn bare_line_feeds(content: &[u8]) -> usize {
+    let ends = memchr::memchr_iter(b'\n', content);
+    ends.filter(|end| end.checked_sub(1).and_then(|before| content.get(before)) != Some(&b'\r')).count()
 }
 
 fn split(content: &[u8]) -> (&[u8], &[u8]) {

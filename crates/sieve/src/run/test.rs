@@ -54,8 +54,9 @@ impl Run<'_, '_> {
             Test::HasFlag { variables, matching } => self.has_flag(variables, matching),
             Test::Environment { name, matching } => {
                 let name = self.expand(name).to_ascii_lowercase();
-                let values: Vec<_> = self.world.environment(&name).map(Cow::Owned).into_iter().collect();
-                self.matches(matching, &values)
+                // RFC 5183 §4: an item that is not known makes the test false, whatever it asks.
+                let Some(value) = self.world.environment(&name) else { return Ok(false) };
+                self.matches(matching, &[Cow::Owned(value)])
             }
             Test::Duplicate(duplicate) => Ok(self.duplicate(duplicate)),
             Test::MailboxExists(mailboxes) => Ok(mailboxes.iter().all(|mailbox| {

@@ -1,0 +1,3 @@
+fileinto "a";
+keep :nonsense;
+if size 3 {}
