@@ -31,13 +31,16 @@ impl Mailbox {
                 if index % TOUCH_EVERY == TOUCH_EVERY - 1 {
                     lock.touch()?;
                 }
+                let mut missed = false;
                 let remove = |found: &super::view::Found| {
                     let path = found.path(&self.folder.path);
                     let len = match file_name::sizes(&found.base).on_disk {
                         Some(len) => len,
                         None => self.folder.disk.stat(&path)?.len,
                     };
-                    self.folder.disk.remove(&path).map(|()| (found.place, len))
+                    let removed = self.folder.disk.remove(&path);
+                    missed |= matches!(removed, Err(disk::Error::NotFound { .. }));
+                    removed.map(|()| (found.place, len))
                 };
                 match self.on_file(work, lock, uid, remove) {
                     Ok(file) => {
@@ -46,7 +49,13 @@ impl Mailbox {
                             Some((place, _)) => _ = places.insert(place.folder()),
                             // One that is gone already may have been removed by a call whose answer got lost, or by another
                             // who has not synced it, from either folder: we promise it is gone for good.
-                            None => places.extend([NEW, CUR]),
+                            None => {
+                                places.extend([NEW, CUR]);
+                                // So nobody knows whether it was us who took it away.
+                                if missed {
+                                    self.folder.quota.doubt();
+                                }
+                            }
                         }
                         *gone = file.map_or(*gone, |(_, len)| gone.plus(Amount::message(len)));
                     }

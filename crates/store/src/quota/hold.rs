@@ -30,6 +30,10 @@ pub(super) struct Hold<'l> {
     /// The number as it was found, if it may be compared with.
     found: Option<Amount>,
     counted: bool,
+    /// Something happened in the mailboxes under this lock.
+    changed: bool,
+    /// What was in doubt when the lock was taken, until it is written down.
+    in_doubt: bool,
     _turn: MutexGuard<'l, ()>,
 }
 
@@ -52,6 +56,7 @@ impl<'l> Hold<'l> {
         let damaged = notes_before.is_none();
         // A generation that nobody has seen.
         let notes = notes_before.clone().unwrap_or_else(|| Notes::of_generation(now));
+        let generation = notes.generation;
         let content = ledger.counter.read()?;
         let (taken, in_doubt) = {
             let mut state = ledger.state();
@@ -63,11 +68,29 @@ impl<'l> Hold<'l> {
         let number = found.unwrap_or_default().plus(own);
         let sound = found.is_some() && number.is_total() && all_own && !damaged && !in_doubt;
         let sound = sound && !notes.is_in_doubt(&ledger.who, now);
-        let mut hold =
-            Hold { ledger, lock, content, notes, notes_before, now, taken, number, found, counted: false, _turn: turn };
-        if !sound && let Err(error) = hold.count() {
-            ledger.state().in_doubt |= in_doubt;
-            return Err(error);
+        // Somebody's changes stand nowhere, and what others have in memory may make up for them by chance: then the count agrees
+        // with the number and is none.
+        let unknown = in_doubt || damaged || found.is_none() || notes.is_in_doubt(&ledger.who, now);
+        let mut hold = Hold {
+            ledger,
+            lock,
+            content,
+            notes,
+            notes_before,
+            now,
+            taken,
+            number,
+            found,
+            counted: false,
+            changed: false,
+            in_doubt,
+            _turn: turn,
+        };
+        if !sound {
+            hold.count()?;
+        }
+        if unknown && hold.notes.generation == generation {
+            hold.notes.generation = generation.saturating_add(1);
         }
         Ok(hold)
     }
@@ -75,6 +98,19 @@ impl<'l> Hold<'l> {
     /// Marks that this node may have changes in memory.
     pub(super) fn mark(&mut self) {
         self.notes.mark(&self.ledger.who, self.now);
+    }
+
+    /// To be called before the account is changed: makes sure that our mark stands on disk. Who dies before the change is
+    /// written down would leave a number that nobody doubts.
+    pub(super) fn begin(&mut self) -> Result<()> {
+        self.mark();
+        if self.notes_before.as_ref().is_some_and(|notes| notes.has(&self.ledger.who)) {
+            return Ok(());
+        }
+        let notes = self.notes.with_marks_of(self.notes_before.as_ref());
+        self.write_notes(&notes)?;
+        self.notes_before = Some(notes);
+        Ok(())
     }
 
     pub(super) fn unmark(&mut self) {
@@ -91,12 +127,12 @@ impl<'l> Hold<'l> {
         self.number
     }
 
-    /// Counts the messages. When the number said something else, what others have in memory may be in the new number or
-    /// not: a new generation tells them.
+    /// Counts the messages. When the number, with what we have in memory, said something else, what others have in memory may be in
+    /// the new number or not: a new generation tells them.
     pub(super) fn count(&mut self) -> Result<()> {
         let (ledger, lock) = (self.ledger, &mut self.lock);
         let counted = ledger.messages.count(&ledger.rules(), || Ok(lock.touch()?))?;
-        if self.found != Some(counted) && self.number != counted {
+        if self.number != counted {
             self.notes.generation = self.notes.generation.saturating_add(1);
         }
         self.number = counted;
@@ -126,6 +162,7 @@ impl<'l> Hold<'l> {
 
     pub(super) fn change(&mut self, change: Amount) {
         self.number = self.number.plus(change);
+        self.changed = true;
     }
 
     /// Writes everything down and gives the lock back.
@@ -142,6 +179,7 @@ impl<'l> Hold<'l> {
             state.in_doubt = true;
             return written;
         }
+        self.in_doubt = false;
         let at = ledger.disk.now();
         let mut state = ledger.state();
         state.forget(&self.taken, at);
@@ -158,16 +196,27 @@ impl<'l> Hold<'l> {
         Ok(())
     }
 
-    /// The notes first: whoever reads the new number must know its generation.
+    /// The notes first: whoever reads the new number must know its generation. Marks that are not needed any more go after it:
+    /// until then the number is in doubt.
     fn write(&self, limits: Limits) -> Result<()> {
-        if self.notes_before.as_ref() != Some(&self.notes) {
-            self.lock.verify()?;
-            disk::replace(&*self.ledger.disk, &self.ledger.home.join(NOTES), self.notes.encode().as_bytes())?;
+        if self.content.amount() == Some(self.number) {
+            if self.notes_before.as_ref() != Some(&self.notes) {
+                return self.write_notes(&self.notes);
+            }
+            // What stands there is only what we say as long as nobody has overridden us.
+            return if self.changed || self.counted { Ok(self.lock.verify()?) } else { Ok(()) };
         }
-        if self.content.amount() != Some(self.number) {
-            self.ledger.counter.write(&self.content, self.number, limits, &self.lock)?;
+        let first = self.notes.with_marks_of(self.notes_before.as_ref());
+        if self.notes_before.as_ref() != Some(&first) {
+            self.write_notes(&first)?;
         }
-        Ok(())
+        self.ledger.counter.write(&self.content, self.number, limits, &self.lock)?;
+        if first == self.notes { Ok(()) } else { self.write_notes(&self.notes) }
+    }
+
+    fn write_notes(&self, notes: &Notes) -> Result<()> {
+        self.lock.verify()?;
+        Ok(disk::replace(&*self.ledger.disk, &self.ledger.home.join(NOTES), notes.encode().as_bytes())?)
     }
 
     /// A count tells nobody anything: it is no change.
@@ -183,6 +232,14 @@ impl<'l> Hold<'l> {
                 limits,
             };
             self.ledger.crossings.lock().unwrap_or_else(PoisonError::into_inner).push(crossing);
+        }
+    }
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        if self.in_doubt {
+            self.ledger.doubt();
         }
     }
 }

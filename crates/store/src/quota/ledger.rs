@@ -166,6 +166,7 @@ impl Ledger {
             return done;
         }
         let mut hold = if asks { self.admitted(change, limits, grace)? } else { self.hold()? };
+        hold.begin()?;
         let done = work();
         match done {
             Ok(_) => hold.change(change),

@@ -93,6 +93,9 @@ impl Store {
             Ok(()) | Err(Error::Busy) => None,
             Err(error) => Some((ledger.home.clone(), error)),
         };
+        if due.len() <= FOLDS_MIN {
+            return due.iter().filter_map(fold).collect();
+        }
         // Over NFS a fold is a few round trips, and there may be many accounts.
         let failed = std::thread::scope(|scope| {
             let parts = due.chunks(due.len().div_ceil(THREADS_MAX).max(FOLDS_MIN));

@@ -113,6 +113,15 @@ impl Notes {
         self.open.remove(&who.node);
     }
 
+    /// The same with the marks that earlier notes had beside these.
+    pub(super) fn with_marks_of(&self, earlier: Option<&Notes>) -> Notes {
+        let mut notes = self.clone();
+        for (node, mark) in earlier.iter().flat_map(|earlier| &earlier.open) {
+            notes.open.entry(node.clone()).or_insert_with(|| mark.clone());
+        }
+        notes
+    }
+
     /// A count was made: nobody who is gone left anything in doubt.
     pub(super) fn count_was_made(&mut self, who: &Who, now: u64) {
         self.counted = now;

@@ -37,10 +37,12 @@ impl Messages {
     pub(super) fn count_mailbox(&self, folder: &Path) -> Result<Amount> {
         let mut total = Amount::NOTHING;
         let mut seen = HashSet::new();
-        // `new/` first: a file on its way to `cur/` is then seen at least once.
-        for part in [NEW, CUR].map(|part| folder.join(part)) {
+        // `new/` first: a file on its way to `cur/` is then seen at least once. `cur/` twice: a listing can miss a file that is
+        // renamed meanwhile. One that is removed meanwhile and still counts is written down by whoever removed it.
+        for part in [NEW, CUR, CUR].map(|part| folder.join(part)) {
             let entries = match self.disk.list(&part) {
-                Err(disk::Error::NotFound { .. } | disk::Error::Stale { .. }) => continue,
+                Err(disk::Error::NotFound { .. }) => continue,
+                // What cannot be read now is not empty.
                 other => other?,
             };
             for entry in entries {

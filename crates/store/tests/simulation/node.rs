@@ -24,6 +24,14 @@ pub fn settings(me: usize) -> Settings {
     Settings { hostname: format!("node{me}"), lock_wait, lock_stale, ..Settings::default() }
 }
 
+/// What is open when a life ends.
+#[derive(Default)]
+pub struct After {
+    pub store: Option<Store>,
+    pub account: Option<Arc<Account>>,
+    pub sessions: Vec<Session>,
+}
+
 pub const LOCK_STALE: Duration = Duration::from_secs(8);
 
 pub struct Node<'w> {
@@ -31,6 +39,7 @@ pub struct Node<'w> {
     me: usize,
     chance: Chance,
     disk: MemoryDisk,
+    store: Option<Store>,
     account: Option<Arc<Account>>,
     sessions: Vec<Session>,
 }
@@ -68,11 +77,11 @@ impl<'w> Node<'w> {
     pub fn new(world: &'w World, me: usize, disk: MemoryDisk) -> Node<'w> {
         let chance = Chance::new(world.seed.wrapping_mul(31).wrapping_add(me as u64));
         world.turns.be(me, &disk);
-        Node { world, me, chance, disk, account: None, sessions: Vec::new() }
+        Node { world, me, chance, disk, store: None, account: None, sessions: Vec::new() }
     }
 
     /// Lives for so many steps; what is open in the end stays so.
-    pub fn live(mut self, steps: usize) -> (Option<Arc<Account>>, Vec<Session>) {
+    pub fn live(mut self, steps: usize) -> After {
         for _ in 0..steps {
             if self.world.turns.is_over() {
                 break;
@@ -85,27 +94,33 @@ impl<'w> Node<'w> {
                 self.world.turns.sleep(Duration::from_millis(self.chance.below(150)));
             }
         }
-        (self.account, self.sessions)
+        After { store: self.store, account: self.account, sessions: self.sessions }
     }
 
     fn restart(&mut self) {
         self.sessions.clear();
         self.account = None;
+        self.store = None;
         self.disk = self.disk.restart();
         self.world.turns.be(self.me, &self.disk);
     }
 
     fn step(&mut self) -> Result<()> {
         if self.account.is_none() {
-            let store = Store::new(Arc::new(self.disk.clone()), settings(self.me));
-            self.account = Some(store.account(Path::new(HOME))?);
+            let store = Store::new(Arc::new(self.disk.clone()), self.world.settings(self.me));
+            let account = store.account(Path::new(HOME))?;
+            self.world.quotas.obey(&account);
+            (self.store, self.account) = (Some(store), Some(account));
         }
         let mut left = self.chance.below(STEPS.iter().map(|(weight, _)| weight).sum());
         let step = STEPS.iter().find(|(weight, _)| left.checked_sub(*weight).map(|rest| left = rest).is_none());
         let outcome = step.map_or(Ok(()), |(_, step)| step(self));
+        // As the server does several times a second.
+        self.store.iter().for_each(|store| drop(store.tend_quota()));
         if let Err(error) = &outcome {
             self.note(|| format!("-> {error}"));
         }
+        self.world.quotas.note(self.world);
         outcome
     }
 
@@ -141,7 +156,7 @@ impl<'w> Node<'w> {
         let (id, draft) = self.draft(&name)?;
         self.world.ledger().born(&id, FlagSet::new());
         self.note(|| format!("delivers {id} to {name}"));
-        let outcome = draft.deliver();
+        let outcome = self.world.quotas.watch(self.world, 1, || draft.deliver());
         self.world.ledger().add(&name, &id, outcome.is_ok(), upheavals);
         self.note(|| format!("delivered {id} {}", outcome.is_ok()));
         outcome
@@ -155,7 +170,7 @@ impl<'w> Node<'w> {
         self.world.ledger().born(&id, flags.clone());
         self.note(|| format!("appends {id} to {name} with {flags:?}"));
         let (system, keywords) = split(&flags);
-        let outcome = draft.append(system, &keywords, None);
+        let outcome = self.world.quotas.watch(self.world, 1, || draft.append(system, &keywords, None));
         let mut ledger = self.world.ledger();
         if let Ok(appended) = &outcome {
             ledger.show(&name, (appended.uid_validity.number(), appended.uid.number()), &id);
@@ -315,7 +330,11 @@ impl<'w> Node<'w> {
             self.world.ledger().maybe_expunged(&told);
         }
         let from = Arc::clone(&self.sessions[at].mailbox);
-        let outcome = if moves { from.move_to(&uids, &to) } else { from.copy(&uids, &to) };
+        let outcome = if moves {
+            self.world.quotas.watch_move(uids.len(), || from.move_to(&uids, &to))
+        } else {
+            self.world.quotas.watch(self.world, uids.len(), || from.copy(&uids, &to))
+        };
         let mut ledger = self.world.ledger();
         for ((uid, id), told) in uids.iter().zip(&ids).zip(&told) {
             let place = outcome.as_ref().map(|copied| copied.source.iter().position(|source| source == uid));

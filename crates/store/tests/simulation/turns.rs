@@ -41,7 +41,12 @@ struct State {
     hash: u64,
     trace: Option<Vec<String>>,
     failure: Option<String>,
+    /// How often somebody rested for long, or was killed.
+    stops: u32,
 }
+
+/// A rest that is long: a node may not be kept from its work for longer between looking at a quota and acting upon it.
+const LONG: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
 pub struct Turns {
@@ -65,6 +70,7 @@ impl Turns {
             hash: 0xcbf2_9ce4_8422_2325,
             trace: traced.then(Vec::new),
             failure: None,
+            stops: 0,
         };
         Turns { server: server.clone(), state: Mutex::new(state), wake: (0..actors).map(|_| Condvar::new()).collect() }
     }
@@ -97,6 +103,10 @@ impl Turns {
         if let Some(trace) = &mut state.trace {
             trace.push(format!("{calls:6} {}: {}", ME.get().map_or(-1, |me| me as i64), line()));
         }
+    }
+
+    pub fn stops(&self) -> u32 {
+        self.state().stops
     }
 
     /// What went wrong first; the calls made; their hash; the trace.
@@ -170,6 +180,7 @@ impl Pace for Turns {
             && let Some(node) = state.nodes[me].take()
         {
             state.trace_line(me, "is killed");
+            state.stops += 1;
             node.kill();
         }
         if state.chance.one_in(REST) {
@@ -177,6 +188,7 @@ impl Pace for Turns {
             // Mostly short, sometimes for as long as it may be.
             let rest = rest_max / 1000 * share * share / 1000;
             state.trace_line(me, &format!("rests for {rest:?}"));
+            state.stops += u32::from(rest >= LONG);
             self.rest(state, me, rest);
         } else if state.chance.one_in(HAND_OVER) {
             self.hand_over(&mut state);
