@@ -34,7 +34,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::door::{parent_of, read_whole};
-use crate::replace::{create_beside, replace_dressed, with_suffix};
+use crate::replace::{create_beside, relink, replace_dressed, with_suffix};
 use crate::{Disk, Error, ReadFile, Result, Stat, WriteFile};
 
 /// A longer lock file does not name a holder.
@@ -229,6 +229,11 @@ impl<'d> Dotlock<'d> {
     /// Replaces another file that the lock protects too.
     pub fn replace_beside(&self, path: &Path, content: &[u8]) -> Result<()> {
         self.replace_dressed(path, content, |_| Ok(()))
+    }
+
+    /// Lets a symbolic link, which the lock protects too, lead to `target`.
+    pub fn relink_beside(&self, path: &Path, target: &Path) -> Result<()> {
+        relink(self.disk, &self.path, path, target, || self.verify())
     }
 
     fn replace_dressed(

@@ -58,17 +58,37 @@ pub(crate) fn replace_dressed(
 
 /// Makes a new file beside `path` whose name no other node, process or thread uses: `PATH.KIND.PID.HOST.N`.
 pub(crate) fn create_beside(disk: &dyn Disk, path: &Path, kind: &str) -> Result<(PathBuf, Box<dyn WriteFile>)> {
+    free_beside(disk, path, kind, |beside| disk.create_new(beside))
+}
+
+fn free_beside<T>(disk: &dyn Disk, path: &Path, kind: &str, make: impl Fn(&Path) -> Result<T>) -> Result<(PathBuf, T)> {
     let mut last = Error::Exists { path: path.to_owned() };
     for _ in 0..NAME_TRIES_MAX {
         let beside = name_beside(disk, path, kind);
-        match disk.create_new(&beside) {
-            Ok(file) => return Ok((beside, file)),
+        match make(&beside) {
+            Ok(made) => return Ok((beside, made)),
             // In a container every start may have the same process id: step over what an earlier one left.
             Err(error @ Error::Exists { .. }) => last = error,
             Err(error) => return Err(error),
         }
     }
     Err(last)
+}
+
+/// Lets a symbolic link lead elsewhere, or makes it: whoever reads it finds the old one or the new one.
+pub(crate) fn relink(
+    disk: &dyn Disk,
+    beside: &Path,
+    path: &Path,
+    target: &Path,
+    allowed: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    let temporary = free_beside(disk, beside, "tmp", |temporary| disk.symlink(target, temporary))?.0;
+    if let Err(error) = allowed().and_then(|()| disk.rename(&temporary, path)) {
+        let _ = disk.remove(&temporary);
+        return Err(error);
+    }
+    disk.sync_dir(parent_of(path))
 }
 
 fn name_beside(disk: &dyn Disk, path: &Path, kind: &str) -> PathBuf {

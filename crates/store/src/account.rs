@@ -17,7 +17,10 @@ use crate::location::{MailboxPlaces, Places};
 use crate::quota::{Ledger, Ledgers, QuotaFile, QuotaSettings};
 use crate::subscriptions::{self, Subscriptions};
 use crate::weak_map::WeakMap;
-use crate::{Access, AutoMailbox, Deliveries, DeliveryKey, Draft, Error, Location, Mailbox, Result, Settings};
+use crate::{
+    Access, AutoMailbox, Deliveries, DeliveryKey, Draft, Duplicates, Error, Location, Mailbox, Result, Scripts,
+    Settings,
+};
 
 pub(crate) const SUBSCRIPTIONS: &str = "subscriptions";
 
@@ -69,6 +72,16 @@ impl Store {
     /// was written since the last call, and else a walk over the folder.
     pub fn sweep_index(&self) -> Result<()> {
         Ok(self.index.as_ref().map_or(Ok(()), |index| index.sweep())?)
+    }
+
+    /// The Sieve scripts below this home directory. Makes nothing.
+    pub fn scripts(&self, home: &Path) -> Scripts {
+        Scripts::new(self.shared_disk(), self.settings(), home)
+    }
+
+    /// What was done for the account with this home directory and shall not be done again for a while. Makes nothing.
+    pub fn duplicates(&self, home: &Path) -> Duplicates {
+        Duplicates::new(self.shared_disk(), self.settings(), home)
     }
 
     /// Lets go of mailboxes that nobody has opened since the call before. To be called every half minute or so.

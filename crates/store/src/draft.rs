@@ -276,7 +276,7 @@ pub(crate) fn unique_number(disk: &dyn Disk, hostname: &str) -> String {
     format!("{:016x}{:08x}{:08x}", nanos & u128::from(u64::MAX), hash(&disk.holder()), hash(hostname))
 }
 
-fn fnv1a(text: &str) -> u64 {
+pub(crate) fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 

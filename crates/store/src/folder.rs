@@ -316,7 +316,7 @@ pub(crate) fn read_up_to(disk: &dyn Disk, path: &Path, max: usize) -> Result<Opt
 }
 
 /// Octets from a place on, at most so many, and whether that was the end of the file.
-fn read_from(file: &dyn ReadFile, offset: u64, max: usize) -> Result<(Vec<u8>, bool)> {
+pub(crate) fn read_from(file: &dyn ReadFile, offset: u64, max: usize) -> Result<(Vec<u8>, bool)> {
     const STEP: usize = 64 << 10;
     let expected = usize::try_from(file.len()?.saturating_sub(offset)).unwrap_or(usize::MAX).min(max);
     let mut content = Vec::with_capacity(expected + 1);
@@ -334,7 +334,7 @@ fn read_from(file: &dyn ReadFile, offset: u64, max: usize) -> Result<(Vec<u8>, b
     }
 }
 
-fn if_there<T>(answer: disk::Result<T>) -> Result<Option<T>> {
+pub(crate) fn if_there<T>(answer: disk::Result<T>) -> Result<Option<T>> {
     match answer {
         Ok(there) => Ok(Some(there)),
         Err(disk::Error::NotFound { .. }) => Ok(None),
