@@ -5,6 +5,7 @@
 //! replays their corpora. A panic is a finding.
 
 mod imap;
+mod managesieve;
 mod pop3;
 mod smtp;
 
@@ -12,6 +13,7 @@ use proto::sasl::{self, Channel, Credentials, Evidence, gssapi, scram};
 use proto::{Next, Session};
 
 pub use imap::imap;
+pub use managesieve::managesieve;
 pub use pop3::pop3;
 pub use smtp::smtp;
 

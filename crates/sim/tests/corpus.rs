@@ -26,6 +26,11 @@ fn imap_sessions_keep_their_promises_on_every_seed() {
 }
 
 #[test]
+fn managesieve_sessions_keep_their_promises_on_every_seed() {
+    replay("managesieve_session", sim::fuzz::managesieve);
+}
+
+#[test]
 fn pop3_sessions_keep_their_promises_on_every_seed() {
     replay("pop3_session", sim::fuzz::pop3);
 }

@@ -1,211 +1,203 @@
-//! What a ManageSieve client may say, and the reader that finds where a command ends.
-//!
-//! A command is a line whose strings may be literals: `{123+}`, a line end, and so many octets, after which the line goes on
-//! (RFC 5804 §1.2, §4). Octets of literals are never kept beyond a short bound: there is nothing to do with a script yet.
+//! The commands of ManageSieve: when each may come, and what it is made of.
 
-use crate::input::{Input, Line};
+use mail::ScriptName;
+use mail::script_name::ScriptNameError;
 
-/// Octets of one line of a command.
-pub const LINE_LENGTH_MAX: usize = 8192;
-/// Octets of one literal. Scripts are smaller.
-pub const LITERAL_LENGTH_MAX: u64 = 1 << 20;
-/// Literals in one command; PUTSCRIPT has two.
-pub const LITERALS_MAX: usize = 8;
-/// A string as long as this is kept, a longer one only counted.
-pub const STRING_KEPT_MAX: usize = 1024;
+use super::ask::Ask;
+use super::reader::{Word, Words};
 
-/// A command that was read to its end.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Command {
-    /// In upper case.
-    pub name: String,
-    /// Its strings; `None` for one that was too long to keep.
-    pub strings: Vec<Option<Vec<u8>>>,
-}
-
-/// What the input holds.
+/// A command.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Heard {
-    Command(Command),
-    Unfinished,
-    /// A line that is no command; the next line is a new one.
-    Malformed,
-    /// Where the command ends cannot be known, or is too far away.
-    Hopeless,
+pub enum Command {
+    Capability,
+    StartTls,
+    Logout,
+    /// With what is to be said in the answer.
+    Noop(Option<Vec<u8>>),
+    Authenticate {
+        mechanism: String,
+        initial: Option<Vec<u8>>,
+    },
+    Unauthenticate,
+    /// On scripts (RFC 5804 §2.5 to §2.12): a question for the house, and what is said when it is done.
+    Script {
+        ask: Ask,
+        done: &'static str,
+    },
 }
 
-/// Reads commands from the input.
-#[derive(Debug, Default)]
-pub struct Reader {
-    command: Option<Command>,
-    literals: usize,
-    /// Octets of the current literal that are still to come.
-    literal_left: Option<u64>,
-    literal: Option<Vec<u8>>,
+/// Why words are no command.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fault {
+    Unknown,
+    /// Before login, or after it.
+    NotNow(When),
+    Arguments,
+    Name(ScriptNameError),
+    /// A script of so many octets.
+    TooLarge(u64),
 }
 
-impl Reader {
-    pub fn read(&mut self, input: &mut Input) -> Heard {
-        loop {
-            if self.literal_left.is_some() && !self.read_literal(input) {
-                return Heard::Unfinished;
-            }
-            let line = match input.line(LINE_LENGTH_MAX) {
-                Line::Whole(line) => line,
-                Line::Unfinished => return Heard::Unfinished,
-                Line::TooLong => return Heard::Hopeless,
-            };
-            match self.read_line(&line) {
-                Some(Ended::Whole(command)) => return Heard::Command(command),
-                Some(Ended::Literal) => {}
-                Some(Ended::Hopeless) => return Heard::Hopeless,
-                None => {
-                    *self = Reader::default();
-                    return Heard::Malformed;
-                }
-            }
-        }
+/// When a command may come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    Always,
+    BeforeLogin,
+    AfterLogin,
+}
+
+type Parse = fn(Vec<Word>) -> Result<Command, Fault>;
+
+// RFC 5804 §2
+const COMMANDS: [(&str, When, Parse); 14] = [
+    ("AUTHENTICATE", When::BeforeLogin, authenticate),
+    ("CAPABILITY", When::Always, |words| none(words, Command::Capability)),
+    ("CHECKSCRIPT", When::AfterLogin, |words| script(check(words), "Script checked successfully.")),
+    ("DELETESCRIPT", When::AfterLogin, |words| script(one_name(words).map(Ask::Delete), "Deletescript completed.")),
+    ("GETSCRIPT", When::AfterLogin, |words| script(one_name(words).map(Ask::Get), "Getscript completed.")),
+    ("HAVESPACE", When::AfterLogin, |words| script(have_space(words), "Putscript would succeed.")),
+    ("LISTSCRIPTS", When::AfterLogin, |words| script(take::<0>(words).map(|_| Ask::List), "Listscripts completed.")),
+    ("LOGOUT", When::Always, |words| none(words, Command::Logout)),
+    ("NOOP", When::Always, noop),
+    ("PUTSCRIPT", When::AfterLogin, |words| script(put(words), "PUTSCRIPT completed.")),
+    ("RENAMESCRIPT", When::AfterLogin, |words| script(rename(words), "Renamescript completed.")),
+    ("SETACTIVE", When::AfterLogin, |words| script(activate(words), "Setactive completed.")),
+    ("STARTTLS", When::BeforeLogin, |words| none(words, Command::StartTls)),
+    ("UNAUTHENTICATE", When::AfterLogin, |words| none(words, Command::Unauthenticate)),
+];
+
+/// Makes a command of words.
+///
+/// # Errors
+/// Why it is none, or none now.
+pub fn parse(words: Words, logged_in: bool) -> Result<Command, Fault> {
+    let row = COMMANDS.iter().find(|(name, ..)| *name == words.name);
+    let (_, when, parse) = row.ok_or(Fault::Unknown)?;
+    let now = match when {
+        When::Always => true,
+        When::BeforeLogin => !logged_in,
+        When::AfterLogin => logged_in,
+    };
+    if now { parse(words.strings) } else { Err(Fault::NotNow(*when)) }
+}
+
+fn none(words: Vec<Word>, command: Command) -> Result<Command, Fault> {
+    let [] = take(words)?;
+    Ok(command)
+}
+
+fn script(ask: Result<Ask, Fault>, done: &'static str) -> Result<Command, Fault> {
+    ask.map(|ask| Command::Script { ask, done })
+}
+
+fn authenticate(mut words: Vec<Word>) -> Result<Command, Fault> {
+    let initial = if words.len() == 2 { words.pop().map(kept).transpose()? } else { None };
+    let [mechanism] = take(words)?;
+    Ok(Command::Authenticate { mechanism: text(mechanism)?, initial })
+}
+
+fn noop(words: Vec<Word>) -> Result<Command, Fault> {
+    if words.is_empty() {
+        return Ok(Command::Noop(None));
     }
+    let [tag] = take(words)?;
+    Ok(Command::Noop(Some(kept(tag)?)))
+}
 
-    /// Takes what is there of a literal; true when it is whole.
-    fn read_literal(&mut self, input: &mut Input) -> bool {
-        let left = self.literal_left.unwrap_or(0);
-        let taken = input.take(usize::try_from(left).unwrap_or(usize::MAX));
-        let left = left - taken.len() as u64;
-        if let Some(kept) = &mut self.literal {
-            kept.extend_from_slice(&taken);
-        }
-        self.literal_left = Some(left).filter(|left| *left > 0);
-        if left == 0 {
-            let literal = self.literal.take();
-            self.command.get_or_insert_default().strings.push(literal);
-        }
-        left == 0
-    }
+fn one_name(words: Vec<Word>) -> Result<ScriptName, Fault> {
+    let [name] = take(words)?;
+    script_name(name)
+}
 
-    /// Reads one line of a command: its name if it is the first, and strings.
-    fn read_line(&mut self, line: &[u8]) -> Option<Ended> {
-        let mut text = std::str::from_utf8(line).ok().filter(|text| !text.contains(['\r', '\n', '\0']))?;
-        let mut command = match self.command.take() {
-            Some(command) => command,
-            None => {
-                let (name, rest) = text.split_once(' ').unwrap_or((text, ""));
-                text = rest;
-                let good = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphabetic());
-                Command { name: good.then(|| name.to_ascii_uppercase())?, strings: Vec::new() }
-            }
-        };
-        loop {
-            text = text.trim_start_matches(' ');
-            if text.is_empty() {
-                *self = Reader::default();
-                return Some(Ended::Whole(command));
-            }
-            if let Some(length) = literal(text) {
-                self.command = Some(command);
-                return Some(self.begin_literal(length));
-            }
-            let (word, rest) = quoted(text).or_else(|| number(text))?;
-            command.strings.push((word.len() <= STRING_KEPT_MAX).then_some(word));
-            text = rest;
-        }
-    }
+fn have_space(words: Vec<Word>) -> Result<Ask, Fault> {
+    let [name, size] = take(words)?;
+    let size = text(size)?.parse().map_err(|_| Fault::Arguments)?;
+    Ok(Ask::HaveSpace { name: script_name(name)?, size })
+}
 
-    fn begin_literal(&mut self, length: u64) -> Ended {
-        self.literals += 1;
-        if length > LITERAL_LENGTH_MAX || self.literals > LITERALS_MAX {
-            return Ended::Hopeless;
-        }
-        self.literal = (length <= STRING_KEPT_MAX as u64).then(Vec::new);
-        self.literal_left = Some(length);
-        Ended::Literal
+fn put(words: Vec<Word>) -> Result<Ask, Fault> {
+    let [name, script] = take(words)?;
+    Ok(Ask::Put { name: script_name(name)?, content: content(script)? })
+}
+
+fn check(words: Vec<Word>) -> Result<Ask, Fault> {
+    let [script] = take(words)?;
+    content(script).map(Ask::Check)
+}
+
+// RFC 5804 §2.8: the empty name means no script.
+fn activate(words: Vec<Word>) -> Result<Ask, Fault> {
+    let [name] = take(words)?;
+    let none = matches!(&name, Word::Kept(name) if name.is_empty());
+    if none { Ok(Ask::Activate(None)) } else { script_name(name).map(|name| Ask::Activate(Some(name))) }
+}
+
+fn rename(words: Vec<Word>) -> Result<Ask, Fault> {
+    let [from, to] = take(words)?;
+    Ok(Ask::Rename { from: script_name(from)?, to: script_name(to)? })
+}
+
+fn take<const N: usize>(words: Vec<Word>) -> Result<[Word; N], Fault> {
+    words.try_into().map_err(|_| Fault::Arguments)
+}
+
+fn script_name(word: Word) -> Result<ScriptName, Fault> {
+    match word {
+        Word::TooLong(_) => Err(Fault::Name(ScriptNameError::TooLong)),
+        word => ScriptName::parse(&text(word)?).map_err(Fault::Name),
     }
 }
 
-enum Ended {
-    Whole(Command),
-    Literal,
-    Hopeless,
-}
-
-// RFC 5804 §4: literal-c2s = "{" number "+}" CRLF *OCTET
-fn literal(text: &str) -> Option<u64> {
-    let digits = text.strip_prefix('{')?.strip_suffix("+}")?;
-    let good = (1..=10).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-    good.then(|| digits.parse().ok())?
-}
-
-// RFC 5804 §4: quoted = <"> *1024QUOTED-CHAR <">, with `\` before `"` and `\`.
-fn quoted(text: &str) -> Option<(Vec<u8>, &str)> {
-    let mut chars = text.strip_prefix('"')?.chars();
-    let mut word = String::new();
-    loop {
-        match chars.next()? {
-            '"' => break,
-            '\\' => word.push(chars.next()?),
-            c => word.push(c),
-        }
+fn content(word: Word) -> Result<Vec<u8>, Fault> {
+    match word {
+        Word::Kept(content) => Ok(content),
+        Word::TooLong(length) => Err(Fault::TooLarge(length)),
     }
-    let rest = chars.as_str();
-    (rest.is_empty() || rest.starts_with(' ')).then_some((word.into_bytes(), rest))
 }
 
-/// HAVESPACE has a number.
-fn number(text: &str) -> Option<(Vec<u8>, &str)> {
-    let (word, rest) = text.split_at(text.find(' ').unwrap_or(text.len()));
-    word.bytes().all(|byte| byte.is_ascii_digit()).then(|| (word.as_bytes().to_vec(), rest))
+fn text(word: Word) -> Result<String, Fault> {
+    String::from_utf8(kept(word)?).map_err(|_| Fault::Arguments)
+}
+
+fn kept(word: Word) -> Result<Vec<u8>, Fault> {
+    match word {
+        Word::Kept(octets) => Ok(octets),
+        Word::TooLong(_) => Err(Fault::Arguments),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(text: &str, piece: usize) -> Vec<Heard> {
-        let (mut reader, mut input, mut heard) = (Reader::default(), Input::default(), Vec::new());
-        for bytes in text.as_bytes().chunks(piece) {
-            input.push(bytes);
-            loop {
-                match reader.read(&mut input) {
-                    Heard::Unfinished => break,
-                    Heard::Hopeless => {
-                        heard.push(Heard::Hopeless);
-                        return heard;
-                    }
-                    other => heard.push(other),
-                }
+    fn words(name: &str, strings: &[&str]) -> Words {
+        let strings = strings.iter().map(|text| Word::Kept(text.as_bytes().to_vec())).collect();
+        Words { name: name.into(), strings }
+    }
+
+    #[test]
+    fn each_command_has_its_time_and_its_number_of_words() {
+        for (name, when, _) in COMMANDS {
+            for logged_in in [false, true] {
+                let parsed = parse(words(name, &["a", "b", "c"]), logged_in);
+                let now = when == When::Always || (when == When::AfterLogin) == logged_in;
+                assert_eq!(parsed, Err(if now { Fault::Arguments } else { Fault::NotNow(when) }), "{name}");
             }
         }
-        heard
+        assert_eq!(parse(words("X", &[]), true), Err(Fault::Unknown));
     }
 
     #[test]
-    fn literals_belong_to_their_command_in_pieces_of_any_size() {
-        let text = "putscript \"a\\\"b\" {12+}\r\nLOGOUT\r\nkeep\r\nNOOP {3+}\r\ntag \"x\"\r\n";
-        for piece in 1..=text.len() {
-            let heard = read(text, piece);
-            let put = Command {
-                name: "PUTSCRIPT".into(),
-                strings: vec![Some(b"a\"b".to_vec()), Some(b"LOGOUT\r\nkeep".to_vec())],
-            };
-            let noop = Command { name: "NOOP".into(), strings: vec![Some(b"tag".to_vec()), Some(b"x".to_vec())] };
-            assert_eq!(heard, [Heard::Command(put), Heard::Command(noop)]);
+    fn the_empty_name_means_no_script_to_setactive_alone() {
+        let parsed = parse(words("SETACTIVE", &[""]), true);
+        assert!(matches!(parsed, Ok(Command::Script { ask: Ask::Activate(None), .. })));
+        assert_eq!(parse(words("GETSCRIPT", &[""]), true), Err(Fault::Name(ScriptNameError::Empty)));
+    }
+
+    #[test]
+    fn a_number_is_a_number() {
+        for bad in ["-1", "x", "99999999999999999999999", ""] {
+            assert_eq!(parse(words("HAVESPACE", &["a", bad]), true), Err(Fault::Arguments), "{bad}");
         }
-    }
-
-    #[test]
-    fn a_brace_within_quotes_is_no_literal() {
-        let strings = vec![Some(b"{5+}".to_vec())];
-        assert_eq!(read("NOOP \"{5+}\"\r\n", 1), [Heard::Command(Command { name: "NOOP".into(), strings })]);
-        assert_eq!(read("NOOP \"{5+}\r\n", 1), [Heard::Malformed]);
-    }
-
-    #[test]
-    fn what_has_no_end_is_hopeless() {
-        let many = format!("X{}", " {0+}\r\n".repeat(LITERALS_MAX + 1));
-        for text in ["PUTSCRIPT {1048577+}\r\n".to_owned(), format!("NOOP {}", "x".repeat(9000)), many] {
-            assert_eq!(read(&text, 100).last(), Some(&Heard::Hopeless), "{text:.40}");
-        }
-        let long = format!("NOOP {{2000+}}\r\n{}\r\n", "x".repeat(2000));
-        assert_eq!(read(&long, 100), [Heard::Command(Command { name: "NOOP".into(), strings: vec![None] })]);
     }
 }

@@ -1,9 +1,12 @@
-//! ManageSieve (RFC 5804), as far as there are no scripts yet: greeting, capabilities, STARTTLS, NOOP and LOGOUT.
-//!
-//! Every other command of the protocol is read to its end, literals and all, and answered `NO` with a text that says why.
+//! ManageSieve (RFC 5804): users read, change and choose their Sieve scripts.
 
+pub mod ask;
 pub mod command;
+pub mod profile;
+pub mod reader;
 pub mod response;
 pub mod server;
 
-pub use server::{Limits, Profile, Server};
+pub use ask::{Answer, Ask, Refusal, Script};
+pub use profile::{Language, Limits, Profile, Tls};
+pub use server::Server;
