@@ -10,7 +10,6 @@ pub mod casemap;
 pub mod date;
 pub mod digest;
 pub mod dsn;
-pub mod encoded_word;
 pub mod envelope;
 pub mod flags;
 pub mod header;

@@ -13,6 +13,7 @@ mod connections;
 mod deliver;
 mod driver;
 pub mod examine;
+mod filter;
 mod gssapi;
 mod hints;
 mod house;

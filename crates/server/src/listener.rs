@@ -109,7 +109,7 @@ async fn converse(mut connection: Connection, guest: Guest, setup: Setup<'_>, mu
             drive(&mut connection, machine, &mut house, &mut stopping).await
         }
         Protocol::ManageSieve => {
-            let (machine, mut house) = profiles::managesieve(&setup);
+            let (machine, mut house) = profiles::managesieve(guest, &setup);
             drive(&mut connection, machine, &mut house, &mut stopping).await
         }
         // It has its own way, above.

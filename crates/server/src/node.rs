@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 use crate::config::{Listener, Protocol, Settings};
 use crate::connections::Connections;
 use crate::deliver::Outgoing;
+use crate::filter::Programs;
 use crate::gssapi::{self, NoCredentials};
 use crate::hints::{self, Hints};
 use crate::ids::Ids;
@@ -42,6 +43,8 @@ pub struct Node {
     pub(crate) outgoing: Arc<Outgoing>,
     pub connections: Connections,
     pub steps: Steps,
+    /// Users' scripts, compiled.
+    pub(crate) programs: Programs,
     pub(crate) ids: Ids,
     quota_life: String,
     pub(crate) logins: Logins,
@@ -244,6 +247,7 @@ fn open(live: Live, disk: Arc<dyn Disk>) -> Result<(Arc<Node>, String), StartErr
         outgoing: Arc::new(outgoing),
         connections: Connections::default(),
         steps: Steps::default(),
+        programs: Programs::default(),
         started: SystemTime::now(),
     };
     Ok((Arc::new(node), admin_token))

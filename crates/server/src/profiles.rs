@@ -8,6 +8,7 @@ use mail::Reply;
 use proto::{imap, managesieve, pop3, smtp};
 
 use crate::config::{Listener, Protocol, TlsMode};
+use crate::filter;
 use crate::house::Guest;
 use crate::house::imap::ImapHouse;
 use crate::house::managesieve::SieveHouse;
@@ -133,22 +134,41 @@ pub fn pop3(guest: Guest, setup: &Setup<'_>) -> (pop3::Server, Pop3House) {
     (machine, Pop3House::new(guest))
 }
 
-pub fn managesieve(setup: &Setup<'_>) -> (managesieve::Server, SieveHouse) {
+pub fn managesieve(guest: Guest, setup: &Setup<'_>) -> (managesieve::Server, SieveHouse) {
     let &Setup { live, listener, away } = setup;
     let limits = &live.settings.limits;
+    let sieve = &live.settings.sieve;
     let profile = managesieve::Profile {
         banner: format!("{PRODUCT} ready."),
-        starttls: matches!(listener.tls, TlsMode::StartTls | TlsMode::Required),
+        tls: match listener.tls {
+            TlsMode::Off => managesieve::Tls::Off,
+            TlsMode::StartTls | TlsMode::Required => managesieve::Tls::Offered,
+            TlsMode::Implicit => managesieve::Tls::On,
+        },
+        login_needs_tls: listener.tls != TlsMode::Off,
+        offers: live.offers.clone(),
+        language: filter::language(sieve.redirects_max),
         limits: managesieve::Limits {
+            script_size_max: kept_max(sieve.bounds.size_max),
             bad_commands_max: u32::try_from(limits.errors).unwrap_or(u32::MAX),
+            // The house makes a wrong password wait, the same in every protocol.
+            login_failure_pause: Duration::ZERO,
             patience: limits.idle_pop3,
+            ..managesieve::Limits::default()
         },
     };
     let machine = match away {
         Some(why) => managesieve::Server::turned_away(profile, why),
         None => managesieve::Server::new(profile),
     };
-    (machine, SieveHouse)
+    (machine, SieveHouse::new(guest))
+}
+
+/// Octets of a script that a session takes into memory; nought is no setting's bound, but it is the protocol's.
+fn kept_max(size_max: u64) -> usize {
+    let literal_max = managesieve::reader::LITERAL_LENGTH_MAX;
+    let size_max = if size_max == 0 { literal_max } else { size_max.min(literal_max) };
+    usize::try_from(size_max).unwrap_or(usize::MAX)
 }
 
 /// Whether a peer is on this machine or in a private network, as the nodes of a platform are to each other.

@@ -15,6 +15,7 @@ mod report;
 mod schema;
 mod settings;
 mod settle;
+mod sieve;
 mod units;
 mod written;
 
@@ -25,7 +26,7 @@ pub use ldap::{BadOption, LdapSettings};
 pub use settings::{
     ClientCertificates, DirectorySettings, GssapiSettings, HintSettings, Limits, Listener, LogFormat, LogSettings,
     MailboxSettings, NextHop, OauthCheck, OauthSettings, Protocol, QueueSettings, QuotaSettings, Role, Route, RouteTls,
-    Settings, SharedSettings, TlsFiles, TlsMode, TrustedSettings, UniqueIdSettings, Warning, WhenFull,
+    Settings, SharedSettings, SieveSettings, TlsFiles, TlsMode, TrustedSettings, UniqueIdSettings, Warning, WhenFull,
 };
 pub use units::{parse_duration, show_duration, show_size};
 

@@ -668,6 +668,39 @@ pub const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "sieve",
+        repeats: false,
+        sentence: "What users may say about their mail in scripts, which lie where Dovecot's Pigeonhole keeps them: `~/sieve`, and the active one `~/.dovecot.sieve`.",
+        rows: &[
+            with("script_size", Kind::Size, "\"1M\"", "The largest script."),
+            with("scripts", COUNT, "100", "How many scripts a user may keep; nought: any number."),
+            with("scripts_size", Kind::Size, "\"16M\"", "How much all scripts of a user may hold; nought: any amount."),
+            with(
+                "redirects",
+                Kind::Number { min: 0, max: 1000 },
+                "4",
+                "To how many addresses a script may send one message on.",
+            ),
+            with(
+                "before",
+                Kind::Texts,
+                "[]",
+                "Files with scripts that run for everybody's mail, before the user's own (Dovecot's `sieve_before`). The next one runs as long as the message is kept.",
+            ),
+            may(
+                "default",
+                Kind::Path,
+                "A script for those who have none of their own (Dovecot's `sieve_default`, once `sieve_global_path`).",
+            ),
+            with(
+                "after",
+                Kind::Texts,
+                "[]",
+                "Files with scripts that run after the user's own (Dovecot's `sieve_after`).",
+            ),
+        ],
+    },
+    Table {
         name: "queue",
         repeats: false,
         sentence: "Mail on its way out.",

@@ -183,6 +183,17 @@ pub struct Warning {
     pub template: Option<PathBuf>,
 }
 
+/// What users' scripts may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SieveSettings {
+    pub bounds: store::ScriptBounds,
+    pub redirects_max: u32,
+    /// Scripts of the platform.
+    pub before: Vec<PathBuf>,
+    pub default: Option<PathBuf>,
+    pub after: Vec<PathBuf>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueSettings {
     pub retry_first: Duration,
@@ -322,6 +333,7 @@ pub struct Settings {
     /// Where mailboxes lie that are nobody's, by the number that their namespace has.
     pub public: Vec<store::Location>,
     pub quota: QuotaSettings,
+    pub sieve: SieveSettings,
     pub queue: QueueSettings,
     pub tls: Option<TlsFiles>,
     pub limits: Limits,

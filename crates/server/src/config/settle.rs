@@ -20,7 +20,7 @@ use super::settings::{
     TlsFiles, TlsMode, TrustedSettings, UniqueIdSettings,
 };
 use super::written::{Written, WrittenTable};
-use super::{auto, hints, namespace, quota};
+use super::{auto, hints, namespace, quota, sieve};
 use crate::certificate::UserField;
 
 /// The shortest `poll`.
@@ -50,6 +50,7 @@ pub fn settle(written: &Written, folder: &Path, mistakes: &mut Vec<Mistake>) -> 
         namespaces,
         public,
         quota: quota::settle(written, folder, settler.mistakes),
+        sieve: sieve::settle(written, folder),
         queue: settler.queue(),
         tls: settler.tls(),
         limits: settler.limits(),

@@ -72,10 +72,10 @@ fn parcel(entry: &Entry, content: Arc<Content>) -> Parcel {
         reverse_path: entry.envelope.reverse_path.clone(),
         received: String::new(),
         recipients: entry.envelope.recipients.len(),
-        content: Box::new(move |draft| {
+        content: Box::new(move |take| {
             let what = "a queued message cannot be read";
             let unreadable = |_| store::Error::Damaged { path: QUEUE_FOLDER.into(), what };
-            copy(&content, unreadable, |piece| draft.write(piece))
+            copy(&content, unreadable, |piece| take(piece))
         }),
     }
 }

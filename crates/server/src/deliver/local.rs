@@ -76,7 +76,7 @@ pub fn deliver(
     origin: &Origin<'_>,
     put: impl FnOnce(&Arc<store::Account>, &MailboxName, &DeliveryKey) -> store::Result<()>,
 ) -> Outcome {
-    let key = DeliveryKey::new(&format!("{} {}", origin.trace, recipient.key()));
+    let key = delivery_key(origin, recipient);
     let stored = (|| {
         let mailboxes = quota::open(&node.store(), &node.live().settings.quota, account)?;
         let inbox = MailboxName::inbox();
@@ -90,17 +90,30 @@ pub fn deliver(
         Ok(()) => {
             let detail = format!("<{recipient}> in INBOX of {}", account.name);
             node.steps.tell(StepKind::Stored, origin.trace, origin.session, origin.queue, detail);
-            Outcome::Delivered(Reply::new(250, (2, 0, 0), format!("<{recipient}> {} Saved", origin.trace)))
+            saved(origin, recipient)
         }
-        Err(store::Error::OverQuota) => {
-            tracing::info!(trace = %origin.trace, recipient = %recipient, "the mailbox is full");
-            quota::refused(node, recipient)
-        }
-        Err(error) => {
-            tracing::error!(trace = %origin.trace, recipient = %recipient, %error, "cannot deliver into a mailbox");
-            Outcome::Deferred(trouble(&error, recipient))
-        }
+        Err(error) => failed(node, origin, recipient, &error),
     }
+}
+
+/// What names this delivery to this recipient.
+pub fn delivery_key(origin: &Origin<'_>, recipient: &Address) -> DeliveryKey {
+    DeliveryKey::new(&format!("{} {}", origin.trace, recipient.key()))
+}
+
+/// The end of a delivery that worked.
+pub fn saved(origin: &Origin<'_>, recipient: &Address) -> Outcome {
+    Outcome::Delivered(Reply::new(250, (2, 0, 0), format!("<{recipient}> {} Saved", origin.trace)))
+}
+
+/// The end of a delivery that the store did not take.
+pub fn failed(node: &Node, origin: &Origin<'_>, recipient: &Address, error: &store::Error) -> Outcome {
+    if let store::Error::OverQuota = error {
+        tracing::info!(trace = %origin.trace, recipient = %recipient, "the mailbox is full");
+        return quota::refused(node, recipient);
+    }
+    tracing::error!(trace = %origin.trace, recipient = %recipient, %error, "cannot deliver into a mailbox");
+    Outcome::Deferred(trouble(error, recipient))
 }
 
 fn trouble(error: &store::Error, recipient: &Address) -> Reply {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use directory::Account;
 use mail::{Address, MailboxName, Outcome, QueueId, ReversePath, TraceId};
-use store::{Draft, Original};
+use store::Original;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::local::{self, Origin};
+use crate::filter;
 use crate::house::{blocking, promptly};
 use crate::node::Node;
 use crate::quota;
@@ -19,8 +20,10 @@ const AT_ONCE_MAX: usize = 8;
 /// In so many mailboxes it is tried to write what all are to have.
 const ORIGINAL_TRIES_MAX: usize = 3;
 
-/// Writes what follows the header fields of the delivery. May be called for several at once.
-type Content = Box<dyn Fn(&mut Draft) -> store::Result<()> + Send + Sync>;
+/// Takes the next piece of a message.
+type Take<'a> = &'a mut dyn FnMut(&[u8]) -> store::Result<()>;
+/// Gives what follows the header fields of the delivery. May be called for several at once.
+type Content = Box<dyn Fn(Take<'_>) -> store::Result<()> + Send + Sync>;
 
 /// A message to be delivered.
 pub struct Parcel {
@@ -90,7 +93,7 @@ async fn original_for(node: &Arc<Node>, parcel: &Arc<Parcel>, all: &Arc<Vec<Addr
             let written =
                 quota::open(&node.store(), &node.live().settings.quota, &addressee.account).and_then(|account| {
                     let mut draft = account.draft(&MailboxName::inbox())?;
-                    parcel.write(None, &mut draft)?;
+                    parcel.give(None, &mut |piece| draft.write(piece))?;
                     draft.seal()
                 });
             let trace = &parcel.trace;
@@ -113,21 +116,46 @@ fn outcome(
     let Addressee { index, account, address, again } = addressee;
     let Parcel { trace, session, queue, .. } = parcel;
     let origin = Origin { trace, again: *again, session: session.as_deref(), queue: *queue };
-    let outcome = local::deliver(node, account, address, &origin, |mailboxes, name, key| match original {
-        Some(original) => original.deliver(mailboxes, name, key),
-        None => {
-            let mut draft = mailboxes.draft_for(name, key)?;
-            parcel.write((!alike).then_some(address), &mut draft)?;
-            draft.deliver()
+    let named = (!alike).then_some(address);
+    let outcome = match filter::sources(node, account) {
+        Err(error) => local::failed(node, &origin, address, &error),
+        Ok(sources) if sources.is_empty() => {
+            local::deliver(node, account, address, &origin, |mailboxes, name, key| match original {
+                Some(original) => original.deliver(mailboxes, name, key),
+                None => {
+                    let mut draft = mailboxes.draft_for(name, key)?;
+                    parcel.give(named, &mut |piece| draft.write(piece))?;
+                    draft.deliver()
+                }
+            })
         }
-    });
+        Ok(sources) => match parcel.whole(named) {
+            Err(error) => local::failed(node, &origin, address, &error),
+            // Scripts see the message as it will be kept.
+            Ok(content) => {
+                let reverse_path = &parcel.reverse_path;
+                let delivery =
+                    filter::Delivery { node, account, recipient: address, reverse_path, origin, content, original };
+                filter::deliver(&delivery, &sources)
+            }
+        },
+    };
     (*index, outcome)
 }
 
 impl Parcel {
     /// With the header fields of the delivery, for one recipient or for all.
-    fn write(&self, recipient: Option<&Address>, draft: &mut Draft) -> store::Result<()> {
-        draft.write(local::header(&self.reverse_path, recipient, &self.received).as_bytes())?;
-        (self.content)(draft)
+    fn give(&self, recipient: Option<&Address>, take: Take<'_>) -> store::Result<()> {
+        take(local::header(&self.reverse_path, recipient, &self.received).as_bytes())?;
+        (self.content)(take)
+    }
+
+    fn whole(&self, recipient: Option<&Address>) -> store::Result<Vec<u8>> {
+        let mut content = Vec::new();
+        self.give(recipient, &mut |piece| {
+            content.extend_from_slice(piece);
+            Ok(())
+        })?;
+        Ok(content)
     }
 }

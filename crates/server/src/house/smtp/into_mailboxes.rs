@@ -35,7 +35,7 @@ impl SmtpHouse {
             reverse_path: transaction.reverse_path.clone(),
             received: received.clone(),
             recipients: transaction.recipients.len(),
-            content: Box::new(move |draft| message.copy_to(|piece| draft.write(piece))),
+            content: Box::new(move |take| message.copy_to(|piece| take(piece))),
         };
         outcomes.extend(together::deliver(&self.guest.node, parcel, addressees).await);
         // By the order of the recipients.

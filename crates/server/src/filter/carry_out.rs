@@ -1,0 +1,319 @@
+//! Carries out what scripts decided about one message for one account.
+//!
+//! First what refuses it, then what keeps it, then what tells others. What cannot be carried out keeps the message in INBOX
+//! instead (RFC 5228 §2.10.6), and the user finds the reason in his log.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use directory::Account;
+use mail::envelope::{Body, Recipient};
+use mail::{Address, Envelope, Flags, Keyword, MailboxName, Outcome, Reply, ReversePath};
+use sieve::{Action, FileInto, Message};
+use store::{Duplicates, Original};
+
+use super::sequence::{self, Decision, Failure, Source, Whose};
+use super::world::{DeliveryWorld, duplicate_key, own_mailbox, with_use};
+use super::{log, reply};
+use crate::config::NextHop;
+use crate::deliver::local::{self, Origin};
+use crate::deliver::{Acceptance, accept_copy};
+use crate::node::Node;
+use crate::quota;
+use crate::steps::StepKind;
+
+/// One message on its way to one account that has scripts.
+#[derive(Debug)]
+pub struct Delivery<'a> {
+    pub node: &'a Node,
+    pub account: &'a Account,
+    pub recipient: &'a Address,
+    pub reverse_path: &'a ReversePath,
+    pub origin: Origin<'a>,
+    /// The message as it is to be kept, with the header fields of the delivery.
+    pub content: Vec<u8>,
+    /// The same on disk already, for several.
+    pub original: Option<&'a Original>,
+}
+
+/// Where a message is to be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    mailbox: MailboxName,
+    flags: Flags,
+    keywords: Vec<Keyword>,
+    create: bool,
+}
+
+/// Runs the scripts and does what they want. Blocking.
+pub fn deliver(delivery: &Delivery<'_>, sources: &[Source]) -> Outcome {
+    let (node, account) = (delivery.node, delivery.account);
+    let live = node.live();
+    let mailboxes = match quota::open(&node.store(), &live.settings.quota, account) {
+        Ok(mailboxes) => mailboxes,
+        Err(error) => return local::failed(node, &delivery.origin, delivery.recipient, &error),
+    };
+    let (store, home) = (node.store(), &account.home);
+    let (scripts, duplicates) = (store.scripts(home), store.duplicates(home));
+    let mut world = DeliveryWorld {
+        programs: &node.programs,
+        settings: &live.settings.sieve,
+        namespaces: &live.settings.namespaces,
+        mailboxes: &mailboxes,
+        scripts: &scripts,
+        duplicates: &duplicates,
+        envelope: delivery.envelope(),
+        delimiter: live.settings.recipient_delimiter.to_string(),
+        host: &live.settings.name,
+    };
+    let message = Message::new(&delivery.content);
+    let decision = sequence::run(sources, &message, &mut world);
+    let work = Work { delivery, mailboxes: &mailboxes, duplicates: &duplicates, header: decision.header.clone() };
+    work.carry_out(decision)
+}
+
+impl Delivery<'_> {
+    pub fn envelope(&self) -> sieve::Envelope {
+        sieve::Envelope {
+            from: self.reverse_path.address().map(ToString::to_string).unwrap_or_default(),
+            to: self.recipient.to_string(),
+            original_to: None,
+            auth: None,
+        }
+    }
+
+    fn tell(&self, kind: StepKind, detail: String) {
+        self.node.steps.tell(kind, self.origin.trace, self.origin.session, self.origin.queue, detail);
+    }
+}
+
+struct Work<'a> {
+    delivery: &'a Delivery<'a>,
+    mailboxes: &'a Arc<store::Account>,
+    duplicates: &'a Duplicates,
+    /// The header as the scripts want it.
+    header: Option<Vec<u8>>,
+}
+
+impl Work<'_> {
+    fn carry_out(&self, decision: Decision) -> Outcome {
+        let Decision { actions, implicit_keep, seen, mut failures, .. } = decision;
+        let delivery = self.delivery;
+        if let Some(reason) = actions.iter().find_map(refusal) {
+            delivery.tell(StepKind::Bounced, format!("<{}> refused by a script", delivery.recipient));
+            return Outcome::Bounced(rejected(delivery.recipient, reason));
+        }
+        let mut kept = BTreeSet::new();
+        let mut keep = implicit_keep;
+        for action in &actions {
+            let done = match action {
+                Action::Keep { flags } => {
+                    keep = Some(flags.clone());
+                    Ok(())
+                }
+                Action::FileInto(wanted) => self.file_into(wanted, &mut kept),
+                Action::Redirect { address, .. } => self.redirect(address),
+                Action::Vacation(vacation) => {
+                    // Nobody waits for an answer that cannot be given (RFC 5230 §4): it is no reason to keep the message.
+                    reply::answer(delivery, self.duplicates, vacation).unwrap_or_else(|why| failures.push(own(why)));
+                    Ok(())
+                }
+                Action::Discard | Action::Reject { .. } | Action::Notify(_) => Ok(()),
+            };
+            if let Err(why) = done {
+                failures.push(own(format!("{} action: {why}", action.name())));
+                keep.get_or_insert_default();
+            }
+        }
+        let outcome = match keep {
+            Some(flags) => self.keep(&flags, &mut kept),
+            None => local::saved(&delivery.origin, delivery.recipient),
+        };
+        if let Outcome::Delivered(_) = outcome {
+            let seen: Vec<_> = seen
+                .iter()
+                .map(|seen| (duplicate_key(&seen.handle, &seen.id), Duration::from_secs(seen.seconds)))
+                .collect();
+            self.duplicates.keep(&seen).unwrap_or_else(|error| {
+                tracing::warn!(trace = %delivery.origin.trace, %error, "cannot remember that a message was seen");
+            });
+        }
+        self.tell_failures(&failures);
+        outcome
+    }
+
+    /// Into INBOX, with these flags.
+    fn keep(&self, flags: &[String], kept: &mut BTreeSet<MailboxName>) -> Outcome {
+        let (flags, keywords) = parse_flags(flags);
+        let place = Place { mailbox: MailboxName::inbox(), flags, keywords, create: false };
+        match self.put(&place, kept) {
+            Ok(()) => local::saved(&self.delivery.origin, self.delivery.recipient),
+            Err(error) => local::failed(self.delivery.node, &self.delivery.origin, self.delivery.recipient, &error),
+        }
+    }
+
+    fn file_into(&self, wanted: &FileInto, kept: &mut BTreeSet<MailboxName>) -> Result<(), String> {
+        let named = own_mailbox(&self.delivery.node.live().settings.namespaces, &wanted.mailbox)?;
+        // RFC 8579 §5: the mailbox with the use, and the named one only if there is none.
+        let with_use = wanted.special_use.as_deref().and_then(|attribute| with_use(self.mailboxes, attribute));
+        let (flags, keywords) = parse_flags(&wanted.flags);
+        let place = Place { mailbox: with_use.unwrap_or(named), flags, keywords, create: wanted.create };
+        self.put(&place, kept).map_err(|error| format!("failed to store into mailbox '{}': {error}", wanted.mailbox))
+    }
+
+    /// Puts the message into a mailbox, once.
+    fn put(&self, place: &Place, kept: &mut BTreeSet<MailboxName>) -> store::Result<()> {
+        if kept.contains(&place.mailbox) {
+            return Ok(());
+        }
+        let delivery = self.delivery;
+        let put = || self.put_once(place);
+        match put() {
+            Err(store::Error::NoSuchMailbox) if place.create => {
+                match self.mailboxes.create(&place.mailbox, None) {
+                    Ok(()) | Err(store::Error::MailboxExists) => {}
+                    Err(error) => return Err(error),
+                }
+                put()?;
+            }
+            other => other?,
+        }
+        kept.insert(place.mailbox.clone());
+        let detail = format!("<{}> in {} of {}", delivery.recipient, place.mailbox, delivery.account.name);
+        delivery.tell(StepKind::Stored, detail);
+        Ok(())
+    }
+
+    fn put_once(&self, place: &Place) -> store::Result<()> {
+        let delivery = self.delivery;
+        let key = local::delivery_key(&delivery.origin, delivery.recipient);
+        if delivery.origin.again && self.mailboxes.was_delivered(&place.mailbox, &key)? {
+            return Ok(());
+        }
+        let is_marked = !place.flags.is_empty() || !place.keywords.is_empty();
+        if let Some(original) = delivery.original
+            && self.header.is_none()
+            && !is_marked
+        {
+            return original.deliver(self.mailboxes, &place.mailbox, &key);
+        }
+        let mut draft = self.mailboxes.draft_for(&place.mailbox, &key)?;
+        self.pieces().into_iter().try_for_each(|piece| draft.write(piece))?;
+        if is_marked { draft.append(place.flags, &place.keywords, None).map(|_| ()) } else { draft.deliver() }
+    }
+
+    /// The message, with the header that the scripts want.
+    fn pieces(&self) -> [&[u8]; 2] {
+        let content = self.delivery.content.as_slice();
+        match &self.header {
+            None => [content, &[]],
+            Some(header) => {
+                let body = mail::header::header_end(content).and_then(|end| content.get(end..));
+                [header, body.unwrap_or_default()]
+            }
+        }
+    }
+
+    fn redirect(&self, address: &Address) -> Result<(), String> {
+        let delivery = self.delivery;
+        let (node, live) = (delivery.node, delivery.node.live());
+        if let NextHop::Unknown = live.settings.next_hop(address.domain()) {
+            return Err(format!("there is no route to <{address}>"));
+        }
+        let user = &delivery.account.name;
+        if is_redirected_by(&delivery.content, user) {
+            return Err("the message was redirected from here before".to_owned());
+        }
+        let envelope = Envelope {
+            trace: delivery.origin.trace.clone(),
+            reverse_path: delivery.reverse_path.clone(),
+            recipients: vec![Recipient::new(address.clone())],
+            body: Body::EightBitMime,
+            smtputf8: !address.is_ascii(),
+            envelope_id: None,
+            return_headers_only: false,
+        };
+        let detail = format!("<{}> redirected to <{address}>", delivery.recipient);
+        let header = format!("{REDIRECTED_FROM}: {user}\r\n");
+        let acceptance =
+            Acceptance { envelope, header: &header, session: delivery.origin.session, detail, settles: None };
+        let queued = accept_copy::<queue::Error>(node, acceptance, |incoming| {
+            self.pieces().into_iter().try_for_each(|piece| incoming.write(piece))
+        });
+        queued.map(|_| ()).map_err(|error| {
+            tracing::error!(trace = %delivery.origin.trace, %error, "cannot redirect a message");
+            "the queue does not take it now".to_owned()
+        })
+    }
+
+    fn tell_failures(&self, failures: &[Failure]) {
+        let delivery = self.delivery;
+        for Failure { script, whose, why } in failures {
+            let (trace, user) = (delivery.origin.trace, &delivery.account.name);
+            match whose {
+                Whose::Platform => tracing::error!(%trace, user, script, why, "a Sieve script of the platform failed"),
+                Whose::User => {
+                    tracing::info!(%trace, user, script, why, "a user's Sieve script failed");
+                    log::write(delivery.node, &delivery.account.home, trace, script, why);
+                }
+            }
+        }
+    }
+}
+
+/// The header field by which a redirected message is known again, as Pigeonhole writes it.
+const REDIRECTED_FROM: &str = "X-Sieve-Redirected-From";
+
+fn is_redirected_by(content: &[u8], user: &str) -> bool {
+    let header = content.get(..mail::header::header_end(content).unwrap_or(content.len())).unwrap_or_default();
+    let mut fields = mail::header::fields(header);
+    fields.any(|field| field.is(REDIRECTED_FROM) && field.value.trim_ascii() == user.as_bytes())
+}
+
+/// What could not be carried out is the user's to know.
+fn own(why: String) -> Failure {
+    Failure { script: String::new(), whose: Whose::User, why }
+}
+
+fn refusal(action: &Action) -> Option<&str> {
+    if let Action::Reject { reason, .. } = action { Some(reason) } else { None }
+}
+
+/// RFC 5429 §2.1: the sender hears the reason in the protocol, and its server makes the report.
+fn rejected(recipient: &Address, reason: &str) -> Reply {
+    let plain = |c: char| if c == '\n' || (' '..='~').contains(&c) { c } else { '?' };
+    let reason: String = reason.replace('\r', "").trim_end().chars().map(plain).take(REASON_LENGTH_MAX).collect();
+    let reason = if reason.is_empty() { "Message refused".to_owned() } else { reason };
+    Reply::new(550, (5, 7, 1), format!("<{recipient}> {reason}"))
+}
+
+/// Characters of a reason that are told.
+const REASON_LENGTH_MAX: usize = 1024;
+
+/// Names that are no flags are left out (RFC 5232 §2).
+fn parse_flags(names: &[String]) -> (Flags, Vec<Keyword>) {
+    let flags = names.iter().filter_map(|name| Flags::system(name)).fold(Flags::NONE, Flags::with);
+    (flags, names.iter().filter_map(|name| Keyword::parse(name)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_becomes_a_reply_that_every_server_understands() {
+        let ana = Address::parse("ana@example.test").unwrap();
+        let reply = rejected(&ana, "No.\r\nEs un a\u{f1}o\0.\r\n");
+        assert_eq!(reply.text, "<ana@example.test> No.\nEs un a?o?.");
+        assert!(rejected(&ana, &"x".repeat(9999)).text.len() < 1100);
+        assert_eq!(rejected(&ana, " \r\n").text, "<ana@example.test> Message refused");
+    }
+
+    #[test]
+    fn who_has_redirected_a_message_is_known() {
+        let content =
+            b"X-Sieve-Redirected-From: ana@example.test\r\nSubject: x\r\n\r\nX-Sieve-Redirected-From: bob\r\n";
+        assert!(is_redirected_by(content, "ana@example.test") && !is_redirected_by(content, "bob"));
+    }
+}

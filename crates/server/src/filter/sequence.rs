@@ -1,0 +1,119 @@
+//! Which scripts run for an account's mail, and in which order: the platform's before, the user's own or else the platform's for
+//! those who have none, the platform's after. The next one runs as long as the message is kept (as Pigeonhole's sequences do).
+
+use std::path::Path;
+
+use directory::Account;
+use disk::Disk;
+use sieve::{Action, Message, Outcome};
+
+use super::world::DeliveryWorld;
+use crate::node::Node;
+
+/// A script that is to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// As logs name it.
+    pub name: String,
+    pub content: Vec<u8>,
+    pub whose: Whose,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    Platform,
+    User,
+}
+
+/// Reads the scripts of an account. One of the platform's that cannot be read is left out, which is logged: mail goes on.
+///
+/// # Errors
+/// The user's own cannot be read now: the message shall wait, for it might be one to be refused.
+pub fn sources(node: &Node, account: &Account) -> store::Result<Vec<Source>> {
+    let (live, disk) = (node.live(), node.disk());
+    let settings = &live.settings.sieve;
+    let platform = |path: &Path| read(&*disk, path);
+    let mut sources: Vec<Source> = settings.before.iter().filter_map(|path| platform(path)).collect();
+    match node.store().scripts(&account.home).active()? {
+        Some(own) => {
+            let name = own.name.map_or_else(|| ".dovecot.sieve".to_owned(), |name| name.to_string());
+            sources.push(Source { name, content: own.content, whose: Whose::User });
+        }
+        None => sources.extend(settings.default.as_deref().and_then(platform)),
+    }
+    sources.extend(settings.after.iter().filter_map(|path| platform(path)));
+    Ok(sources)
+}
+
+fn read(disk: &dyn Disk, path: &Path) -> Option<Source> {
+    match disk.read(path) {
+        Ok(content) => Some(Source { name: path.display().to_string(), content, whose: Whose::Platform }),
+        Err(error) => {
+            tracing::error!(%error, "a Sieve script of the platform cannot be read");
+            None
+        }
+    }
+}
+
+/// What all scripts together have decided.
+#[derive(Debug, Default)]
+pub struct Decision {
+    pub actions: Vec<Action>,
+    pub implicit_keep: Option<Vec<String>>,
+    /// The header as the scripts have changed it.
+    pub header: Option<Vec<u8>>,
+    pub seen: Vec<sieve::Seen>,
+    /// Why scripts failed, for the user or for the operator. A script that fails is as good as none.
+    pub failures: Vec<Failure>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub script: String,
+    pub whose: Whose,
+    pub why: String,
+}
+
+/// Runs the scripts.
+pub fn run(sources: &[Source], message: &Message<'_>, world: &mut DeliveryWorld<'_>) -> Decision {
+    let mut decision = Decision { implicit_keep: Some(Vec::new()), ..Decision::default() };
+    let mut edited: Option<Message<'_>> = None;
+    for source in sources {
+        let outcome = match world.programs.compile(&source.content) {
+            Ok(script) => world.run(&script, edited.as_ref().unwrap_or(message)),
+            Err(problems) => {
+                let why = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+                decision.fail(source, why);
+                continue;
+            }
+        };
+        if let Some(error) = &outcome.error {
+            decision.fail(source, error.to_string());
+            continue;
+        }
+        let goes_on = outcome.keeps();
+        if let Some(header) = &outcome.header {
+            edited = Some(Message::owned(&[header, message.body()].concat()));
+        }
+        decision.add(outcome);
+        if !goes_on {
+            break;
+        }
+    }
+    decision
+}
+
+impl Decision {
+    fn fail(&mut self, source: &Source, why: String) {
+        self.failures.push(Failure { script: source.name.clone(), whose: source.whose, why });
+    }
+
+    /// The last word on keeping is the last script's.
+    fn add(&mut self, outcome: Outcome) {
+        self.actions.retain(|action| !matches!(action, Action::Keep { .. }));
+        self.actions.extend(outcome.actions);
+        self.implicit_keep = outcome.implicit_keep;
+        self.header = outcome.header.or(self.header.take());
+        self.seen.extend(outcome.seen);
+    }
+}

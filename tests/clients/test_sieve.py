@@ -1,0 +1,187 @@
+"""Deliveries through Sieve scripts: the platform's own, and what users put there by ManageSieve."""
+
+import smtplib
+
+import harness
+from harness import Case, HERE, Node, eventually
+from test_managesieve import Session
+
+DEFAULT = harness.ROOT / "tests/peers/default.sieve"
+
+
+def message(subject, *fields, to="x@example.test", body="Hola.\r\n"):
+    header = "".join(f"{field}\r\n" for field in (f"Subject: {subject}", f"To: {to}", "From: bob@elsewhere.test", *fields))
+    return f"{header}\r\n{body}".encode()
+
+
+class Deliveries(Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Node(hop=HERE, tables={"[sieve]": {"default": str(DEFAULT)}}).start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+
+    def setUp(self):
+        self.user = self.server.user()
+        self.home = self.user.maildir.parent
+
+    def script(self, text, user=None):
+        session = Session(self.server.port("managesieve"), user or self.user, self.server.tls())
+        kept = session.put("test", text)
+        self.assertTrue(kept.startswith(b"OK"), kept)
+        self.assertTrue(session.ask_for('SETACTIVE "test"')[-1].startswith(b"OK"))
+        session.close()
+
+    def deliver(self, *messages, sender="bob@elsewhere.test", to=None):
+        for content in messages:
+            with smtplib.LMTP("127.0.0.1", self.server.port("lmtp")) as client:
+                client.sendmail(sender, [to or self.user.address], content)
+
+    def subjects(self, mailbox="INBOX", user=None):
+        contents = self.server.content(user or self.user, mailbox)
+        return sorted(line for content in contents for line in content.decode().splitlines() if line.startswith("Subject: "))
+
+    def log(self):
+        path = self.home / ".dovecot.sieve.log"
+        return path.read_text() if path.exists() else ""
+
+    def test_the_platforms_script_files_spam_of_who_has_no_script(self):
+        self.deliver(message("one", "X-Spam-Flag: YES"), message("***SPAM*** two"), message("three", "X-Spam-Flag: NO"), message("four"))
+        self.assertEqual(self.subjects("Junk"), ["Subject: ***SPAM*** two", "Subject: one"])
+        self.assertEqual(self.subjects(), ["Subject: four", "Subject: three"])
+
+    def test_an_own_script_takes_the_place_of_the_platforms(self):
+        self.script('require ["fileinto", "imap4flags"];\r\n'
+                    'if header :contains "subject" "factura" { fileinto :flags "\\\\Seen" "Sent"; }\r\n'
+                    'elsif header :is "subject" "basura" { discard; }\r\n'
+                    'elsif header :is "subject" "roto" { fileinto "No/Hay"; }\r\n'
+                    'elsif header :is "subject" "visto" { keep :flags ["\\\\Flagged", "trabajo"]; }\r\n')
+        self.deliver(*(message(subject) for subject in ("factura 7", "basura", "roto", "visto", "otro")), message("spam", "X-Spam-Flag: YES"))
+        self.assertEqual(self.subjects("Sent"), ["Subject: factura 7"])
+        self.assertEqual(self.subjects(), ["Subject: otro", "Subject: roto", "Subject: spam", "Subject: visto"])
+        self.assertEqual(self.subjects("Junk"), [])
+        client = self.server.imap(self.user, "INBOX")
+        self.assertEqual(client.search(None, "FLAGGED", "KEYWORD", "trabajo")[1][0].split().__len__(), 1)
+        client.select("Sent", readonly=True)
+        self.assertEqual(client.search(None, "SEEN")[1], [b"1"])
+        client.logout()
+        self.assertIn("failed to store into mailbox 'No/Hay'", self.log())
+
+    def test_a_missing_mailbox_is_made_when_the_script_says_so(self):
+        self.script('require ["fileinto", "mailbox"];\r\nfileinto :create "Listas/rust";\r\n')
+        self.deliver(message("one"), message("two"))
+        self.assertEqual(self.subjects("Listas/rust"), ["Subject: one", "Subject: two"])
+        self.assertEqual(self.subjects(), [])
+
+    def test_a_refused_message_is_refused_in_the_protocol(self):
+        self.script('require "reject";\r\nif header :is "subject" "no" { reject "No, gracias."; }\r\n')
+        with self.assertRaises(smtplib.SMTPResponseException) as refused:
+            self.deliver(message("no"))
+        self.assertEqual(refused.exception.smtp_code, 550)
+        self.assertIn(b"5.7.1", refused.exception.smtp_error)
+        self.assertIn(b"No, gracias.", refused.exception.smtp_error)
+        self.deliver(message("si"))
+        self.assertEqual(self.subjects(), ["Subject: si"])
+
+    def test_a_message_is_sent_on_once_and_never_round(self):
+        other = self.server.user()
+        self.script(f'redirect "{other.address}";\r\n')
+        self.script(f'redirect "{self.user.address}";\r\n', other)
+        self.deliver(message("round"))
+        # It came back, and was known again.
+        eventually(lambda: self.subjects() == ["Subject: round"], "it is kept where it was redirected first")
+        self.server.drained()
+        self.assertEqual(self.subjects(user=other), [])
+        self.assertIn("redirected from here before", self.log())
+
+    def test_a_copy_is_sent_on_and_the_message_kept(self):
+        other = self.server.user()
+        self.script(f'require "copy";\r\nredirect :copy "{other.address}";\r\n')
+        self.deliver(message("both"))
+        self.assertEqual(self.subjects(), ["Subject: both"])
+        eventually(lambda: self.subjects(user=other) == ["Subject: both"], "the copy arrives")
+
+    def test_whoever_writes_gets_one_vacation_reply(self):
+        writer = self.server.user()
+        self.script('require "vacation";\r\nvacation :days 7 :subject "Fuera" "Vuelvo el lunes.";\r\n')
+        to = self.user.address
+        self.deliver(message("hola", to=to), message("otra vez", to=to), sender=writer.address)
+        self.deliver(message("lista", "List-Id: <x>", to=to), sender="list@elsewhere.test")
+        self.deliver(message("a ciegas", to="somebody@elsewhere.test"), sender=writer.address)
+        self.deliver(message("informe", to=to), sender="")
+        eventually(lambda: self.server.content(writer), "the reply arrives")
+        self.server.drained()
+        [reply] = self.server.content(writer)
+        self.assertEqual(self.subjects(user=writer), ["Subject: Fuera"])
+        for line in (b"Return-Path: <>", b"Auto-Submitted: auto-replied (vacation)", f"From: <{to}>".encode(), b"Vuelvo el lunes."):
+            self.assertIn(line, reply)
+        self.assertEqual(len(self.subjects()), 5)
+
+    def test_a_message_is_seen_once(self):
+        self.script('require "duplicate";\r\nif duplicate { discard; }\r\n')
+        self.deliver(message("one", "Message-ID: <1@x>"), message("one again", "Message-ID: <1@x>"), message("two", "Message-ID: <2@x>"))
+        self.assertEqual(self.subjects(), ["Subject: one", "Subject: two"])
+
+    def test_the_header_is_changed(self):
+        self.script('require "editheader";\r\naddheader "X-Own" "si";\r\ndeleteheader "Subject";\r\n')
+        self.deliver(message("fuera"))
+        [content] = self.server.content(self.user)
+        self.assertIn(b"X-Own: si\r\n", content)
+        self.assertNotIn(b"Subject", content)
+        self.assertTrue(content.endswith(b"\r\n\r\nHola.\r\n"))
+
+    def test_scripts_include_others(self):
+        session = Session(self.server.port("managesieve"), self.user, self.server.tls())
+        session.put("filed", 'require ["fileinto"];\r\nfileinto "Trash";\r\n')
+        session.close()
+        self.script('require "include";\r\ninclude :personal "filed";\r\n')
+        self.deliver(message("one"))
+        self.assertEqual(self.subjects("Trash"), ["Subject: one"])
+
+    def test_a_broken_script_keeps_the_mail_and_the_user_finds_out(self):
+        (self.home / "sieve").mkdir(parents=True)
+        (self.home / "sieve/bad.sieve").write_text('fileinto "Trash";\n')
+        (self.home / ".dovecot.sieve").symlink_to("sieve/bad.sieve")
+        self.deliver(message("one"))
+        self.assertEqual(self.subjects(), ["Subject: one"])
+        self.assertIn("bad: line 1: error", self.log())
+
+    def test_several_recipients_have_each_their_own_way(self):
+        other = self.server.user()
+        self.script('require "fileinto";\r\nfileinto "Trash";\r\n')
+        with smtplib.SMTP("127.0.0.1", self.server.port("smtp")) as client:
+            client.sendmail("bob@elsewhere.test", [self.user.address, other.address], message("both"))
+        self.assertEqual(self.subjects("Trash"), ["Subject: both"])
+        self.assertEqual(self.subjects(user=other), ["Subject: both"])
+
+
+class Sequences(Case):
+    def test_scripts_before_and_after_run_as_long_as_the_message_is_kept(self):
+        folder = harness.temporary_folder()
+        (folder / "before.sieve").write_text('require "fileinto";\nif header :is "subject" "b" { fileinto "Junk"; }\n')
+        (folder / "after.sieve").write_text('require "fileinto";\nif header :contains "subject" ["a", "b"] { fileinto "Archive"; }\n')
+        server = Node(hop=HERE, tables={"[sieve]": {"before": [str(folder / "before.sieve")], "after": [str(folder / "after.sieve")]},
+                                        "[[mailbox]]": [{"name": name} for name in ("Junk", "Archive")]}).start()
+        self.addCleanup(server.stop)
+        user = server.user()
+        server.deliver(user, message("a"), message("b"), message("c"))
+        found = {mailbox: [line for content in server.content(user, mailbox) for line in content.decode().splitlines() if line.startswith("Subject")]
+                 for mailbox in ("INBOX", "Junk", "Archive")}
+        self.assertEqual(found, {"INBOX": ["Subject: c"], "Junk": ["Subject: b"], "Archive": ["Subject: a"]})
+
+    def test_scripts_call_mailboxes_as_mail_programs_do(self):
+        folder = harness.temporary_folder()
+        (folder / "all.sieve").write_text('require ["fileinto", "mailbox"];\nif mailboxexists "INBOX.Work.2026" { fileinto "INBOX.Work.2026"; }\n')
+        server = Node(hop=HERE, tables={"[sieve]": {"before": [str(folder / "all.sieve")]},
+                                        "[[namespace]]": [{"type": "private", "prefix": "INBOX.", "separator": "."}]}).start()
+        self.addCleanup(server.stop)
+        user = server.user()
+        server.deliver(user, message("before"))
+        client = server.imap(user)
+        self.assertEqual(client.create("INBOX.Work.2026")[0], "OK")
+        client.logout()
+        server.deliver(user, message("after"))
+        self.assertIn(b"Subject: after", server.content(user, "INBOX.Work.2026")[0])
+        self.assertEqual(len(server.content(user)), 1)
