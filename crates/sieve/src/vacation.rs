@@ -104,7 +104,9 @@ fn is_automatic(message: &Message<'_>) -> bool {
 
 /// The answer itself.
 pub fn answer(vacation: &Vacation, message: &Message<'_>, envelope: &Envelope, stamp: Stamp<'_>) -> Answer {
-    let text = |name: &str| message.fields(name).next().map(|field| field.text().to_owned());
+    // An encoded word may hold a line end, which must not begin another field of ours.
+    let on_one_line = |text: &str| text.replace(|c: char| c.is_control(), " ");
+    let text = |name: &str| message.fields(name).next().map(|field| on_one_line(field.text()));
     let subject = vacation.subject.clone().unwrap_or_else(|| match text("subject") {
         Some(subject) => format!("Auto: {}", subject.chars().take(SUBJECT_LENGTH_MAX).collect::<String>()),
         None => "Automated reply".to_owned(),
@@ -113,7 +115,7 @@ pub fn answer(vacation: &Vacation, message: &Message<'_>, envelope: &Envelope, s
     let mut header = format!(
         "Date: {}\r\nFrom: {}\r\nTo: <{}>\r\nSubject: {}\r\nMessage-ID: {}\r\n",
         stamp.date.to_rfc5322(),
-        if vacation.from.is_some() { from.replace(['\r', '\n'], " ") } else { format!("<{from}>") },
+        if vacation.from.is_some() { on_one_line(from) } else { format!("<{from}>") },
         envelope.from,
         header_value(&subject, "\r\n"),
         stamp.message_id,
@@ -184,6 +186,19 @@ mod tests {
             "8bit\r\n\r\naway\r\nuntil May\r\n",
         ] {
             assert!(content.contains(line), "{content}");
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_message_makes_another_field() {
+        let mail = b"Subject: =?utf-8?q?a=0D=0AX-A:_1?=\nMessage-ID: =?utf-8?q?<1@b>=0D=0AX-B:_1?=\nReferences: =?utf-8?q?<0@b>=0AX-C:_1?=\n\n";
+        let envelope = Envelope { from: "a@b.test".to_owned(), to: "me@house.test".to_owned(), ..Envelope::default() };
+        let stamp = Stamp { message_id: "<2@house>", date: mail::date::DateTime::utc(0) };
+        let mut vacation = vacation();
+        vacation.from = Some("me@house.test\r\nX-D: 1".to_owned());
+        let answer = answer(&vacation, &Message::new(mail), &envelope, stamp).content;
+        for name in ["X-A", "X-B", "X-C", "X-D"] {
+            assert!(mail::header::find(&answer, name).is_none(), "{}", String::from_utf8_lossy(&answer));
         }
     }
 }
