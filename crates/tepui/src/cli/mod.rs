@@ -16,6 +16,7 @@ mod progress;
 mod queue;
 mod quota;
 mod serve;
+mod sieve;
 mod typed;
 mod user;
 mod user_mail;
@@ -51,6 +52,7 @@ enum Command {
     User(user::User),
     Auth(auth::Auth),
     Address(address::AddressCommand),
+    Sieve(sieve::Sieve),
 }
 
 impl Tepui {
@@ -67,6 +69,7 @@ impl Tepui {
             Command::User(command) => command.run(),
             Command::Auth(command) => command.run(),
             Command::Address(command) => command.run(),
+            Command::Sieve(command) => command.run(),
         }
     }
 }
