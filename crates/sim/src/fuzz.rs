@@ -7,6 +7,7 @@
 mod imap;
 mod managesieve;
 mod pop3;
+mod sieve;
 mod smtp;
 
 use proto::sasl::{self, Channel, Credentials, Evidence, gssapi, scram};
@@ -15,6 +16,7 @@ use proto::{Next, Session};
 pub use imap::imap;
 pub use managesieve::managesieve;
 pub use pop3::pop3;
+pub use sieve::{sieve_run, sieve_script};
 pub use smtp::smtp;
 
 /// Octets that one `Send` may have: the outbox, and one read piece of a message on top of it, each octet of which may have been

@@ -34,3 +34,13 @@ fn managesieve_sessions_keep_their_promises_on_every_seed() {
 fn pop3_sessions_keep_their_promises_on_every_seed() {
     replay("pop3_session", sim::fuzz::pop3);
 }
+
+#[test]
+fn sieve_scripts_are_judged_on_every_seed() {
+    replay("sieve_script", sim::fuzz::sieve_script);
+}
+
+#[test]
+fn sieve_runs_lose_nothing_on_every_seed() {
+    replay("sieve_run", sim::fuzz::sieve_run);
+}
