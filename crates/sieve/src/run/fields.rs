@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use mail::header::{MISSING_DOMAIN, MISSING_MAILBOX, MailAddress, addresses, unfold};
+use mail::header::{MISSING_DOMAIN, MISSING_MAILBOX, MailAddress, unfold};
 
 use crate::program::{AddressPart, Fields, Index, Text};
 
@@ -55,8 +55,8 @@ impl Run<'_, '_> {
         let mut values = Vec::new();
         self.each_field(message, fields, |field| {
             let before = values.len();
-            for address in addresses(&field.value) {
-                let Some(parts) = parts(&address) else { continue };
+            for address in field.addresses() {
+                let Some(parts) = parts(address) else { continue };
                 values.extend(part_of(&parts, part, &delimiter).map(|value| Cow::Owned(value.into_owned())));
             }
             // What is no address can still be compared as a whole.

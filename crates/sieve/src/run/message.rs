@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use mail::header;
+use mail::header::{self, MailAddress, addresses};
 use mail::mime::{Children, Indexer, Part, decode_transfer};
 use mail::text::{decode_charset, decode_words};
 
@@ -37,12 +37,18 @@ pub(crate) struct Field {
     /// Still folded and encoded.
     pub value: Vec<u8>,
     decoded: OnceLock<String>,
+    addresses: OnceLock<Vec<MailAddress>>,
 }
 
 impl Field {
     /// The value on one line, encoded words decoded.
     pub fn text(&self) -> &str {
         self.decoded.get_or_init(|| decode_words(&self.value))
+    }
+
+    /// The addresses of the value, read once: scripts ask for the sender again and again.
+    pub fn addresses(&self) -> &[MailAddress] {
+        self.addresses.get_or_init(|| addresses(&self.value))
     }
 }
 
@@ -145,6 +151,7 @@ impl Header {
                 name: String::from_utf8_lossy(field.name).into_owned(),
                 value: field.value.to_vec(),
                 decoded: OnceLock::new(),
+                addresses: OnceLock::new(),
             })
             .collect();
         Header { block, fields }
