@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The same work given to Tepui and to Dovecot, one after the other, on the same machine and disk.
 
-    cargo build --release --workspace && benches/beside-dovecot.py [logins] [deliveries] [chain] [imap] [idle]
+    cargo build --release --workspace && benches/beside-dovecot.py [logins] [deliveries] [sieve] [chain] [imap] [idle]
 
 TEPUI_BENCH_MESSAGES and TEPUI_BENCH_SESSIONS change how large a mailbox is and how many idle sessions there are.
 
@@ -130,6 +130,26 @@ def print_deliveries():
                 rows += bench("bare", node.folder / "bare", "--mailboxes", MAIL_USERS, "--size", DELIVERED_SIZE, "--connections", connections,
                               "--messages", messages)
             show(f"{connections}, {recipients}", *rows)
+    node.stop()
+    dovecot.stop()
+
+
+def print_sieve():
+    """A script of fifty rules, of which the last one files the message."""
+    rules = [f'if header :contains ["subject", "x-rule"] "word {number}" {{ fileinto "Rule{number}"; stop; }}' for number in range(1, 50)]
+    script = "\n".join(['require ["fileinto", "mailbox"];', *rules, 'if not header :is "x-rule" "none" { fileinto :create "Filed"; }', ""])
+    print(f"\nThe same deliveries through a Sieve script of {len(rules) + 1} rules, of which the last one files the message (Pigeonhole: compiled before):\n")
+    print("| connections, recipients | Pigeonhole /s | Tepui /s | ratio | Pigeonhole p99 | Tepui p99 | |\n| --- | ---: | ---: | ---: | ---: | ---: | --- |")
+    names = mail_users(MAIL_USERS)
+    file = harness.temporary_folder() / "fifty.sieve"
+    file.write_text(script)
+    file.parent.chmod(0o755)
+    dovecot, node = Dovecot(users=names, sieve=file), new_node(users=names, tables={"[sieve]": {"default": str(file)}})
+    for connections, messages in DELIVERIES.items():
+        show(f"{connections}, 1", *[deliver(peer, connections, 1, messages) for peer in (dovecot, node)])
+    for name, homes in (("Dovecot", dovecot.folder / "mail"), ("Tepui", node.folder / "mail/example.test")):
+        filed = sum(len(os.listdir(new)) for new in homes.glob("*/maildir/.Filed/new"))
+        assert filed >= sum(DELIVERIES.values()), f"{name} has filed {filed}"
     node.stop()
     dovecot.stop()
 
@@ -275,7 +295,7 @@ def memory_of(pid):
     return total
 
 
-PARTS = {"logins": print_logins, "deliveries": print_deliveries, "chain": print_chain, "imap": print_imap, "idle": print_idle}
+PARTS = {"logins": print_logins, "deliveries": print_deliveries, "sieve": print_sieve, "chain": print_chain, "imap": print_imap, "idle": print_idle}
 
 
 def main(wanted):

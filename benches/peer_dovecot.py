@@ -58,6 +58,7 @@ mail_nfs_storage = {nfs}
 mail_nfs_index = {nfs}
 lmtp_save_to_detail_mailbox = no
 {directory}
+{sieve}
 service imap-login {{
   {login_service}
   inet_listener imap {{
@@ -98,6 +99,16 @@ service stats {{
 default_vsz_limit = 2 G
 """
 
+SIEVE = """
+protocol lmtp {{
+  mail_plugins = sieve
+}}
+plugin {{
+  sieve = file:~/sieve;active=~/.dovecot.sieve
+  sieve_default = {file}
+}}
+"""
+
 # Dovecot's manual, "Login processes": its default is one process for each login; or few that serve many.
 MODES = {
     "default": ("service_count = 1", "service_count = 1"),
@@ -106,9 +117,9 @@ MODES = {
 
 
 class Dovecot:
-    """`users` are names with the tests' password; `slapd` is asked instead when there is one."""
+    """`users` are names with the tests' password; `slapd` is asked instead when there is one. `sieve` is everybody's script, compiled."""
 
-    def __init__(self, users=(), slapd=None, cache="0", fsync="always", nfs="no", mode="fast"):
+    def __init__(self, users=(), slapd=None, sieve=None, cache="0", fsync="always", nfs="no", mode="fast"):
         program = shutil.which("dovecot", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
         if not program or not all(Path("/usr/lib/dovecot", part).exists() for part in ("imap", "lmtp", "pop3")):
             sys.exit("Dovecot is missing: apt-get install dovecot-core dovecot-imapd dovecot-lmtpd dovecot-pop3d dovecot-ldap")
@@ -122,10 +133,12 @@ class Dovecot:
         os.chown(mail, MAIL_USER, MAIL_USER)
         self.write_directory(users, slapd)
         directory = (LDAP if slapd else PASSWORD_FILE).format(folder=self.folder, uid=MAIL_USER)
-        text = CONFIGURATION.format(folder=self.folder, uid=MAIL_USER, directory=directory, cache=cache, fsync=fsync, nfs=nfs,
+        text = CONFIGURATION.format(folder=self.folder, uid=MAIL_USER, directory=directory, cache=cache, fsync=fsync, nfs=nfs, sieve=SIEVE.format(file=sieve) if sieve else "",
                                     login_service=MODES[mode][0], imap_service=MODES[mode][1], **self.ports)
         (self.folder / "dovecot.conf").write_text(text)
         self.program = program
+        if sieve:
+            subprocess.run(["sievec", "-c", self.folder / "dovecot.conf", sieve], check=True)
         self.start()
         atexit.register(self.stop)
 
