@@ -1,12 +1,13 @@
 """ManageSieve: a session byte by byte, sieve-connect, and Pigeonhole on the same home, before us and after us."""
 
+import json
 import os
 import re
 import shutil
 import signal
 
 import harness
-from harness import Case, Process, eventually, plain, run, shared_node
+from harness import Case, Process, eventually, plain, run, shared_node, tepui
 from wire import Wire
 
 GOOD = 'require ["fileinto"];\r\nif header :contains "subject" "factura" { fileinto "Facturas"; }\r\n'
@@ -141,6 +142,30 @@ class Scripts(Case):
             self.assertTrue(session.put(f"s{number}", "keep;").startswith(b"OK"))
         self.assertTrue(session.put("more", "keep;").startswith(b"NO (QUOTA/MAXSCRIPTS)"))
         self.assertTrue(session.put("s7", "stop;").startswith(b"OK"))
+
+    def sieve(self, command, *arguments, check=True, **options):
+        done = tepui("sieve", command, "--config", self.server.configuration, self.user.address, *arguments, **options)
+        self.assertTrue(done.returncode == 0 or not check, done)
+        return done
+
+    def test_the_operator_keeps_scripts_for_a_user(self):
+        self.assertEqual(self.sieve("list").stdout, "")
+        self.sieve("put", "one", input=GOOD)
+        self.sieve("activate", "one")
+        self.sieve("put", "two", input="keep;")
+        self.assertEqual(self.sieve("list").stdout, "* one\n  two\n")
+        self.assertEqual(json.loads(self.sieve("list", "--json").stdout), [{"name": "one", "active": True}, {"name": "two", "active": False}])
+        self.assertEqual(self.sieve("show", "one").stdout.split(), GOOD.split())
+        self.assertEqual(self.session().scripts(), (["one", "two"], ["one"]))
+        bad = self.sieve("put", "two", check=False, input="kep;")
+        self.assertEqual((bad.returncode, self.sieve("show", "two").stdout), (1, "keep;"))
+        self.assertIn("two: line 1: error: unknown command 'kep'", bad.stderr)
+        self.assertIn("the script is active", self.sieve("remove", "one", check=False).stderr)
+        self.assertIn("no script of this name", self.sieve("show", "none", check=False).stderr)
+        self.assertEqual(self.sieve("show", "a/b", check=False).returncode, 2)
+        self.sieve("deactivate")
+        self.sieve("remove", "one")
+        self.assertEqual(self.sieve("list").stdout, "  two\n")
 
     def sieve_connect(self, *arguments, **options):
         read, write = os.pipe()

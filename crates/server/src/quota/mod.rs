@@ -65,6 +65,11 @@ impl Mailboxes {
     pub fn account(&self, account: &Account) -> store::Result<Arc<store::Account>> {
         open(&self.store, &self.settings, account)
     }
+
+    /// The account's Sieve scripts.
+    pub fn scripts(&self, account: &Account) -> store::Scripts {
+        self.store.scripts(&account.home)
+    }
 }
 
 /// The house's rules, and over them the directory's, as Dovecot puts a user's over its own.

@@ -8,7 +8,7 @@ use mail::MailboxName;
 use mail::namespace::{Named, Namespaces};
 use server::Mailboxes;
 use server::config::Settings;
-use store::Account;
+use store::{Account, Scripts};
 
 use super::directory_asked::ask;
 
@@ -64,6 +64,16 @@ pub fn open(config: &Path, user: &str) -> Result<UserMail, String> {
 /// In words for the operator.
 pub fn open_or_make(config: &Path, user: &str) -> Result<UserMail, String> {
     find(config, user)?.open()
+}
+
+/// The user's Sieve scripts. Makes nothing.
+///
+/// # Errors
+/// In words for the operator.
+pub fn scripts(config: &Path, user: &str) -> Result<Scripts, String> {
+    let Place { account, settings } = find(config, user)?;
+    let mailboxes = Mailboxes::open(&settings).map_err(|error| error.to_string())?;
+    Ok(mailboxes.scripts(&account))
 }
 
 /// Where one user's mail is.

@@ -1,6 +1,7 @@
-//! `tepui sieve`: scripts without a mailbox.
+//! `tepui sieve`: scripts, alone and in users' homes.
 
 mod check;
+mod scripts;
 mod suite;
 mod test;
 
@@ -10,7 +11,7 @@ use std::process::ExitCode;
 use ::sieve::{Options, Problem, Script};
 use clap::{Args, Subcommand};
 
-/// Check Sieve scripts, and try them on messages
+/// Check Sieve scripts, try them on messages, and keep those of users
 #[derive(Debug, Args)]
 pub struct Sieve {
     #[command(subcommand)]
@@ -23,6 +24,12 @@ enum Command {
     Test(test::Test),
     Dump(check::Dump),
     Suite(suite::Suite),
+    List(scripts::List),
+    Show(scripts::Show),
+    Put(scripts::Put),
+    Activate(scripts::Activate),
+    Deactivate(scripts::Deactivate),
+    Remove(scripts::Remove),
 }
 
 impl Sieve {
@@ -32,6 +39,12 @@ impl Sieve {
             Command::Test(command) => command.run(),
             Command::Dump(command) => command.run(),
             Command::Suite(command) => command.run(),
+            Command::List(command) => command.run(),
+            Command::Show(command) => command.run(),
+            Command::Put(command) => command.run(),
+            Command::Activate(command) => command.run(),
+            Command::Deactivate(command) => command.run(),
+            Command::Remove(command) => command.run(),
         }
     }
 }
