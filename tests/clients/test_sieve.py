@@ -148,6 +148,12 @@ class Deliveries(Case):
         self.assertEqual(self.subjects(), ["Subject: one"])
         self.assertIn("bad: line 1: error", self.log())
 
+    def test_what_can_never_be_a_script_keeps_no_mail_back(self):
+        (self.home / ".dovecot.sieve").mkdir(parents=True)
+        self.deliver(message("one"))
+        self.assertEqual(self.subjects(), ["Subject: one"])
+        self.assertIn(".dovecot.sieve: a folder in the place of the active script", self.log())
+
     def test_several_recipients_have_each_their_own_way(self):
         other = self.server.user()
         self.script('require "fileinto";\r\nfileinto "Trash";\r\n')
@@ -155,6 +161,27 @@ class Deliveries(Case):
             client.sendmail("bob@elsewhere.test", [self.user.address, other.address], message("both"))
         self.assertEqual(self.subjects("Trash"), ["Subject: both"])
         self.assertEqual(self.subjects(user=other), ["Subject: both"])
+
+
+class Full(Case):
+    def test_who_has_no_room_answers_nobody(self):
+        server = Node(hop=HERE, tables={"[quota]": {"rules": ["*:storage=4K"], "grace": 0}}).start()
+        self.addCleanup(server.stop)
+        user, writer = server.user(), server.user()
+        session = Session(server.port("managesieve"), user, server.tls())
+        session.put("away", 'require "vacation";\r\nvacation "Vuelvo.";\r\n')
+        session.ask_for('SETACTIVE "away"')
+        session.close()
+        with smtplib.LMTP("127.0.0.1", server.port("lmtp")) as client:
+            with self.assertRaises(smtplib.SMTPResponseException) as refused:
+                client.sendmail(writer.address, [user.address], message("large", to=user.address, body="x" * 60 + "\r\n" + "y\r\n" * 3000))
+        self.assertEqual(refused.exception.smtp_code, 552)
+        with smtplib.LMTP("127.0.0.1", server.port("lmtp")) as client:
+            client.sendmail(writer.address, [user.address], message("small", to=user.address))
+        eventually(lambda: server.content(writer), "the answer to the second one")
+        server.drained()
+        self.assertEqual(len(server.content(writer)), 1)
+        self.assertIn(b"Subject: Auto: small", server.content(writer)[0])
 
 
 class Sequences(Case):

@@ -267,7 +267,8 @@ impl Scripts {
         match if_there(self.disk.kind(&path))? {
             None => return Ok(Pointer::None),
             Some(Kind::Other) => {}
-            Some(Kind::File | Kind::Dir) => return Ok(Pointer::File),
+            Some(Kind::File) => return Ok(Pointer::File),
+            Some(Kind::Dir) => return Err(Error::Damaged { path, what: "a folder in the place of the active script" }),
         }
         let target = match self.disk.read_link(&path) {
             Ok(target) => self.home.join(target),

@@ -138,6 +138,15 @@ fn a_file_in_the_place_of_the_link_is_run_and_kept_when_another_becomes_active()
 }
 
 #[test]
+fn a_folder_in_the_place_of_the_link_is_a_damage_that_is_told() {
+    let disk = two_scripts();
+    let place = Path::new(HOME).join(".dovecot.sieve");
+    disk.remove(&place).unwrap();
+    disk.create_dir(&place).unwrap();
+    assert!(matches!(scripts(&disk).active(), Err(store::Error::Damaged { path, .. }) if path == place));
+}
+
+#[test]
 fn quotas_count_what_is_there_without_what_is_replaced() {
     let disk = two_scripts();
     let scripts = scripts(&disk);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use directory::Account;
 use mail::envelope::{Body, Recipient};
 use mail::{Address, Envelope, Flags, Keyword, MailboxName, Outcome, Reply, ReversePath};
-use sieve::{Action, FileInto, Message};
+use sieve::{Action, FileInto, Message, Seen};
 use store::{Duplicates, Original};
 
 use super::sequence::{self, Decision, Failure, Source, Whose};
@@ -114,12 +114,7 @@ impl Work<'_> {
                 }
                 Action::FileInto(wanted) => self.file_into(wanted, &mut kept),
                 Action::Redirect { address, .. } => self.redirect(address),
-                Action::Vacation(vacation) => {
-                    // Nobody waits for an answer that cannot be given (RFC 5230 §4): it is no reason to keep the message.
-                    reply::answer(delivery, self.duplicates, vacation).unwrap_or_else(|why| failures.push(own(why)));
-                    Ok(())
-                }
-                Action::Discard | Action::Reject { .. } | Action::Notify(_) => Ok(()),
+                Action::Vacation(_) | Action::Discard | Action::Reject { .. } | Action::Notify(_) => Ok(()),
             };
             if let Err(why) = done {
                 failures.push(own(format!("{} action: {why}", action.name())));
@@ -130,17 +125,33 @@ impl Work<'_> {
             Some(flags) => self.keep(&flags, &mut kept),
             None => local::saved(&delivery.origin, delivery.recipient),
         };
+        // What is tried again must not be answered, nor be a duplicate then.
         if let Outcome::Delivered(_) = outcome {
-            let seen: Vec<_> = seen
-                .iter()
-                .map(|seen| (duplicate_key(&seen.handle, &seen.id), Duration::from_secs(seen.seconds)))
-                .collect();
-            self.duplicates.keep(&seen).unwrap_or_else(|error| {
-                tracing::warn!(trace = %delivery.origin.trace, %error, "cannot remember that a message was seen");
-            });
+            failures.extend(self.answer(&actions));
+            self.remember(&seen);
         }
         self.tell_failures(&failures);
         outcome
+    }
+
+    /// Nobody waits for an answer that cannot be given (RFC 5230 §4): it is no reason to keep the message.
+    fn answer(&self, actions: &[Action]) -> Vec<Failure> {
+        let vacations = actions.iter().filter_map(|action| match action {
+            Action::Vacation(vacation) => Some(vacation),
+            _ => None,
+        });
+        vacations
+            .filter_map(|vacation| reply::answer(self.delivery, self.duplicates, vacation).err())
+            .map(own)
+            .collect()
+    }
+
+    // RFC 7352 §3: remembered once the message is delivered.
+    fn remember(&self, seen: &[Seen]) {
+        let key = |seen: &Seen| (duplicate_key(&seen.handle, &seen.id), Duration::from_secs(seen.seconds));
+        if let Err(error) = self.duplicates.keep(&seen.iter().map(key).collect::<Vec<_>>()) {
+            tracing::warn!(trace = %self.delivery.origin.trace, %error, "cannot remember that a message was seen");
+        }
     }
 
     /// Into INBOX, with these flags.

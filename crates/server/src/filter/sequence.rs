@@ -10,12 +10,16 @@ use sieve::{Action, Message, Outcome};
 use super::world::DeliveryWorld;
 use crate::node::Node;
 
+/// What logs call a user's script that has no name.
+const ACTIVE: &str = ".dovecot.sieve";
+
 /// A script that is to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// As logs name it.
     pub name: String,
-    pub content: Vec<u8>,
+    /// Or why it cannot be one.
+    pub content: Result<Vec<u8>, String>,
     pub whose: Whose,
 }
 
@@ -34,12 +38,17 @@ pub fn sources(node: &Node, account: &Account) -> store::Result<Vec<Source>> {
     let settings = &live.settings.sieve;
     let platform = |path: &Path| read(&*disk, path);
     let mut sources: Vec<Source> = settings.before.iter().filter_map(|path| platform(path)).collect();
-    match node.store().scripts(&account.home).active()? {
-        Some(own) => {
-            let name = own.name.map_or_else(|| ".dovecot.sieve".to_owned(), |name| name.to_string());
-            sources.push(Source { name, content: own.content, whose: Whose::User });
+    match node.store().scripts(&account.home).active() {
+        Ok(Some(own)) => {
+            let name = own.name.map_or_else(|| ACTIVE.to_owned(), |name| name.to_string());
+            sources.push(Source { name, content: Ok(own.content), whose: Whose::User });
         }
-        None => sources.extend(settings.default.as_deref().and_then(platform)),
+        Ok(None) => sources.extend(settings.default.as_deref().and_then(platform)),
+        // It will be none tomorrow, either.
+        Err(store::Error::Damaged { what, .. }) => {
+            sources.push(Source { name: ACTIVE.to_owned(), content: Err(what.to_owned()), whose: Whose::User });
+        }
+        Err(error) => return Err(error),
     }
     sources.extend(settings.after.iter().filter_map(|path| platform(path)));
     Ok(sources)
@@ -47,7 +56,7 @@ pub fn sources(node: &Node, account: &Account) -> store::Result<Vec<Source>> {
 
 fn read(disk: &dyn Disk, path: &Path) -> Option<Source> {
     match disk.read(path) {
-        Ok(content) => Some(Source { name: path.display().to_string(), content, whose: Whose::Platform }),
+        Ok(content) => Some(Source { name: path.display().to_string(), content: Ok(content), whose: Whose::Platform }),
         Err(error) => {
             tracing::error!(%error, "a Sieve script of the platform cannot be read");
             None
@@ -79,18 +88,13 @@ pub fn run(sources: &[Source], message: &Message<'_>, world: &mut DeliveryWorld<
     let mut decision = Decision { implicit_keep: Some(Vec::new()), ..Decision::default() };
     let mut edited: Option<Message<'_>> = None;
     for source in sources {
-        let outcome = match world.programs.compile(&source.content) {
-            Ok(script) => world.run(&script, edited.as_ref().unwrap_or(message)),
-            Err(problems) => {
-                let why = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let outcome = match run_one(source, edited.as_ref().unwrap_or(message), world) {
+            Ok(outcome) => outcome,
+            Err(why) => {
                 decision.fail(source, why);
                 continue;
             }
         };
-        if let Some(error) = &outcome.error {
-            decision.fail(source, error.to_string());
-            continue;
-        }
         let goes_on = outcome.keeps();
         if let Some(header) = &outcome.header {
             edited = Some(Message::owned(&[header, message.body()].concat()));
@@ -101,6 +105,17 @@ pub fn run(sources: &[Source], message: &Message<'_>, world: &mut DeliveryWorld<
         }
     }
     decision
+}
+
+fn run_one(source: &Source, message: &Message<'_>, world: &mut DeliveryWorld<'_>) -> Result<Outcome, String> {
+    let content = source.content.as_ref().map_err(Clone::clone)?;
+    let told = |problems: std::sync::Arc<[sieve::Problem]>| {
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    let script = world.programs.compile(content).map_err(told)?;
+    let outcome = world.run(&script, message);
+    outcome.error.as_ref().map_or(Ok(()), |error| Err(error.to_string()))?;
+    Ok(outcome)
 }
 
 impl Decision {
