@@ -1,18 +1,22 @@
 //! What an IMAP session has open: its account, the selected mailbox, a message, a message that is being appended. Blocking.
 
+mod selected;
+mod sharing;
+
 use std::sync::{Arc, LazyLock};
 
-use mail::acl::{Identifier, Right};
+use mail::acl::Right;
 use mail::namespace::{Named, Namespaces};
-use mail::{Flags, ModSeq, Snapshot, Uid};
+use mail::{Flags, Uid};
 use proto::imap::ask::{Answer, Ask, FlagChange, How, MailboxStatus, MayChange, Quota, Refusal};
-use store::{Access, Mailbox};
+use store::Mailbox;
 use tokio::sync::Notify;
 
-use super::acl::{self, Change};
+use super::acl::Change;
 use super::listing::Listing;
-use super::others::{self, Met, Place, Shared, Sharing};
+use super::others::{self, Met, Place, Shared};
 use super::permission;
+use selected::Selected;
 
 /// Where there is nothing but the account's own mailboxes.
 static ALONE: LazyLock<Namespaces> = LazyLock::new(Namespaces::default);
@@ -30,17 +34,6 @@ pub struct Room {
     outsides: store::Outsides,
     append: Option<Append>,
     hint: Arc<Notify>,
-}
-
-#[derive(Debug)]
-struct Selected {
-    place: Place,
-    mailbox: Arc<Mailbox>,
-    /// By EXAMINE.
-    examined: bool,
-    /// As they were when they were last looked at.
-    rights: store::Rights,
-    _watch: store::Watch,
 }
 
 #[derive(Debug)]
@@ -293,50 +286,6 @@ impl Room {
         if place.is_there()? { Ok(()) } else { Err(store::Error::NoSuchMailbox) }
     }
 
-    fn acl(&self, place: &Place) -> store::Result<Answer> {
-        self.there(place)?;
-        Ok(Answer::Acl(acl::told(&*place.account.acl(&place.name)?, place.owner.as_deref())))
-    }
-
-    fn my_rights(&self, place: &Place) -> store::Result<Answer> {
-        self.there(place)?;
-        let rights = place.rights()?;
-        if permission::may_ask_for_rights(rights) {
-            Ok(Answer::Rights(rights))
-        } else {
-            Err(store::Error::NoSuchMailbox)
-        }
-    }
-
-    fn change_acl(&self, place: &Place, change: Change) -> store::Result<Answer> {
-        let open = self.sharing().is_some_and(|sharing| sharing.anyone);
-        let everybody = matches!(change.who.identifier, Identifier::Anyone | Identifier::Authenticated);
-        if everybody && !open && change.rights.is_some() && !change.who.negative {
-            return Err(store::Error::NotAllowed("Nothing can be shared with everybody here"));
-        }
-        let one_name = match &change.who.identifier {
-            Identifier::User(typed) => self.met.get(typed).map(|neighbour| neighbour.name.as_str()),
-            _ => None,
-        };
-        self.there(place)?;
-        let change = |acl: &mut store::Acl| acl::change(acl, change, one_name, place.owner.as_deref(), &place.viewer);
-        place.account.change_acl(&place.name, change)?;
-        self.publish(place)
-    }
-
-    /// Tells the dictionary with whom the account of this place shares now.
-    fn publish(&self, place: &Place) -> store::Result<Answer> {
-        // What is nobody's is listed for everybody who may look it up.
-        if let (Some(sharing), Some(owner)) = (self.sharing(), &place.owner) {
-            sharing.dict.publish(owner, &place.account.shared_with()?)?;
-        }
-        Ok(Answer::Done)
-    }
-
-    fn sharing(&self) -> Option<&Sharing> {
-        self.shared.as_ref()?.sharing.as_ref()
-    }
-
     fn rename(&self, from: &Place, to: &Place) -> store::Result<Answer> {
         if !Arc::ptr_eq(&from.account, &to.account) {
             return Err(store::Error::NotAllowed("A mailbox can't be moved to another account"));
@@ -380,71 +329,6 @@ impl Room {
         Ok(Answer::Quota(Quota { storage, messages }))
     }
 
-    fn select(&mut self, name: &mail::MailboxName, read_only: bool) -> store::Result<Answer> {
-        self.unselect();
-        let place = self.at(name)?;
-        let rights = place.rights()?;
-        let mailbox = place.account.open_for(&place.name, access(read_only || permission::is_read_only(rights)))?;
-        let hint = Arc::downgrade(&self.hint);
-        let watch = mailbox.watch(Box::new(move || {
-            if let Some(hint) = hint.upgrade() {
-                hint.notify_one();
-            }
-        }));
-        let selected = self.selected.insert(Selected { place, mailbox, examined: read_only, rights, _watch: watch });
-        let snapshot = selected.mailbox.snapshot();
-        let (recent, read_only) = (selected.claim_recent(), selected.is_read_only());
-        Ok(Answer::Selected { snapshot, recent, read_only, may_change: permission::may_change(rights) })
-    }
-
-    /// RFC 4314 §4: rights that were changed hold for a mailbox that is selected too. Who may no longer read it hears of it
-    /// as of one that is gone.
-    fn look_at_rights(&mut self) -> store::Result<()> {
-        let Some(selected) = &mut self.selected else { return Ok(()) };
-        selected.rights = selected.place.rights_again()?;
-        if selected.rights.has(Right::Read) { Ok(()) } else { Err(store::Error::NoSuchMailbox) }
-    }
-
-    fn unselect(&mut self) {
-        self.selected = None;
-        self.message = None;
-        self.outsides = store::Outsides::default();
-    }
-
-    fn mailbox(&self) -> store::Result<&Arc<Mailbox>> {
-        self.selected.as_ref().map(|selected| &selected.mailbox).ok_or(store::Error::NoSuchMailbox)
-    }
-
-    fn sync(&mut self) -> store::Result<Answer> {
-        let Some(selected) = &self.selected else { return Err(store::Error::NoSuchMailbox) };
-        let snapshot = selected.mailbox.sync(selected.access())?;
-        self.synced(snapshot)
-    }
-
-    /// Changes what may be changed; gives the messages that were passed over because they changed after `since`.
-    fn store(&self, mut uids: Vec<Uid>, change: FlagChange, mut since: Option<ModSeq>) -> store::Result<Vec<Uid>> {
-        let mailbox = self.mailbox()?;
-        let may = self.selected.as_ref().map(|selected| permission::may_change(selected.rights));
-        let keywords = &mailbox.snapshot().keywords;
-        let mut passed_over = Vec::new();
-        for part in permission::part_of_change(change, may.unwrap_or(MayChange::ALL), keywords) {
-            match since.take() {
-                // The condition was judged with the first part; what passed it is changed by that already.
-                None => _ = mailbox.store_flags(&uids, &part)?,
-                Some(since) => {
-                    passed_over = mailbox.store_flags_unchanged(&uids, &part, since)?;
-                    uids.retain(|uid| passed_over.binary_search(uid).is_err());
-                }
-            }
-        }
-        Ok(passed_over)
-    }
-
-    fn synced(&self, snapshot: Arc<Snapshot>) -> store::Result<Answer> {
-        let recent = self.selected.as_ref().map(Selected::claim_recent).unwrap_or_default();
-        Ok(Answer::Synced { snapshot, recent })
-    }
-
     fn open(&mut self, uid: Uid, length: usize) -> store::Result<Answer> {
         let mailbox = &self.selected.as_ref().ok_or(store::Error::NoSuchMailbox)?.mailbox;
         let mut message = mailbox.one_of_many(uid, &mut self.outsides)?;
@@ -475,25 +359,6 @@ pub fn read_exactly(message: &mut store::Message, offset: u64, length: usize) ->
     }
     bytes.truncate(filled);
     Ok(bytes)
-}
-
-/// EXAMINE must not take messages out of `new/` (RFC 3501 §6.3.2: it does not end their being recent).
-fn access(read_only: bool) -> Access {
-    if read_only { Access::Look } else { Access::Serve }
-}
-
-impl Selected {
-    fn access(&self) -> Access {
-        access(self.is_read_only())
-    }
-
-    fn is_read_only(&self) -> bool {
-        self.examined || permission::is_read_only(self.rights)
-    }
-
-    fn claim_recent(&self) -> Vec<Uid> {
-        if self.is_read_only() { Vec::new() } else { self.mailbox.claim_recent() }
-    }
 }
 
 /// Whether the rights in the selected mailbox are looked at again first. Each command ends with `Sync`, so what only reads is
