@@ -226,7 +226,8 @@ def print_imap():
     fill(dovecot.folder / "mail/user1/maildir", count, owner=peer_dovecot.MAIL_USER)
     fill(node.folder / "mail/example.test/user1/maildir", count)
     select, lists = "SELECT INBOX", ["FETCH 1:* (FLAGS UID RFC822.SIZE)", "FETCH 1:* ENVELOPE", "FETCH 1:* BODYSTRUCTURE"]
-    reads = [*lists, f"FETCH 1:{part} BODY.PEEK[]", f"FETCH 1:{part} BODY.PEEK[HEADER]", "SEARCH SUBJECT nothing-has-this"]
+    reads = [*lists, f"FETCH 1:{part} BODY.PEEK[]", f"FETCH 1:{part} BODY.PEEK[HEADER]", "SEARCH SUBJECT nothing-has-this",
+             "SORT (SUBJECT) UTF-8 ALL", "SORT (REVERSE DATE) UTF-8 ALL", "THREAD REFERENCES UTF-8 ALL"]
     sessions = [
         ("cold", [select, *lists]),
         # Not told: Dovecot writes its cache the second time.
