@@ -24,7 +24,7 @@ const LISTENERS: [(&str, u16, &str, &str); 10] = [
     ("imap", 993, "implicit", "the same, TLS from the first byte"),
     ("pop3", 110, "starttls", "simple mail programs fetch here"),
     ("pop3", 995, "implicit", "the same, TLS from the first byte"),
-    ("managesieve", 419, "starttls", "filters; it answers, scripts come later"),
+    ("managesieve", 419, "starttls", "mail programs keep filters here (Sieve)"),
     ("admin", 80, "off", "HTTP for operators: /health, /status, /queue"),
 ];
 
