@@ -12,5 +12,6 @@ pub mod sasl;
 pub mod session;
 pub mod smtp;
 pub mod stuffing;
+mod tls;
 
 pub use session::{Next, Outbox, Session};

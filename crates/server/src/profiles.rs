@@ -112,11 +112,7 @@ pub fn pop3(guest: Guest, setup: &Setup<'_>) -> (pop3::Server, Pop3House) {
     let limits = &live.settings.limits;
     let profile = pop3::Profile {
         banner: format!("{PRODUCT} ready."),
-        tls: match listener.tls {
-            TlsMode::Off => pop3::Tls::Off,
-            TlsMode::StartTls | TlsMode::Required => pop3::Tls::Offered,
-            TlsMode::Implicit => pop3::Tls::On,
-        },
+        tls: offered(listener.tls),
         login_needs_tls: listener.tls != TlsMode::Off,
         offers: live.offers.clone(),
         limits: pop3::Limits {
@@ -140,11 +136,7 @@ pub fn managesieve(guest: Guest, setup: &Setup<'_>) -> (managesieve::Server, Sie
     let sieve = &live.settings.sieve;
     let profile = managesieve::Profile {
         banner: format!("{PRODUCT} ready."),
-        tls: match listener.tls {
-            TlsMode::Off => managesieve::Tls::Off,
-            TlsMode::StartTls | TlsMode::Required => managesieve::Tls::Offered,
-            TlsMode::Implicit => managesieve::Tls::On,
-        },
+        tls: offered(listener.tls),
         login_needs_tls: listener.tls != TlsMode::Off,
         offers: live.offers.clone(),
         language: filter::language(sieve.redirects_max),
@@ -162,6 +154,15 @@ pub fn managesieve(guest: Guest, setup: &Setup<'_>) -> (managesieve::Server, Sie
         None => managesieve::Server::new(profile),
     };
     (machine, SieveHouse::new(guest))
+}
+
+/// To protocols in which all of worth comes after a login, offered is required.
+fn offered(mode: TlsMode) -> pop3::Tls {
+    match mode {
+        TlsMode::Off => pop3::Tls::Off,
+        TlsMode::StartTls | TlsMode::Required => pop3::Tls::Offered,
+        TlsMode::Implicit => pop3::Tls::On,
+    }
 }
 
 /// Octets of a script that a session takes into memory; nought is no setting's bound, but it is the protocol's.

@@ -3,16 +3,7 @@
 use std::time::Duration;
 
 use crate::sasl::Offers;
-
-/// How a listener uses TLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tls {
-    Off,
-    /// STLS is offered (RFC 2595 §4).
-    Offered,
-    /// The connection is inside TLS from its first byte (RFC 8314 §3).
-    On,
-}
+pub use crate::tls::Tls;
 
 /// Bounds of one session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,10 @@
 //! A small house for IMAP sessions: one account, its mailboxes in memory, real parsing of messages.
 //!
-//! `Housed` is a session that has its questions answered at once, so transcripts show only what client and server say.
+//! `Housed` is a session that it answers, so transcripts show only what client and server say.
 
+mod housed;
 mod logins;
+mod mailbox;
 mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +23,9 @@ use proto::imap::{Limits, Profile, Server};
 use proto::sasl;
 use proto::session::{Next, Session};
 
+pub use housed::Housed;
+use mailbox::{Mailbox, Message};
+
 /// A server that offers nothing beyond IMAP itself.
 pub fn bare_profile() -> Arc<Profile> {
     Arc::new(Profile {
@@ -32,92 +37,6 @@ pub fn bare_profile() -> Arc<Profile> {
         offers: sasl::Offers::default(),
         limits: Limits::default(),
     })
-}
-
-#[derive(Debug)]
-pub struct Housed {
-    session: Server,
-    pub house: House,
-}
-
-impl Housed {
-    pub fn new(session: Server, house: House) -> Housed {
-        Housed { session, house }
-    }
-}
-
-impl Session for Housed {
-    type Ask = Infallible;
-    type Answer = ();
-
-    fn receive(&mut self, bytes: &[u8]) {
-        self.session.receive(bytes);
-    }
-
-    fn next(&mut self) -> Next<Infallible> {
-        loop {
-            match self.session.next() {
-                Next::Ask(ask) => {
-                    let answer = self.house.answer(ask);
-                    self.session.answer(answer);
-                }
-                Next::Content(bytes) => self.house.content(&bytes),
-                Next::NeedInput { patience, watch } => return Next::NeedInput { patience, watch },
-                Next::Send(bytes) => return Next::Send(bytes),
-                Next::StartTls => return Next::StartTls,
-                Next::Pause(time) => return Next::Pause(time),
-                Next::Close => return Next::Close,
-            }
-        }
-    }
-
-    fn answer(&mut self, (): ()) {}
-
-    fn tls_started(&mut self) {
-        self.session.tls_started();
-    }
-
-    fn timed_out(&mut self) {
-        self.session.timed_out();
-    }
-
-    fn shut_down(&mut self) {
-        self.session.shut_down();
-    }
-
-    fn closed(&mut self) {
-        self.session.closed();
-    }
-
-    fn changed(&mut self) {
-        self.session.changed();
-    }
-}
-
-#[derive(Debug, Clone)]
-struct Message {
-    uid: Uid,
-    flags: Flags,
-    recent: bool,
-    modseq: ModSeq,
-    date: DateTime,
-    content: Arc<Vec<u8>>,
-}
-
-#[derive(Debug)]
-struct Mailbox {
-    special_use: Option<&'static str>,
-    uid_validity: UidValidity,
-    uid_next: Uid,
-    keywords: Keywords,
-    messages: Vec<Message>,
-    snapshot: Option<Arc<Snapshot>>,
-    highest: ModSeq,
-    /// Nothing is known of what vanished before.
-    forgotten: ModSeq,
-    /// With the mod-sequences of their end.
-    vanished: Vec<(Uid, ModSeq)>,
-    acl: Vec<(Who, Rights)>,
 }
 
 #[derive(Debug)]
@@ -548,73 +467,5 @@ impl House {
         }
         let end = content.len().min(offset + length);
         Ok(Answer::Bytes(content.get(offset..end).unwrap_or_default().to_vec()))
-    }
-}
-
-impl Mailbox {
-    fn insert(&mut self, message: Message) -> Uid {
-        let uid = self.uid_next;
-        self.uid_next = uid.next().unwrap();
-        self.highest.0 += 1;
-        self.messages.push(Message { uid, modseq: self.highest, ..message });
-        self.snapshot = None;
-        uid
-    }
-
-    fn remove(&mut self, uids: &[Uid]) {
-        self.highest.0 += 1;
-        let gone = self.messages.iter().map(|message| message.uid).filter(|uid| uids.contains(uid));
-        self.vanished.extend(gone.map(|uid| (uid, self.highest)));
-        self.messages.retain(|message| !uids.contains(&message.uid));
-        self.snapshot = None;
-    }
-
-    fn numbered(&mut self, keywords: &[Keyword]) -> impl Iterator<Item = Flags> {
-        let numbers: Vec<usize> = keywords.iter().filter_map(|keyword| self.keywords.number_or_add(keyword)).collect();
-        numbers.into_iter().filter_map(Flags::keyword)
-    }
-
-    fn store(&mut self, uids: &[Uid], change: &FlagChange) -> bool {
-        let numbers: Vec<Flags> = self.numbered(&change.keywords).collect();
-        if numbers.len() < change.keywords.len() {
-            return false;
-        }
-        let flags = numbers.into_iter().fold(change.flags, Flags::with);
-        let next = ModSeq(self.highest.0 + 1);
-        for message in self.messages.iter_mut().filter(|message| uids.contains(&message.uid)) {
-            let new = match change.how {
-                How::Replace => flags,
-                How::Add => message.flags.with(flags),
-                How::Remove => message.flags.without(flags),
-            };
-            if new != message.flags {
-                message.flags = new;
-                message.modseq = next;
-                self.highest = next;
-                self.snapshot = None;
-            }
-        }
-        true
-    }
-
-    fn claim_recent(&mut self) -> Vec<Uid> {
-        self.messages
-            .iter_mut()
-            .filter_map(|message| std::mem::take(&mut message.recent).then_some(message.uid))
-            .collect()
-    }
-
-    fn snapshot(&mut self) -> Arc<Snapshot> {
-        let row = |message: &Message| Row { uid: message.uid, flags: message.flags, modseq: message.modseq };
-        let made = || {
-            Arc::new(Snapshot {
-                uid_validity: self.uid_validity,
-                uid_next: self.uid_next,
-                highest_modseq: self.highest,
-                keywords: self.keywords.clone(),
-                rows: self.messages.iter().map(row).collect(),
-            })
-        };
-        Arc::clone(self.snapshot.get_or_insert_with(made))
     }
 }
