@@ -45,6 +45,20 @@ struct Append {
     internal_date: Option<mail::date::DateTime>,
 }
 
+impl Append {
+    /// Flags that one may not set in the mailbox do not come along (RFC 4314 §4).
+    fn begin(
+        place: &Place,
+        flags: Flags,
+        keywords: Vec<mail::Keyword>,
+        internal_date: Option<mail::date::DateTime>,
+    ) -> store::Result<Append> {
+        let draft = Ok(place.account.draft(&place.name)?);
+        let (flags, keywords) = permission::part_of(flags, keywords, permission::may_change(place.rights()?));
+        Ok(Append { draft, flags, keywords, internal_date })
+    }
+}
+
 impl Room {
     /// `viewer` looks at his own account.
     pub fn new(account: Arc<store::Account>, viewer: store::Viewer, shared: Option<Arc<Shared>>) -> Room {
@@ -141,13 +155,7 @@ impl Room {
                 self.store(uids, change, None)?;
                 self.synced(self.mailbox()?.snapshot())
             }
-            Ask::StoreUnchanged { uids, change, since } => {
-                let modified = self.store(uids, change, Some(since))?;
-                match self.synced(self.mailbox()?.snapshot())? {
-                    Answer::Synced { snapshot, recent } => Ok(Answer::Stored { snapshot, recent, modified }),
-                    other => Ok(other),
-                }
-            }
+            Ask::StoreUnchanged { uids, change, since } => self.store_unchanged(uids, change, since),
             Ask::Vanished { since } => Ok(Answer::Vanished(match self.mailbox()?.vanished_since(since) {
                 store::Vanished::Known(ranges) => Some(ranges),
                 store::Vanished::Unknown => None,
@@ -156,18 +164,8 @@ impl Room {
                 let snapshot = self.mailbox()?.expunge(&uids)?;
                 self.synced(snapshot)
             }
-            Ask::Copy { uids, to } => {
-                let place = self.at(&to)?;
-                let target = place.account.open(&place.name)?;
-                let copied = self.mailbox()?.copy(&uids, &target)?;
-                strip_flags(&place, &target, copied)
-            }
-            Ask::Move { uids, to } => {
-                let place = self.at(&to)?;
-                let target = place.account.open(&place.name)?;
-                let copied = self.mailbox()?.move_to(&uids, &target)?;
-                strip_flags(&place, &target, copied)
-            }
+            Ask::Copy { uids, to } => self.copy_or_move(&to, |from, target| from.copy(&uids, target)),
+            Ask::Move { uids, to } => self.copy_or_move(&to, |from, target| from.move_to(&uids, target)),
             Ask::Sort { key, criteria } => self.mailbox()?.sort(&key, &criteria).map(Answer::Found),
             Ask::Thread { key, algorithm } => self.mailbox()?.thread(&key, algorithm).map(Answer::Threads),
             Ask::Search(key) => self.mailbox()?.search(&key).map(Answer::Found),
@@ -183,10 +181,7 @@ impl Room {
             }
             Ask::AppendBegin { mailbox, flags, keywords, internal_date, size: _ } => {
                 let place = self.at(&mailbox)?;
-                let draft = Ok(place.account.draft(&place.name)?);
-                let may = permission::may_change(place.rights()?);
-                let (flags, keywords) = permission::part_of(flags, keywords, may);
-                self.append = Some(Append { draft, flags, keywords, internal_date });
+                self.append = Some(Append::begin(&place, flags, keywords, internal_date)?);
                 Ok(Answer::Done)
             }
             Ask::AppendEnd => self.append_end(),
@@ -195,6 +190,18 @@ impl Room {
                 Ok(Answer::Done)
             }
         }
+    }
+
+    /// COPY and MOVE.
+    fn copy_or_move(
+        &self,
+        to: &mail::MailboxName,
+        work: impl FnOnce(&Mailbox, &Mailbox) -> store::Result<store::Copied>,
+    ) -> store::Result<Answer> {
+        let place = self.at(to)?;
+        let target = place.account.open(&place.name)?;
+        let made = work(self.mailbox()?, &target)?;
+        strip_flags(&place, &target, made)
     }
 
     fn permit(&self, selected: store::Rights, ask: &Ask) -> store::Result<Result<(), Refusal>> {

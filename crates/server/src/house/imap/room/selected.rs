@@ -88,6 +88,14 @@ impl Room {
         Ok(passed_over)
     }
 
+    pub(super) fn store_unchanged(&self, uids: Vec<Uid>, change: FlagChange, since: ModSeq) -> store::Result<Answer> {
+        let modified = self.store(uids, change, Some(since))?;
+        match self.synced(self.mailbox()?.snapshot())? {
+            Answer::Synced { snapshot, recent } => Ok(Answer::Stored { snapshot, recent, modified }),
+            other => Ok(other),
+        }
+    }
+
     pub(super) fn synced(&self, snapshot: Arc<Snapshot>) -> store::Result<Answer> {
         let recent = self.selected.as_ref().map(Selected::claim_recent).unwrap_or_default();
         Ok(Answer::Synced { snapshot, recent })
