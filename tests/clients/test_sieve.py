@@ -184,6 +184,42 @@ class Full(Case):
         self.assertIn(b"Subject: Auto: small", server.content(writer)[0])
 
 
+    def test_what_cannot_be_kept_is_not_sent_on_either(self):
+        server = Node(hop=HERE, tables={"[quota]": {"rules": ["*:storage=4K"], "grace": 0, "when_full": "defer"}}).start()
+        self.addCleanup(server.stop)
+        user, other = server.user(), server.user()
+        session = Session(server.port("managesieve"), user, server.tls())
+        session.put("copy", f'require "copy";\r\nredirect :copy "{other.address}";\r\n')
+        session.ask_for('SETACTIVE "copy"')
+        session.close()
+        large = message("large", to=user.address, body="y\r\n" * 3000)
+        # Each of these tries would send a copy, for as long as the mailbox is full.
+        for _ in range(3):
+            with smtplib.LMTP("127.0.0.1", server.port("lmtp")) as client:
+                with self.assertRaises(smtplib.SMTPResponseException) as refused:
+                    client.sendmail("bob@elsewhere.test", [user.address], large)
+            self.assertEqual(refused.exception.smtp_code, 452)
+        with smtplib.LMTP("127.0.0.1", server.port("lmtp")) as client:
+            client.sendmail("bob@elsewhere.test", [user.address], message("small", to=user.address))
+        eventually(lambda: server.content(other), "the copy of the small one")
+        server.drained()
+        self.assertEqual([content.count(b"Subject: small") for content in server.content(other)], [1])
+
+
+    def test_what_is_kept_in_one_mailbox_is_not_asked_for_again(self):
+        rules = ["*:storage=4K", "Trash:ignore"]
+        server = Node(hop=HERE, tables={"[quota]": {"rules": rules, "grace": 0, "when_full": "defer"}}).start()
+        self.addCleanup(server.stop)
+        user = server.user()
+        session = Session(server.port("managesieve"), user, server.tls())
+        session.put("both", 'require "fileinto";\r\nfileinto "Trash"; keep;\r\n')
+        session.ask_for('SETACTIVE "both"')
+        session.close()
+        server.deliver(user, message("large", body="y\r\n" * 3000))
+        self.assertEqual((len(server.content(user, "Trash")), len(server.content(user))), (1, 0))
+        self.assertIn("keep action: quota exceeded", (user.maildir.parent / ".dovecot.sieve.log").read_text())
+
+
 class Sequences(Case):
     def test_scripts_before_and_after_run_as_long_as_the_message_is_kept(self):
         folder = harness.temporary_folder()

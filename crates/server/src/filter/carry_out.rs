@@ -1,6 +1,6 @@
 //! Carries out what scripts decided about one message for one account.
 //!
-//! First what refuses it, then what keeps it, then what tells others. What cannot be carried out keeps the message in INBOX
+//! First what refuses it, then what keeps it, then what sends it on or answers it. What cannot be carried out keeps the message in INBOX
 //! instead (RFC 5228 §2.10.6), and the user finds the reason in his log.
 
 use std::collections::BTreeSet;
@@ -69,8 +69,12 @@ pub fn deliver(delivery: &Delivery<'_>, sources: &[Source]) -> Outcome {
     };
     let message = Message::new(&delivery.content);
     let decision = sequence::run(sources, &message, &mut world);
-    let work = Work { delivery, mailboxes: &mailboxes, duplicates: &duplicates, header: decision.header.clone() };
-    work.carry_out(decision)
+    let Decision { actions, implicit_keep, header, seen, failures } = decision;
+    let kept = BTreeSet::new();
+    let mut work = Work { delivery, mailboxes: &mailboxes, duplicates: &duplicates, header, kept, failures };
+    let outcome = work.carry_out(&actions, implicit_keep, &seen);
+    work.tell_failures();
+    outcome
 }
 
 impl Delivery<'_> {
@@ -94,56 +98,92 @@ struct Work<'a> {
     duplicates: &'a Duplicates,
     /// The header as the scripts want it.
     header: Option<Vec<u8>>,
+    /// Where the message is by now.
+    kept: BTreeSet<MailboxName>,
+    failures: Vec<Failure>,
 }
 
 impl Work<'_> {
-    fn carry_out(&self, decision: Decision) -> Outcome {
-        let Decision { actions, implicit_keep, seen, mut failures, .. } = decision;
+    fn carry_out(&mut self, actions: &[Action], implicit_keep: Option<Vec<String>>, seen: &[Seen]) -> Outcome {
         let delivery = self.delivery;
         if let Some(reason) = actions.iter().find_map(refusal) {
             delivery.tell(StepKind::Bounced, format!("<{}> refused by a script", delivery.recipient));
             return Outcome::Bounced(rejected(delivery.recipient, reason));
         }
-        let mut kept = BTreeSet::new();
-        let mut keep = implicit_keep;
-        for action in &actions {
-            let done = match action {
-                Action::Keep { flags } => {
-                    keep = Some(flags.clone());
-                    Ok(())
-                }
-                Action::FileInto(wanted) => self.file_into(wanted, &mut kept),
-                Action::Redirect { address, .. } => self.redirect(address),
-                Action::Vacation(_) | Action::Discard | Action::Reject { .. } | Action::Notify(_) => Ok(()),
-            };
-            if let Err(why) = done {
-                failures.push(own(format!("{} action: {why}", action.name())));
-                keep.get_or_insert_default();
-            }
+        let keep = self.file_all(actions, implicit_keep);
+        let mut outcome = keep.map(|flags| self.keep(&flags));
+        // Whoever is told to try again sends the message again: nothing may have left before.
+        if let Some(refused @ (Outcome::Bounced(_) | Outcome::Deferred(_))) = outcome {
+            return refused;
         }
-        let outcome = match keep {
-            Some(flags) => self.keep(&flags, &mut kept),
-            None => local::saved(&delivery.origin, delivery.recipient),
-        };
+        if !self.redirect_all(actions) && outcome.is_none() {
+            outcome = Some(self.keep(&[]));
+        }
+        let outcome = outcome.unwrap_or_else(|| self.gone());
         // What is tried again must not be answered, nor be a duplicate then.
         if let Outcome::Delivered(_) = outcome {
-            failures.extend(self.answer(&actions));
-            self.remember(&seen);
+            self.answer_all(actions);
+            self.remember(seen);
         }
-        self.tell_failures(&failures);
         outcome
     }
 
+    fn fail(&mut self, action: &str, why: &str) {
+        // What could not be carried out is the user's to know.
+        let why = format!("{action} action: {why}");
+        self.failures.push(Failure { script: String::new(), whose: Whose::User, why });
+    }
+
+    /// Puts the message into all mailboxes but INBOX. With which flags it is to be kept there, if it is.
+    fn file_all(&mut self, actions: &[Action], mut keep: Option<Vec<String>>) -> Option<Vec<String>> {
+        for action in actions {
+            match action {
+                Action::Keep { flags } => keep = Some(flags.clone()),
+                Action::FileInto(wanted) => {
+                    if let Err(why) = self.file_into(wanted) {
+                        self.fail("fileinto", &why);
+                        keep.get_or_insert_default();
+                    }
+                }
+                _ => {}
+            }
+        }
+        keep
+    }
+
+    /// Whether all that was to be sent on is in the queue.
+    fn redirect_all(&mut self, actions: &[Action]) -> bool {
+        let mut all = true;
+        for action in actions {
+            if let Action::Redirect { address, .. } = action
+                && let Err(why) = self.redirect(address)
+            {
+                self.fail("redirect", &why);
+                all = false;
+            }
+        }
+        all
+    }
+
+    /// The end of a message that is not in INBOX because the scripts did not want it there.
+    fn gone(&self) -> Outcome {
+        let delivery = self.delivery;
+        if self.kept.is_empty() {
+            // Redirects have a line of their own in the log.
+            tracing::info!(trace = %delivery.origin.trace, recipient = %delivery.recipient, "scripts keep the message nowhere");
+        }
+        local::saved(&delivery.origin, delivery.recipient)
+    }
+
     /// Nobody waits for an answer that cannot be given (RFC 5230 §4): it is no reason to keep the message.
-    fn answer(&self, actions: &[Action]) -> Vec<Failure> {
-        let vacations = actions.iter().filter_map(|action| match action {
-            Action::Vacation(vacation) => Some(vacation),
-            _ => None,
-        });
-        vacations
-            .filter_map(|vacation| reply::answer(self.delivery, self.duplicates, vacation).err())
-            .map(own)
-            .collect()
+    fn answer_all(&mut self, actions: &[Action]) {
+        for action in actions {
+            if let Action::Vacation(vacation) = action
+                && let Err(why) = reply::answer(self.delivery, self.duplicates, vacation)
+            {
+                self.fail("vacation", &why);
+            }
+        }
     }
 
     // RFC 7352 §3: remembered once the message is delivered.
@@ -154,43 +194,48 @@ impl Work<'_> {
         }
     }
 
-    /// Into INBOX, with these flags.
-    fn keep(&self, flags: &[String], kept: &mut BTreeSet<MailboxName>) -> Outcome {
+    /// Into INBOX, with these flags. Where that fails and the message is in another mailbox already, it counts as kept: tried
+    /// again, it would come there again.
+    fn keep(&mut self, flags: &[String]) -> Outcome {
         let (flags, keywords) = parse_flags(flags);
         let place = Place { mailbox: MailboxName::inbox(), flags, keywords, create: false };
-        match self.put(&place, kept) {
-            Ok(()) => local::saved(&self.delivery.origin, self.delivery.recipient),
-            Err(error) => local::failed(self.delivery.node, &self.delivery.origin, self.delivery.recipient, &error),
+        let delivery = self.delivery;
+        match self.put(&place) {
+            Err(error) if self.kept.is_empty() => {
+                return local::failed(delivery.node, &delivery.origin, delivery.recipient, &error);
+            }
+            Err(error) => self.fail("keep", &error.to_string()),
+            Ok(()) => {}
         }
+        local::saved(&delivery.origin, delivery.recipient)
     }
 
-    fn file_into(&self, wanted: &FileInto, kept: &mut BTreeSet<MailboxName>) -> Result<(), String> {
+    fn file_into(&mut self, wanted: &FileInto) -> Result<(), String> {
         let named = own_mailbox(&self.delivery.node.live().settings.namespaces, &wanted.mailbox)?;
         // RFC 8579 §5: the mailbox with the use, and the named one only if there is none.
         let with_use = wanted.special_use.as_deref().and_then(|attribute| with_use(self.mailboxes, attribute));
         let (flags, keywords) = parse_flags(&wanted.flags);
         let place = Place { mailbox: with_use.unwrap_or(named), flags, keywords, create: wanted.create };
-        self.put(&place, kept).map_err(|error| format!("failed to store into mailbox '{}': {error}", wanted.mailbox))
+        self.put(&place).map_err(|error| format!("failed to store into mailbox '{}': {error}", wanted.mailbox))
     }
 
     /// Puts the message into a mailbox, once.
-    fn put(&self, place: &Place, kept: &mut BTreeSet<MailboxName>) -> store::Result<()> {
-        if kept.contains(&place.mailbox) {
+    fn put(&mut self, place: &Place) -> store::Result<()> {
+        if self.kept.contains(&place.mailbox) {
             return Ok(());
         }
-        let delivery = self.delivery;
-        let put = || self.put_once(place);
-        match put() {
+        match self.put_once(place) {
             Err(store::Error::NoSuchMailbox) if place.create => {
                 match self.mailboxes.create(&place.mailbox, None) {
                     Ok(()) | Err(store::Error::MailboxExists) => {}
                     Err(error) => return Err(error),
                 }
-                put()?;
+                self.put_once(place)?;
             }
             other => other?,
         }
-        kept.insert(place.mailbox.clone());
+        self.kept.insert(place.mailbox.clone());
+        let delivery = self.delivery;
         let detail = format!("<{}> in {} of {}", delivery.recipient, place.mailbox, delivery.account.name);
         delivery.tell(StepKind::Stored, detail);
         Ok(())
@@ -258,9 +303,9 @@ impl Work<'_> {
         })
     }
 
-    fn tell_failures(&self, failures: &[Failure]) {
+    fn tell_failures(&self) {
         let delivery = self.delivery;
-        for Failure { script, whose, why } in failures {
+        for Failure { script, whose, why } in &self.failures {
             let (trace, user) = (delivery.origin.trace, &delivery.account.name);
             match whose {
                 Whose::Platform => tracing::error!(%trace, user, script, why, "a Sieve script of the platform failed"),
@@ -280,11 +325,6 @@ fn is_redirected_by(content: &[u8], user: &str) -> bool {
     let header = content.get(..mail::header::header_end(content).unwrap_or(content.len())).unwrap_or_default();
     let mut fields = mail::header::fields(header);
     fields.any(|field| field.is(REDIRECTED_FROM) && field.value.trim_ascii() == user.as_bytes())
-}
-
-/// What could not be carried out is the user's to know.
-fn own(why: String) -> Failure {
-    Failure { script: String::new(), whose: Whose::User, why }
 }
 
 fn refusal(action: &Action) -> Option<&str> {

@@ -37,7 +37,7 @@ pub fn answer(delivery: &Delivery<'_>, duplicates: &Duplicates, vacation: &Vacat
         return Ok(());
     };
     if let NextHop::Unknown = delivery.node.live().settings.next_hop(sender.domain()) {
-        return Err(format!("vacation action: there is no route to <{sender}>"));
+        return Err(format!("there is no route to <{sender}>"));
     }
     let seconds = vacation.seconds.unwrap_or(SECONDS_DEFAULT).clamp(SECONDS_MIN, SECONDS_MAX);
     let key = DuplicateKey::new("vacation", &format!("{}\0{}", vacation.handle, sender.key()));
@@ -46,7 +46,7 @@ pub fn answer(delivery: &Delivery<'_>, duplicates: &Duplicates, vacation: &Vacat
         Ok(false) => Ok(()),
         Err(error) => {
             tracing::error!(trace = %delivery.origin.trace, %error, "cannot tell whether a vacation reply was sent");
-            Err("vacation action: cannot remember whom an answer was sent to".to_owned())
+            Err("cannot remember whom an answer was sent to".to_owned())
         }
     }
 }
@@ -72,6 +72,6 @@ fn send(delivery: &Delivery<'_>, vacation: &Vacation, sender: &Address, message:
     let queued = accept_copy::<queue::Error>(node, acceptance, |incoming| incoming.write(&answer.content));
     queued.map(|_| ()).map_err(|error| {
         tracing::error!(trace = %delivery.origin.trace, %error, "cannot send a vacation reply");
-        "vacation action: the queue does not take the answer".to_owned()
+        "the queue does not take the answer".to_owned()
     })
 }
