@@ -9,13 +9,16 @@ pub struct BaseSubject {
     pub is_reply: bool,
 }
 
+/// Characters that are looked at: what a stranger makes of `[][][]…` shall not be long work.
+const SUBJECT_LENGTH_MAX: usize = 4096;
+
 /// Of a Subject field's value.
 pub fn base_subject(value: &[u8]) -> BaseSubject {
     // Step 1.
     let decoded = decode_words(value);
     let blank = |c: char| matches!(c, ' ' | '\t' | '\r' | '\n');
     let mut text = String::with_capacity(decoded.len());
-    for c in decoded.chars() {
+    for c in decoded.chars().take(SUBJECT_LENGTH_MAX) {
         match blank(c) {
             false => text.push(c),
             true if text.ends_with(' ') => {}
@@ -141,5 +144,11 @@ mod tests {
             let once = base_subject(subject.as_bytes()).text;
             prop_assert_eq!(&base_subject(once.as_bytes()).text, &once);
         }
+    }
+
+    #[test]
+    fn of_a_subject_without_end_the_beginning_counts() {
+        let endless = "[]".repeat(200_000);
+        assert!(base_subject(endless.as_bytes()).text.len() <= SUBJECT_LENGTH_MAX);
     }
 }

@@ -33,7 +33,7 @@ pub mod users_file;
 pub use admin::{LoginFailures, QueueEntry, QueueRecipient, TOKEN_FILE};
 pub use axum;
 pub use deliver::submit;
-pub use filter::{Verdict as ScriptVerdict, check as check_script};
+pub use filter::{Verdict as ScriptVerdict, check as check_script, options as script_options};
 pub use hints::HintCounts;
 pub use node::{Node, Running, StartError, start};
 pub use quota::Mailboxes;

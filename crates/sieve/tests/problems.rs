@@ -1,4 +1,4 @@
-//! Mistakes are told as `sievec` tells them: each text of this file was said by Pigeonhole 0.5.19 about the same script.
+//! Each mistake in a script is told with its line, in the words of `sievec` where that has any: most of these texts it said itself.
 
 use sieve::{Options, compile};
 

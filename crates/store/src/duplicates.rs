@@ -66,7 +66,8 @@ impl Duplicates {
             let until = list.entry(*key).or_default();
             *until = (*until).max(now.saturating_add(lasting.as_secs()));
         }
-        self.write(&lock, list, now)
+        let new: Vec<DuplicateKey> = keys.iter().map(|(key, _)| *key).collect();
+        self.write(&lock, list, now, &new)
     }
 
     /// Remembers it unless it is remembered. Of all nodes that ask at once, one hears that it was not: it is durable then.
@@ -78,7 +79,7 @@ impl Duplicates {
             return Ok(false);
         }
         list.insert(key, now.saturating_add(lasting.as_secs()));
-        self.write(&lock, list, now)?;
+        self.write(&lock, list, now, &[key])?;
         Ok(true)
     }
 
@@ -95,11 +96,18 @@ impl Duplicates {
         Ok(text.lines().filter_map(parse).collect())
     }
 
-    fn write(&self, lock: &Dotlock<'_>, list: HashMap<DuplicateKey, u64>, now: u64) -> Result<()> {
+    fn write(
+        &self,
+        lock: &Dotlock<'_>,
+        list: HashMap<DuplicateKey, u64>,
+        now: u64,
+        new: &[DuplicateKey],
+    ) -> Result<()> {
         let mut lines: Vec<(u64, DuplicateKey)> = list.into_iter().map(|(key, until)| (until, key)).collect();
         lines.retain(|(until, _)| *until > now);
-        // The longest lasting first: of too many, the others are forgotten.
-        lines.sort_unstable_by_key(|(until, DuplicateKey(key))| (std::cmp::Reverse(*until), *key));
+        // What was told to be remembered now, then the longest lasting: of too many, the others are forgotten.
+        let new: std::collections::HashSet<DuplicateKey> = new.iter().copied().collect();
+        lines.sort_unstable_by_key(|(until, key)| (!new.contains(key), std::cmp::Reverse(*until), key.0));
         lines.truncate(DUPLICATES_MAX);
         let mut text = String::with_capacity(48 * lines.len());
         for (until, DuplicateKey([high, low])) in lines {

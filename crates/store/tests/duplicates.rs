@@ -65,6 +65,16 @@ fn too_much_is_forgotten_from_the_end_that_is_nearest() {
 }
 
 #[test]
+fn what_was_claimed_is_kept_however_long_the_others_last() {
+    let disk = MemoryDisk::new();
+    let duplicates = duplicates(&disk);
+    let many: Vec<_> = (0..DUPLICATES_MAX).map(|n| (reply_to(&n.to_string()), DAY * 9)).collect();
+    duplicates.keep(&many).unwrap();
+    assert!(duplicates.claim(reply_to("ana"), DAY).unwrap());
+    assert!(!duplicates.claim(reply_to("ana"), DAY).unwrap());
+}
+
+#[test]
 fn garbage_in_the_file_costs_nothing_else() {
     let disk = MemoryDisk::new();
     duplicates(&disk).keep(&[(reply_to("ana"), DAY)]).unwrap();

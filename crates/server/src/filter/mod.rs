@@ -31,7 +31,7 @@ pub fn language(redirects_max: u32) -> Language {
 }
 
 /// How scripts are compiled, to be checked and to be run.
-fn options() -> Options {
+pub fn options() -> Options {
     Options { extensions: extensions(), ..Options::default() }
 }
 

@@ -8,7 +8,7 @@ mod test;
 use std::path::Path;
 use std::process::ExitCode;
 
-use ::sieve::{Options, Problem, Script};
+use ::sieve::{Problem, Script};
 use clap::{Args, Subcommand};
 
 /// Check Sieve scripts, try them on messages, and keep those of users
@@ -60,7 +60,7 @@ fn compile(path: &Path) -> Option<Script> {
     };
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let show = |problems: &[Problem]| problems.iter().for_each(|problem| eprintln!("{name}: {problem}"));
-    match ::sieve::compile(&text, &Options::default()) {
+    match ::sieve::compile(&text, &server::script_options()) {
         Ok((script, warnings)) => {
             show(&warnings);
             Some(script)

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use ::sieve::{Action, Envelope, Limits, Location, Message, NotIncluded, Options, Outcome, Script, World};
+use ::sieve::{Action, Envelope, Limits, Location, Message, NotIncluded, Outcome, Script, World};
 use clap::Args;
 use mail::date::DateTime;
 
@@ -61,7 +61,7 @@ impl World for Beside {
 
     fn include(&mut self, _location: Location, name: &str) -> Result<Script, NotIncluded> {
         let text = std::fs::read(self.folder.join(format!("{name}.sieve"))).map_err(|_| NotIncluded::Missing)?;
-        ::sieve::compile(&text, &Options::default()).map(|(script, _)| script).map_err(NotIncluded::Broken)
+        ::sieve::compile(&text, &server::script_options()).map(|(script, _)| script).map_err(NotIncluded::Broken)
     }
 
     fn log(&mut self, line: u32, text: &str) {
