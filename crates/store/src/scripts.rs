@@ -30,6 +30,8 @@ const LOCK: &str = "tepui-scripts";
 const RESCUED: &str = "dovecot.orig";
 /// Octets of a script that are read at most, whoever wrote it.
 const READ_MAX: u64 = 16 << 20;
+/// Looks for the active script while others rename it.
+const ACTIVE_TRIES_MAX: u32 = 4;
 /// Names tried for a script that had none.
 const RESCUES_MAX: u32 = 1000;
 
@@ -137,6 +139,18 @@ impl Scripts {
 
     /// What is run for the account's mail, if anything is. A link that leads to nothing is nothing.
     pub fn active(&self) -> Result<Option<ActiveScript>> {
+        let mut active = self.active_now()?;
+        // Renamed or changed for another between the look at the link and the opening: then there is one under another name.
+        for _ in 0..ACTIVE_TRIES_MAX {
+            if active.is_some() || !matches!(self.pointer()?, Pointer::Named(_)) {
+                break;
+            }
+            active = self.active_now()?;
+        }
+        Ok(active)
+    }
+
+    fn active_now(&self) -> Result<Option<ActiveScript>> {
         let path = self.home.join(ACTIVE);
         let (name, file) = match self.pointer()? {
             Pointer::None => return Ok(None),
