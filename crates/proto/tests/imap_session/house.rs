@@ -8,20 +8,18 @@ mod mailbox;
 mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use mail::acl::Rights;
 use mail::date::DateTime;
 use mail::digest::{Digest, Digests, Want};
 use mail::mime::{Indexer, Packed};
-use mail::{Flags, Keyword, Keywords, MailboxName, ModSeq, Row, Snapshot, Uid, UidValidity, header};
+use mail::{Flags, Keyword, Keywords, MailboxName, ModSeq, Uid, UidValidity, header};
 use proto::imap::ask::{
     Answer, Ask, FlagChange, How, MailboxInfo, MailboxStatus, MayChange, Quota, READ_MAX, Refusal, Who,
 };
-use proto::imap::{Limits, Profile, Server};
+use proto::imap::{Limits, Profile};
 use proto::sasl;
-use proto::session::{Next, Session};
 
 pub use housed::Housed;
 use mailbox::{Mailbox, Message};
