@@ -4,6 +4,7 @@
 //! What differs from Pigeonhole's own runner is written down in docs/internals/sieve.md.
 
 mod perform;
+mod settings;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,6 +14,8 @@ use crate::{
     Action, Envelope, Extension, Extensions, Limits, Location, Message, NotIncluded, Options, Outcome, Problem, Script,
     Severity, SuiteAnswer, SuiteRequest, SuiteState, World, compile,
 };
+
+use settings::Settings;
 
 /// What a test file gave.
 #[derive(Debug, Default)]
@@ -58,7 +61,7 @@ pub fn run(file: &[u8], folder: &str, read: &mut Read<'_>) -> Verdict {
         errors: Vec::new(),
         outbox: Vec::new(),
         mailboxes: BTreeMap::from([("INBOX".to_owned(), Vec::new())]),
-        settings: HashMap::new(),
+        settings: Settings::default(),
         performed: 0,
         implicit_done: false,
         edited: None,
@@ -94,7 +97,7 @@ struct Stage<'r> {
     errors: Vec<String>,
     outbox: Vec<Sent>,
     mailboxes: BTreeMap<String, Vec<Vec<u8>>>,
-    settings: HashMap<String, String>,
+    settings: Settings,
     /// How many of the actions were carried out.
     performed: usize,
     implicit_done: bool,
@@ -118,7 +121,7 @@ impl World for Stage<'_> {
     }
 
     fn recipient_delimiter(&self) -> &str {
-        self.settings.get("recipient_delimiter").map_or("+", String::as_str)
+        &self.settings.delimiter
     }
 
     fn mailbox_exists(&mut self, mailbox: &str) -> bool {
@@ -161,7 +164,7 @@ impl World for Stage<'_> {
             "test_script_run" => self.run_script(!request.tags.is_empty(), state),
             "test_multiscript" => self.run_scripts(request.texts.first().map_or(&[], Vec::as_slice), state),
             "test_result_reset" => {
-                self.reset(state);
+                self.reset(state.actions, state.implicit_keep);
                 self.outbox.clear();
                 SuiteAnswer::Value(true)
             }
@@ -175,7 +178,10 @@ impl World for Stage<'_> {
                 self.mailboxes.entry(perform::mailbox_key(&text(0))).or_default();
                 SuiteAnswer::Value(true)
             }
-            "test_mailbox_delete" => self.fail("test_mailbox_delete is not implemented".to_owned()),
+            "test_mailbox_delete" => match self.mailboxes.remove(&perform::mailbox_key(&text(0))) {
+                Some(_) => SuiteAnswer::Value(true),
+                None => self.fail(format!("there is no mailbox {}", text(0))),
+            },
             "test_binary_save" => match self.script.clone() {
                 Some(script) => {
                     self.saved.insert(text(0), script);
@@ -190,15 +196,11 @@ impl World for Stage<'_> {
                 }
                 None => SuiteAnswer::Failed(format!("no script was saved as {}", text(0))),
             },
-            "test_config_set" => {
-                self.settings.insert(text(0), text(1));
-                SuiteAnswer::Value(true)
-            }
-            "test_config_unset" => {
-                self.settings.remove(&text(0));
-                SuiteAnswer::Value(true)
-            }
-            _ => SuiteAnswer::Value(true),
+            "test_config_set" => self.configure(&text(0), Some(&text(1)), state),
+            "test_config_unset" => self.configure(&text(0), None, state),
+            // A setting holds from the moment it is set; and nobody reads what a suite prints.
+            "test_config_reload" | "test_message_print" | "test_result_print" => SuiteAnswer::Value(true),
+            name => self.fail(format!("{name} is not known")),
         }
     }
 }
@@ -221,6 +223,15 @@ impl Stage<'_> {
         }
         self.failure = Some(reason);
         SuiteAnswer::CaseFailed
+    }
+
+    fn configure(&mut self, name: &str, value: Option<&str>, state: SuiteState<'_, '_>) -> SuiteAnswer {
+        if let Err(reason) = self.settings.set(name, value) {
+            return self.fail(reason);
+        }
+        // The variables of the test file itself follow.
+        state.limits.variable_size_max = self.settings.limits.variable_size_max;
+        SuiteAnswer::Value(true)
     }
 
     fn compile(&mut self, path: &str) -> SuiteAnswer {
@@ -254,9 +265,9 @@ impl Stage<'_> {
     fn run_script(&mut self, append: bool, state: SuiteState<'_, '_>) -> SuiteAnswer {
         self.errors.clear();
         let Some(script) = self.script.clone() else { return SuiteAnswer::Failed("no script was compiled".to_owned()) };
-        let SuiteState { message, envelope, actions, implicit_keep } = state;
+        let SuiteState { message, envelope, actions, implicit_keep, .. } = state;
         if !append {
-            self.reset(SuiteState { message, envelope, actions, implicit_keep });
+            self.reset(actions, implicit_keep);
         }
         let outcome = self.ran(&script, message, envelope);
         let good = outcome.error.is_none();
@@ -267,7 +278,8 @@ impl Stage<'_> {
     }
 
     fn ran(&mut self, script: &Script, message: &Message<'_>, envelope: &Envelope) -> Outcome {
-        let outcome = script.run(message, envelope, self, &Limits::default());
+        let limits = self.settings.limits;
+        let outcome = script.run(message, envelope, self, &limits);
         self.errors.extend(outcome.error.iter().map(|error| error.fault.to_string()));
         if let Some(header) = &outcome.header {
             self.edited = Some([header, message.body()].concat());
@@ -295,16 +307,14 @@ impl Stage<'_> {
             }
         }
         let (performed, done) = (std::mem::take(&mut self.performed), std::mem::take(&mut self.implicit_done));
-        let SuiteState { message, envelope, .. } = state;
-        let good =
-            self.perform(SuiteState { message, envelope, actions: &mut actions, implicit_keep: &mut implicit_keep });
+        let good = self.perform(SuiteState { actions: &mut actions, implicit_keep: &mut implicit_keep, ..state });
         (self.performed, self.implicit_done) = (performed, done);
         SuiteAnswer::Value(good)
     }
 
-    fn reset(&mut self, state: SuiteState<'_, '_>) {
-        state.actions.clear();
-        *state.implicit_keep = true;
+    fn reset(&mut self, actions: &mut Vec<Action>, implicit_keep: &mut bool) {
+        actions.clear();
+        *implicit_keep = true;
         (self.performed, self.implicit_done, self.edited) = (0, false, None);
     }
 

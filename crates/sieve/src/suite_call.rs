@@ -1,6 +1,6 @@
 //! How the `.svtest` language reaches the one who runs the suite: its commands go through `World::suite`, evaluated.
 
-use crate::run::{Action, Envelope, Message};
+use crate::run::{Action, Envelope, Limits, Message};
 
 /// A command or test with its arguments.
 #[derive(Debug)]
@@ -19,6 +19,7 @@ pub struct SuiteState<'s, 'm> {
     pub envelope: &'s mut Envelope,
     pub actions: &'s mut Vec<Action>,
     pub implicit_keep: &'s mut bool,
+    pub limits: &'s mut Limits,
 }
 
 #[derive(Debug)]

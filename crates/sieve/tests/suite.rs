@@ -35,6 +35,7 @@ fn our_own_suite_passes() {
     }
 }
 
+/// Tells; it judges nothing but that there was something to run.
 #[test]
 fn another_suite_is_counted() {
     let Some(folder) = std::env::var_os("TEPUI_SVTEST") else { return };
@@ -51,6 +52,7 @@ fn another_suite_is_counted() {
             println!("{}: {}: {}", file.display(), case.name, case.failed.as_deref().unwrap_or_default());
         }
     }
+    assert!(good > 0, "no case of {} files in {} passes", found.len(), Path::new(&folder).display());
     println!("{good_files} of {} files, {good} of {cases} cases that ran", found.len());
 }
 
@@ -62,4 +64,34 @@ fn a_failing_case_is_told() {
     assert_eq!(verdict.cases[1].failed, None);
     assert!(!verdict.passed());
     assert!(!suite::run(b"nonsense;", "/", &mut |_| None).passed());
+}
+
+#[test]
+fn what_the_runner_does_not_know_fails() {
+    let run = |command: &str| {
+        let text = format!("require \"vnd.dovecot.testsuite\"; test \"a\" {{ {command} }}");
+        suite::run(text.as_bytes(), "/", &mut |_| None)
+    };
+    for (command, reason) in [
+        ("test_config_set \"sieve_nonsense\" \"1\";", "the setting sieve_nonsense is not known"),
+        ("test_config_unset \"sieve_nonsense\";", "the setting sieve_nonsense is not known"),
+        ("test_imap_metadata_set \"/private/x\" \"y\";", "test_imap_metadata_set is not known"),
+        ("test_mailbox_delete \"none\";", "there is no mailbox none"),
+    ] {
+        assert_eq!(run(command).cases[0].failed.as_deref(), Some(reason), "{command}");
+    }
+    assert!(run("test_config_set \"sieve_max_actions\" \"3\"; test_config_reload;").passed());
+}
+
+#[test]
+fn a_setting_bounds_the_scripts_of_the_suite() {
+    let text = b"require \"vnd.dovecot.testsuite\"; test \"a\" {
+        test_config_set \"sieve_max_redirects\" \"1\";
+        if not test_script_compile \"two\" { test_fail \"compile\"; }
+        if test_script_run { test_fail \"two redirects\"; }
+        test_config_unset \"sieve_max_redirects\";
+        if not test_script_run { test_fail \"set back\"; }
+    }";
+    let verdict = suite::run(text, "/", &mut |_| Some(b"redirect \"a@b.test\"; redirect \"c@b.test\";".to_vec()));
+    assert!(verdict.passed(), "{verdict:?}");
 }

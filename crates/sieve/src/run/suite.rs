@@ -59,6 +59,7 @@ impl Run<'_, '_> {
             envelope: &mut self.envelope,
             actions: &mut self.actions,
             implicit_keep: &mut self.implicit_keep,
+            limits: &mut self.limits,
         };
         self.world.suite(request, state)
     }
