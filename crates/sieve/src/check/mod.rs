@@ -25,7 +25,7 @@ use table::{Make, Row, SubTests};
 pub use address::parse_mailbox;
 pub(crate) use commands::is_script_name;
 pub(crate) use matching::{is_field_name, ready};
-pub(crate) use text::MATCH_VARIABLE_MAX;
+pub(crate) use text::{MATCH_VARIABLE_MAX, VARIABLES_MAX};
 
 pub(crate) fn check(commands: Vec<Node>, options: &Options, problems: &mut Problems) -> Program {
     let mut checker = Checker {

@@ -7,6 +7,9 @@
 pub struct Glob {
     /// Between the stars: one more than there are stars.
     segments: Vec<Vec<Piece>>,
+    /// Of the longest segment, and of all with the stars between them.
+    longest: usize,
+    length: usize,
     fold: bool,
 }
 
@@ -35,14 +38,15 @@ impl Glob {
                 segment.push(piece);
             }
         }
-        Glob { segments, fold }
+        let longest = segments.iter().map(Vec::len).max().unwrap_or(0);
+        let length = segments.iter().map(|segment| segment.len() + 1).sum();
+        Glob { segments, longest, length, fold }
     }
 
     /// The octets that matching this text may look at, at most.
     pub fn cost(&self, text: &str) -> usize {
-        let longest = self.segments.iter().map(Vec::len).max().unwrap_or(0);
         // A segment is given up at its first difference: only texts made for it make it look at all of it each time.
-        text.len().saturating_mul(1 + longest / 4)
+        text.len().saturating_mul(1 + self.longest / 4).saturating_add(self.length)
     }
 
     /// What each wildcard stands for, in their order; `None` if the text is another.

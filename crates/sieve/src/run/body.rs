@@ -4,12 +4,14 @@ use std::borrow::Cow;
 
 use crate::program::{BodyContent, Matching};
 
+use super::work::COMPARISON_COST;
 use super::{Ran, Run};
 
 impl Run<'_, '_> {
     pub(super) fn body(&mut self, content: &BodyContent, matching: &Matching) -> Ran<bool> {
         // RFC 5173 §6: this test leaves the match variables alone.
         let matched = self.matched.clone();
+        self.work(matched.iter().map(String::len).sum())?;
         let result = self.body_matches(content, matching);
         self.matched = matched;
         result
@@ -21,10 +23,19 @@ impl Run<'_, '_> {
             return self.matches(matching, &[]);
         }
         let types = match content {
-            BodyContent::Raw => return self.matches(matching, &[String::from_utf8_lossy(message.body())]),
+            BodyContent::Raw => {
+                self.work(message.body().len())?;
+                return self.matches(matching, &[String::from_utf8_lossy(message.body())]);
+            }
             BodyContent::Text => vec!["text".to_owned()],
-            BodyContent::Content(types) => self.expand_all(types),
+            BodyContent::Content(types) => {
+                self.expand_all(types)?.iter().map(|name| name.to_ascii_lowercase()).collect()
+            }
         };
+        if !message.has_parts() {
+            self.work(message.body().len())?;
+        }
+        self.work(COMPARISON_COST * types.len() * message.parts().len())?;
         let chosen: Vec<_> = message
             .parts()
             .iter()
@@ -35,9 +46,8 @@ impl Run<'_, '_> {
     }
 }
 
-// RFC 5173 §5.2: all, a type, or a type and subtype; what is malformed fits nothing.
+// RFC 5173 §5.2: all, a type, or a type and subtype; what is malformed fits nothing. Both in lower case.
 fn is_wanted(wanted: &str, media_type: &str) -> bool {
-    let wanted = wanted.to_ascii_lowercase();
     if wanted.is_empty() {
         return true;
     }
@@ -57,7 +67,7 @@ mod tests {
     fn types_are_chosen_whole_or_by_their_first_half() {
         for (wanted, chosen) in [
             ("", true),
-            ("TEXT", true),
+            ("text", true),
             ("text/html", true),
             ("text/", false),
             ("/html", false),

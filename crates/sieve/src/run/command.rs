@@ -43,7 +43,7 @@ impl Run<'_, '_> {
             Command::FileInto(fileinto) => self.file_into(fileinto)?,
             Command::Redirect { address, copy } => self.redirect(address, *copy)?,
             Command::Reject { reason, extended } => {
-                let reason = self.expand(reason).into_owned();
+                let reason = self.expand(reason)?.into_owned();
                 self.implicit_keep = false;
                 self.act(Action::Reject { reason, extended: *extended })?;
             }
@@ -58,11 +58,11 @@ impl Run<'_, '_> {
             }
             Command::Global(slots) => self.share(slots),
             Command::Error(text) => {
-                let text = self.expand(text).into_owned();
+                let text = self.expand(text)?.into_owned();
                 return self.fail(Fault::Stated(text));
             }
             Command::DebugLog(text) => {
-                let text = self.expand(text).into_owned();
+                let text = self.expand(text)?.into_owned();
                 self.world.log(self.line, &text);
             }
             Command::Suite(call) => return self.suite_command(call),
@@ -72,12 +72,12 @@ impl Run<'_, '_> {
 
     fn file_into(&mut self, fileinto: &program::FileInto) -> Ran<()> {
         let flags = self.action_flags(fileinto.flags.as_deref())?;
-        let mailbox = self.expand(&fileinto.mailbox).into_owned();
+        let mailbox = self.expand(&fileinto.mailbox)?.into_owned();
         if !mailbox.is_empty() && MailboxName::parse(&mailbox).is_err() {
             return self
                 .fail(Fault::Invalid(format!("fileinto action: specified mailbox name '{mailbox:.128}' is invalid")));
         }
-        let special_use = fileinto.special_use.as_ref().map(|text| self.expand(text).into_owned());
+        let special_use = self.expand_some(fileinto.special_use.as_ref())?;
         if special_use.as_deref().is_some_and(|name| !is_special_use(name)) {
             return self.fail(Fault::Invalid("fileinto action: invalid special-use flag".to_owned()));
         }
@@ -87,7 +87,7 @@ impl Run<'_, '_> {
     }
 
     fn redirect(&mut self, address: &Text, copy: bool) -> Ran<()> {
-        let text = self.expand(address);
+        let text = self.expand(address)?;
         let Some(address) = parse_mailbox(&text) else {
             return self.fail(Fault::Invalid(format!("specified redirect address '{text:.128}' is invalid")));
         };
@@ -100,16 +100,16 @@ impl Run<'_, '_> {
     }
 
     fn vacation(&mut self, vacation: &program::Vacation) -> Ran<()> {
-        let text = |run: &mut Self, text: &Option<Text>| text.as_ref().map(|text| run.expand(text).into_owned());
-        let (subject, from) = (text(self, &vacation.subject), text(self, &vacation.from));
+        let subject = self.expand_some(vacation.subject.as_ref())?;
+        let from = self.expand_some(vacation.from.as_ref())?;
         if let Some(from) = from.as_ref().filter(|from| parse_mailbox(from).is_none()) {
             return self
                 .fail(Fault::Invalid(format!("specified :from address '{from:.128}' is invalid for vacation action")));
         }
-        let reason = self.expand(&vacation.reason).into_owned();
-        let addresses = self.expand_all(&vacation.addresses);
+        let reason = self.expand(&vacation.reason)?.into_owned();
+        let addresses = self.expand_all(&vacation.addresses)?;
         // RFC 5230 §4.2: without a handle, what makes the answer another one.
-        let handle = text(self, &vacation.handle).unwrap_or_else(|| {
+        let handle = self.expand_some(vacation.handle.as_ref())?.unwrap_or_else(|| {
             let parts = [
                 subject.as_deref().unwrap_or(""),
                 from.as_deref().unwrap_or(""),
@@ -125,15 +125,15 @@ impl Run<'_, '_> {
 
     // RFC 5435 §3
     fn notify(&mut self, notify: &program::Notify) -> Ran<()> {
-        let method = self.expand(&notify.method).into_owned();
+        let method = self.expand(&notify.method)?.into_owned();
         if let Err(reason) = check_method(&method) {
             return self.fail(Fault::Invalid(format!("notify action: {reason:.256}")));
         }
-        let text = |run: &mut Self, text: &Option<Text>| text.as_ref().map(|text| run.expand(text).into_owned());
-        let (from, message) = (text(self, &notify.from), text(self, &notify.message));
-        let importance = text(self, &notify.importance).and_then(|value| value.parse().ok());
+        let from = self.expand_some(notify.from.as_ref())?;
+        let message = self.expand_some(notify.message.as_ref())?;
+        let importance = self.expand_some(notify.importance.as_ref())?.and_then(|value| value.parse().ok());
         let importance = importance.filter(|value| (1..=3).contains(value)).unwrap_or(2);
-        let options = self.expand_all(&notify.options);
+        let options = self.expand_all(&notify.options)?;
         self.act(Action::Notify(Box::new(Notification { method, from, importance, options, message })))
     }
 

@@ -9,37 +9,38 @@ use mail::header::unfold;
 
 use crate::program::{DateOf, Text, Zone};
 
-use super::{Run, zone_minutes};
+use super::{Ran, Run, zone_minutes};
 
 /// From the first day of the Modified Julian calendar to 1 January 1970.
 const JULIAN_OF_EPOCH: i64 = 40_587;
 
 impl Run<'_, '_> {
     /// The part of each date that can be read.
-    pub(super) fn date_values(&mut self, of: &DateOf, zone: &Zone, part: &Text) -> Vec<Cow<'static, str>> {
+    pub(super) fn date_values(&mut self, of: &DateOf, zone: &Zone, part: &Text) -> Ran<Vec<Cow<'static, str>>> {
         let now = self.world.now();
         let dates = match of {
             DateOf::Now => vec![now],
             DateOf::Field(fields) => {
                 let message = self.message.clone();
                 let mut dates = Vec::new();
-                self.each_field(&message, fields, |field| dates.extend(date_of(&field.value)));
+                self.each_field(&message, fields, |field| dates.extend(date_of(&field.value)))?;
                 dates
             }
         };
-        let part = self.expand(part).to_ascii_lowercase();
+        let part = self.expand(part)?.to_ascii_lowercase();
         let offset = match zone {
             Zone::Original => None,
             Zone::Local => Some(now.offset_minutes),
-            Zone::Given(zone) => zone_minutes(&self.expand(zone)).or(Some(now.offset_minutes)),
+            Zone::Given(zone) => zone_minutes(&self.expand(zone)?).or(Some(now.offset_minutes)),
         };
-        dates
+        let values = dates
             .into_iter()
             .filter_map(|date| {
                 let offset_minutes = offset.unwrap_or(date.offset_minutes);
                 part_of(DateTime { seconds: date.seconds, offset_minutes }, &part).map(Cow::Owned)
             })
-            .collect()
+            .collect();
+        Ok(values)
     }
 }
 

@@ -13,7 +13,7 @@ const PROTECTED: &[&str] = &["received", "auto-submitted"];
 
 impl Run<'_, '_> {
     pub(super) fn add_header(&mut self, name: &Text, value: &Text, last: bool) -> Ran<()> {
-        let (name, value) = (self.expand(name).into_owned(), self.expand(value).into_owned());
+        let (name, value) = (self.expand(name)?.into_owned(), self.expand(value)?.into_owned());
         if !crate::check::is_field_name(&name) {
             return self
                 .fail(Fault::Invalid(format!("addheader action: specified field name `{name:.64}' is invalid")));
@@ -36,7 +36,7 @@ impl Run<'_, '_> {
     }
 
     pub(super) fn delete_header(&mut self, name: &Text, index: Option<Index>, matching: Option<&Matching>) -> Ran<()> {
-        let name = self.expand(name).into_owned();
+        let name = self.expand(name)?.into_owned();
         if PROTECTED.iter().any(|protected| protected.eq_ignore_ascii_case(&name)) {
             return Ok(());
         }
@@ -78,6 +78,7 @@ impl Run<'_, '_> {
 
     fn edit(&mut self, block: Vec<u8>) -> Ran<()> {
         self.edits += 1;
+        self.made(block.len())?;
         if self.edits > self.limits.edits_max
             || block.len() > self.limits.header_size_max.max(self.message.header().len())
         {

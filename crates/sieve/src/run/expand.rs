@@ -2,17 +2,18 @@
 
 use std::borrow::Cow;
 
+use crate::check::VARIABLES_MAX;
 use crate::program::{Modifier, Piece, Text, Variable};
 
-use super::{Ran, Run};
+use super::{Fault, Ran, Run};
 
 /// The longest string made of variables, in octets.
 pub const EXPANDED_LENGTH_MAX: usize = 1 << 20;
 
 impl Run<'_, '_> {
-    pub(super) fn expand<'p>(&mut self, text: &'p Text) -> Cow<'p, str> {
+    pub(super) fn expand<'p>(&mut self, text: &'p Text) -> Ran<Cow<'p, str>> {
         let pieces = match text {
-            Text::Constant(text) => return Cow::Borrowed(text),
+            Text::Constant(text) => return Ok(Cow::Borrowed(text)),
             Text::Pieces(pieces) => pieces,
         };
         let mut expanded = String::new();
@@ -27,11 +28,16 @@ impl Run<'_, '_> {
             };
             push_within(&mut expanded, &value, EXPANDED_LENGTH_MAX);
         }
-        Cow::Owned(expanded)
+        self.made(expanded.len() + pieces.len())?;
+        Ok(Cow::Owned(expanded))
     }
 
-    pub(super) fn expand_all(&mut self, texts: &[Text]) -> Vec<String> {
-        texts.iter().map(|text| self.expand(text).into_owned()).collect()
+    pub(super) fn expand_all(&mut self, texts: &[Text]) -> Ran<Vec<String>> {
+        texts.iter().map(|text| self.expand(text).map(Cow::into_owned)).collect()
+    }
+
+    pub(super) fn expand_some(&mut self, text: Option<&Text>) -> Ran<Option<String>> {
+        text.map(|text| self.expand(text).map(Cow::into_owned)).transpose()
     }
 
     fn slot(&self, slot: usize) -> &str {
@@ -50,33 +56,36 @@ impl Run<'_, '_> {
         }
     }
 
-    pub(super) fn assign(&mut self, variable: &Variable, value: String) {
+    pub(super) fn assign(&mut self, variable: &Variable, value: String) -> Ran<()> {
         // RFC 5229 §6: a value that is too long is cut.
         let value = within(value, self.limits.variable_size_max);
         let name = match variable {
             Variable::Global(name) => name.clone(),
             Variable::Own(slot) => {
-                let Some(frame) = self.frames.last_mut() else { return };
+                let Some(frame) = self.frames.last_mut() else { return Ok(()) };
                 if frame.global.get(*slot) != Some(&true) {
                     if let Some(place) = frame.values.get_mut(*slot) {
                         *place = value;
                     }
-                    return;
+                    return Ok(());
                 }
                 frame.program.variables.get(*slot).cloned().unwrap_or_default()
             }
         };
+        if self.globals.len() >= VARIABLES_MAX && !self.globals.contains_key(&name) {
+            return self.fail(Fault::TooMuch("global variable"));
+        }
         self.globals.insert(name, value);
+        Ok(())
     }
 
     pub(super) fn set(&mut self, variable: &Variable, modifiers: &[Modifier], value: &Text) -> Ran<()> {
-        let mut value = self.expand(value).into_owned();
-        self.work(value.len() * (1 + modifiers.len()))?;
+        let mut value = self.expand(value)?.into_owned();
         for modifier in modifiers {
+            self.made(value.len())?;
             value = modified(&value, *modifier);
         }
-        self.assign(variable, value);
-        Ok(())
+        self.assign(variable, value)
     }
 }
 

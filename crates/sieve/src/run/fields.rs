@@ -6,8 +6,14 @@ use mail::header::{MISSING_DOMAIN, MISSING_MAILBOX, MailAddress, unfold};
 
 use crate::program::{AddressPart, Fields, Index, Text};
 
-use super::message::{Field, Message};
-use super::{Ran, Run};
+use super::message::{FIELDS_MAX, Field, Message};
+use super::work::COMPARISON_COST;
+use super::{Fault, Ran, Run};
+
+/// Fields that one test looks at, one that was named twice counted twice.
+const CHOSEN_MAX: usize = 4 * FIELDS_MAX;
+/// What an address of the envelope costs: it has no more octets (RFC 5321 §4.5.3.1).
+const ENVELOPE_COST: usize = 512;
 
 /// An address taken apart: its local-part and its domain.
 pub(super) struct Parts<'a> {
@@ -16,11 +22,15 @@ pub(super) struct Parts<'a> {
 }
 
 impl Run<'_, '_> {
-    pub(super) fn exists(&mut self, names: &[Text]) -> bool {
-        names.iter().all(|name| {
-            let name = self.expand(name);
-            self.message.fields(&name).next().is_some()
-        })
+    pub(super) fn exists(&mut self, names: &[Text]) -> Ran<bool> {
+        for name in names {
+            let name = self.expand(name)?;
+            self.work(COMPARISON_COST * (1 + self.message.all_fields().len()))?;
+            if self.message.fields(&name).next().is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Calls back with the fields that are asked for, in their order.
@@ -29,11 +39,16 @@ impl Run<'_, '_> {
         message: &'f Message<'_>,
         fields: &Fields,
         mut take: impl FnMut(&'f Field),
-    ) {
+    ) -> Ran<()> {
         let mut chosen: Vec<&Field> = Vec::new();
         for name in &fields.names {
-            let name = self.expand(name);
+            let name = self.expand(name)?;
+            self.work(COMPARISON_COST * (1 + message.all_fields().len()))?;
             chosen.extend(message.all_fields().iter().filter(|field| field.name.eq_ignore_ascii_case(&name)));
+            // The same name again and again would make a longer list each time.
+            if chosen.len() > CHOSEN_MAX {
+                return self.fail(Fault::TooMuch("header field"));
+            }
         }
         match fields.index {
             None => chosen.into_iter().for_each(take),
@@ -43,6 +58,7 @@ impl Run<'_, '_> {
                 }
             }
         }
+        Ok(())
     }
 
     pub(super) fn address_values(
@@ -50,10 +66,13 @@ impl Run<'_, '_> {
         message: &Message<'_>,
         fields: &Fields,
         part: AddressPart,
-    ) -> Vec<Cow<'static, str>> {
+    ) -> Ran<Vec<Cow<'static, str>>> {
         let delimiter = self.world.recipient_delimiter().to_owned();
+        let mut chosen = Vec::new();
+        self.each_field(message, fields, |field| chosen.push(field))?;
         let mut values = Vec::new();
-        self.each_field(message, fields, |field| {
+        for field in chosen {
+            self.made(field.value.len())?;
             let before = values.len();
             for address in field.addresses() {
                 let Some(parts) = parts(address) else { continue };
@@ -64,15 +83,16 @@ impl Run<'_, '_> {
                 let text = String::from_utf8_lossy(&unfold(&field.value)).into_owned();
                 values.push(Cow::Owned(text));
             }
-        });
-        values
+        }
+        Ok(values)
     }
 
     pub(super) fn envelope_values(&mut self, parts: &[Text], part: AddressPart) -> Ran<Vec<Cow<'static, str>>> {
         let delimiter = self.world.recipient_delimiter().to_owned();
         let mut values = Vec::new();
         for name in parts {
-            let name = self.expand(name);
+            let name = self.expand(name)?;
+            self.made(ENVELOPE_COST)?;
             let address = match name.to_ascii_lowercase().as_str() {
                 "from" => self.envelope.from.as_str(),
                 "to" => self.envelope.original_to.as_deref().unwrap_or(&self.envelope.to),

@@ -6,10 +6,13 @@ use mail::flags::{Flags as SystemFlags, Keyword};
 
 use crate::program::{FlagChange, Key, MatchKind, Matching, Text, Variable};
 
+use super::work::COMPARISON_COST;
 use super::{Flags, Ran, Run};
 
 /// The most flags of one message.
 const FLAGS_MAX: usize = 200;
+/// What an octet of a list of flags costs: each flag is held against those that are there.
+const FLAG_COST: usize = FLAGS_MAX / 8;
 
 impl Run<'_, '_> {
     pub(super) fn change_flags(&mut self, change: FlagChange, variable: Option<&Variable>, flags: &[Text]) -> Ran<()> {
@@ -26,7 +29,7 @@ impl Run<'_, '_> {
         }
         match variable {
             None => self.flags = now,
-            Some(variable) => self.assign(variable, now.join(" ")),
+            Some(variable) => self.assign(variable, now.join(" "))?,
         }
         Ok(())
     }
@@ -42,9 +45,19 @@ impl Run<'_, '_> {
     fn flags_of(&mut self, texts: &[Text]) -> Ran<Flags> {
         let mut flags = Flags::new();
         for text in texts {
-            let text = self.expand(text);
-            self.work(text.len())?;
+            let text = self.expand(text)?;
+            self.work(text.len() * FLAG_COST)?;
             parse(&text).into_iter().for_each(|flag| add(&mut flags, flag));
+        }
+        Ok(flags)
+    }
+
+    fn flags_in(&mut self, variables: &[Variable]) -> Ran<Flags> {
+        let mut flags = Flags::new();
+        for variable in variables {
+            let held = parse(self.variable(variable));
+            self.work(self.variable(variable).len() * FLAG_COST + COMPARISON_COST)?;
+            flags.extend(held);
         }
         Ok(flags)
     }
@@ -52,13 +65,14 @@ impl Run<'_, '_> {
     pub(super) fn has_flag(&mut self, variables: &[Variable], matching: &Matching) -> Ran<bool> {
         let flags: Flags = match variables {
             [] => self.flags.clone(),
-            variables => variables.iter().flat_map(|variable| parse(self.variable(variable))).collect(),
+            variables => self.flags_in(variables)?,
         };
         let values: Vec<Cow<'_, str>> = flags.into_iter().map(Cow::Owned).collect();
         // RFC 5232 §4: a key may hold several flags, as any list of flags.
         let is_list = matches!(matching.kind, MatchKind::Is | MatchKind::Contains);
         let keys: Vec<Key> = if is_list {
-            let texts: Vec<String> = matching.keys.iter().map(|key| self.expand(&key.text).into_owned()).collect();
+            let texts = matching.keys.iter().map(|key| self.expand(&key.text)).collect::<Ran<Vec<_>>>()?;
+            texts.iter().try_for_each(|text| self.made(text.len()))?;
             let words = texts.iter().flat_map(|text| text.split_ascii_whitespace());
             words.map(|word| Key { text: Text::Constant(word.into()), pattern: None }).collect()
         } else {

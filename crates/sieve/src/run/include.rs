@@ -7,7 +7,7 @@ use super::{Fault, Flow, NotIncluded, Ran, Run};
 
 impl Run<'_, '_> {
     pub(super) fn include(&mut self, location: Location, name: &Text, once: bool, optional: bool) -> Ran<Flow> {
-        let name = self.expand(name).into_owned();
+        let name = self.expand(name)?.into_owned();
         if !is_script_name(&name) {
             return self.fail(Fault::Include(format!("invalid script name '{name:.64}'")));
         }

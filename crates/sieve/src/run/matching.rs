@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use crate::Extension;
 use crate::check::ready;
-use crate::compare::{compare, contains, equal, prepared};
+use crate::compare::{compare, fold_cost, folded, prepared};
 use crate::pattern::Pattern;
 use crate::program::{Comparator, Key, MatchKind, Matching};
 
+use super::work::COMPARISON_COST;
 use super::{Ran, Run};
 
 /// What a regular expression costs beside a plain comparison.
@@ -16,42 +17,42 @@ const REGEX_COST: usize = 8;
 impl Run<'_, '_> {
     /// Whether a value fits a key.
     pub(super) fn matches(&mut self, matching: &Matching, values: &[Cow<'_, str>]) -> Ran<bool> {
-        if let MatchKind::Count(relation) = matching.kind {
+        if let MatchKind::Count(_) = matching.kind {
             // RFC 5231 §3.2: how many there are, compared as a string by the comparator.
-            let count = values.len().to_string();
-            return self.any_key(matching, |_, key| Ok(relation.holds(compare(&count, key, matching.comparator))));
+            return self.any_key(matching, &values.len().to_string());
         }
         for value in values {
-            if self.one_matches(matching, value)? {
+            let fits = match matching.kind {
+                MatchKind::Matches | MatchKind::Regex => self.any_pattern(matching, value)?,
+                _ => self.any_key(matching, value)?,
+            };
+            if fits {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    fn one_matches(&mut self, matching: &Matching, value: &str) -> Ran<bool> {
+    /// Whether a value fits a key that is compared as it is.
+    fn any_key(&mut self, matching: &Matching, value: &str) -> Ran<bool> {
         let comparator = matching.comparator;
-        match matching.kind {
-            MatchKind::Is => self.any_key(matching, |run, key| {
-                run.work(key.len())?;
-                Ok(equal(value, key, comparator))
-            }),
-            MatchKind::Contains => self.any_key(matching, |run, key| {
-                run.work(value.len())?;
-                Ok(contains(value, key, comparator))
-            }),
-            MatchKind::Value(relation) => self.any_key(matching, |run, key| {
-                run.work(key.len())?;
-                Ok(relation.holds(compare(value, key, comparator)))
-            }),
-            _ => self.any_pattern(matching, value),
-        }
-    }
-
-    fn any_key(&mut self, matching: &Matching, mut fits: impl FnMut(&mut Self, &str) -> Ran<bool>) -> Ran<bool> {
+        self.work(value.len() * fold_cost(comparator))?;
+        let value = folded(value, comparator);
         for key in &matching.keys {
-            let text = self.expand(&key.text);
-            if fits(self, &text)? {
+            let key = self.expand(&key.text)?;
+            // Where one is looked for within the other, or numbers in both, both are read; else no more than the shorter one.
+            let reads_both = matching.kind == MatchKind::Contains || comparator == Comparator::AsciiNumeric;
+            let looked_at = if reads_both { value.len() + key.len() } else { value.len().min(key.len()) };
+            self.work(COMPARISON_COST + looked_at + key.len() * fold_cost(comparator))?;
+            let key = folded(&key, comparator);
+            let fits = match matching.kind {
+                MatchKind::Contains => value.contains(&*key),
+                MatchKind::Value(relation) | MatchKind::Count(relation) => {
+                    relation.holds(compare(&value, &key, comparator))
+                }
+                _ => compare(&value, &key, comparator).is_eq(),
+            };
+            if fits {
                 return Ok(true);
             }
         }
@@ -59,6 +60,7 @@ impl Run<'_, '_> {
     }
 
     fn any_pattern(&mut self, matching: &Matching, value: &str) -> Ran<bool> {
+        self.work(value.len() * fold_cost(matching.comparator))?;
         let value = prepared(value, matching.comparator);
         for key in &matching.keys {
             let pattern = self.pattern(key, matching.kind, matching.comparator)?;
@@ -74,7 +76,7 @@ impl Run<'_, '_> {
         if let Some(pattern) = &key.pattern {
             return Ok(Some(CowPattern::Ready(pattern)));
         }
-        let text = self.expand(&key.text);
+        let text = self.expand(&key.text)?;
         self.work(text.len() * REGEX_COST)?;
         match ready(&text, kind, comparator) {
             Ok(pattern) => Ok(pattern.map(CowPattern::Made)),
@@ -90,7 +92,7 @@ impl Run<'_, '_> {
     fn pattern_matches(&mut self, pattern: &Pattern, value: &str) -> Ran<bool> {
         match pattern {
             Pattern::Glob(glob) => {
-                self.work(glob.cost(value))?;
+                self.work(COMPARISON_COST + glob.cost(value))?;
                 let Some(found) = glob.matched(value) else { return Ok(false) };
                 self.remember(std::iter::once(value).chain(found));
             }

@@ -13,6 +13,7 @@ use mail::text::{decode_charset, decode_words};
 pub struct Message<'m> {
     header: Arc<Header>,
     body: Body<'m>,
+    /// Of the body.
     bare_line_feeds: usize,
     /// Read when the body is first looked at, and once for all clones.
     parts: Arc<OnceLock<Vec<TextPart>>>,
@@ -27,6 +28,7 @@ enum Body<'m> {
 #[derive(Debug)]
 struct Header {
     block: Vec<u8>,
+    bare_line_feeds: usize,
     fields: Vec<Field>,
 }
 
@@ -71,7 +73,7 @@ impl<'m> Message<'m> {
         Message {
             header: Arc::new(Header::new(header.to_vec())),
             body: Body::Borrowed(body),
-            bare_line_feeds: bare_line_feeds(content),
+            bare_line_feeds: bare_line_feeds(body),
             parts: Arc::default(),
         }
     }
@@ -82,7 +84,7 @@ impl<'m> Message<'m> {
         Message {
             header: Arc::new(Header::new(header.to_vec())),
             body: Body::Shared(Arc::from(body)),
-            bare_line_feeds: bare_line_feeds(content),
+            bare_line_feeds: bare_line_feeds(body),
             parts: Arc::default(),
         }
     }
@@ -102,7 +104,7 @@ impl<'m> Message<'m> {
     /// In octets, each line end counted as CRLF: so it came, and so it is told by IMAP.
     pub fn size(&self) -> u64 {
         let length = self.header().len() + self.body().len();
-        (length + self.bare_line_feeds) as u64
+        (length + self.header.bare_line_feeds + self.bare_line_feeds) as u64
     }
 
     /// The fields of a name, in their order.
@@ -116,9 +118,13 @@ impl<'m> Message<'m> {
 
     /// The same message with another header.
     pub(crate) fn with_header(&self, block: Vec<u8>) -> Message<'m> {
-        let bare_line_feeds = bare_line_feeds(&block) + bare_line_feeds(self.body());
-        let header = Arc::new(Header::new(block));
-        Message { header, body: self.body.clone(), bare_line_feeds, parts: Arc::default() }
+        let (header, body) = (Arc::new(Header::new(block)), self.body.clone());
+        Message { header, body, bare_line_feeds: self.bare_line_feeds, parts: Arc::default() }
+    }
+
+    /// Whether the parts were read before.
+    pub(crate) fn has_parts(&self) -> bool {
+        self.parts.get().is_some()
     }
 
     /// The leaves of the MIME structure, decoded.
@@ -154,7 +160,7 @@ impl Header {
                 addresses: OnceLock::new(),
             })
             .collect();
-        Header { block, fields }
+        Header { bare_line_feeds: bare_line_feeds(&block), block, fields }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Runs a program over a message. What it decides are values (`action`); what it asks goes through the `World`.
 //!
-//! Every loop is bounded: steps count commands and tests, work counts the octets that comparisons look at.
+//! Every loop is bounded: steps count commands and tests, work counts octets (`work`).
 
 mod action;
 mod body;
@@ -16,6 +16,7 @@ mod message;
 mod names;
 mod suite;
 mod test;
+mod work;
 mod world;
 
 use std::collections::{HashMap, HashSet};
@@ -46,6 +47,7 @@ impl Script {
             implicit_keep: true,
             flags: Vec::new(),
             seen: Vec::new(),
+            duplicates: 0,
             matched: Vec::new(),
             globals: HashMap::new(),
             frames: Vec::new(),
@@ -73,6 +75,8 @@ struct Run<'w, 'm> {
     /// The internal variable of RFC 5232 §2.
     flags: Flags,
     seen: Vec<Seen>,
+    /// How often `duplicate` has asked.
+    duplicates: usize,
     /// What the last pattern matched, from `${0}`.
     matched: Vec<String>,
     globals: HashMap<String, String>,
@@ -124,17 +128,6 @@ impl Run<'_, '_> {
         let header = (self.edited && !failed).then(|| self.message.header().to_vec());
         let actions = if failed { Vec::new() } else { self.actions };
         Outcome { actions, implicit_keep, header, seen: if failed { Vec::new() } else { self.seen }, error }
-    }
-
-    fn step(&mut self) -> Ran<()> {
-        self.steps += 1;
-        if self.steps > self.limits.steps_max { self.fail(Fault::TooMuch("execution step")) } else { Ok(()) }
-    }
-
-    /// Counts octets that are looked at.
-    fn work(&mut self, octets: usize) -> Ran<()> {
-        self.work = self.work.saturating_add(octets as u64);
-        if self.work > self.limits.work_max { self.fail(Fault::TooMuch("execution work")) } else { Ok(()) }
     }
 
     fn fail<T>(&self, fault: Fault) -> Ran<T> {

@@ -21,7 +21,7 @@ impl Run<'_, '_> {
     }
 
     pub(super) fn suite_test(&mut self, call: &SuiteCall) -> Ran<bool> {
-        match self.ask(call.name, call) {
+        match self.answer(call.name, call)? {
             SuiteAnswer::Value(value) => Ok(value),
             SuiteAnswer::Values(values) => {
                 let values = match call.numbers.first().and_then(|number| usize::try_from(*number).ok()) {
@@ -40,19 +40,19 @@ impl Run<'_, '_> {
     }
 
     fn flow(&mut self, name: &str, call: &SuiteCall) -> Ran<Flow> {
-        match self.ask(name, call) {
+        match self.answer(name, call)? {
             SuiteAnswer::Value(_) | SuiteAnswer::Values(_) => Ok(Flow::Next),
             SuiteAnswer::CaseFailed => Ok(Flow::CaseFailed),
             SuiteAnswer::Failed(text) => self.fail(Fault::Suite(text)),
         }
     }
 
-    fn ask(&mut self, name: &str, call: &SuiteCall) -> SuiteAnswer {
+    fn answer(&mut self, name: &str, call: &SuiteCall) -> Ran<SuiteAnswer> {
         let mut tags = Vec::new();
         for (tag, value) in &call.tags {
-            tags.push((*tag, value.as_ref().map(|value| self.expand(value).into_owned())));
+            tags.push((*tag, value.as_ref().map(|value| self.expand(value).map(Cow::into_owned)).transpose()?));
         }
-        let texts = call.texts.iter().map(|texts| self.expand_all(texts)).collect();
+        let texts = call.texts.iter().map(|texts| self.expand_all(texts)).collect::<Ran<_>>()?;
         let request = SuiteRequest { name, tags, numbers: call.numbers.clone(), texts };
         let state = SuiteState {
             message: &mut self.message,
@@ -61,6 +61,6 @@ impl Run<'_, '_> {
             implicit_keep: &mut self.implicit_keep,
             limits: &mut self.limits,
         };
-        self.world.suite(request, state)
+        Ok(self.world.suite(request, state))
     }
 }

@@ -4,12 +4,15 @@ use std::borrow::Cow;
 
 use crate::program::{Duplicate, DuplicateOf, ScoreOf, Test, Text};
 
+use super::work::COMPARISON_COST;
 use super::world::Score;
-use super::{Ran, Run, Seen, check_method};
+use super::{Fault, Ran, Run, Seen, check_method};
 
 /// How long `duplicate` remembers unless the script says otherwise, and at most (RFC 7352 §3.3), in seconds.
 const DUPLICATE_SECONDS: u64 = 12 * 3600;
 const DUPLICATE_SECONDS_MAX: u64 = 7 * 86_400;
+/// How often a run may ask for duplicates: each time is remembered.
+const DUPLICATES_MAX: usize = 64;
 
 impl Run<'_, '_> {
     pub(super) fn test(&mut self, test: &Test) -> Ran<bool> {
@@ -19,7 +22,7 @@ impl Run<'_, '_> {
             Test::Not(test) => Ok(!self.test(test)?),
             Test::AllOf(tests) => Ok(!self.any_is(tests, false)?),
             Test::AnyOf(tests) => self.any_is(tests, true),
-            Test::Exists(names) => Ok(self.exists(names)),
+            Test::Exists(names) => self.exists(names),
             Test::Size { over, limit } => {
                 let size = self.message.size();
                 Ok(if *over { size > *limit } else { size < *limit })
@@ -27,11 +30,11 @@ impl Run<'_, '_> {
             Test::Header { fields, matching } => {
                 let message = self.message.clone();
                 let mut values = Vec::new();
-                self.each_field(&message, fields, |field| values.push(Cow::Borrowed(field.text())));
+                self.each_field(&message, fields, |field| values.push(Cow::Borrowed(field.text())))?;
                 self.matches(matching, &values)
             }
             Test::Address { fields, part, matching } => {
-                let values = self.address_values(&self.message.clone(), fields, *part);
+                let values = self.address_values(&self.message.clone(), fields, *part)?;
                 self.matches(matching, &values)
             }
             Test::Envelope { parts, part, matching } => {
@@ -40,11 +43,11 @@ impl Run<'_, '_> {
             }
             Test::Body { content, matching } => self.body(content, matching),
             Test::Date { of, zone, part, matching } => {
-                let values = self.date_values(of, zone, part);
+                let values = self.date_values(of, zone, part)?;
                 self.matches(matching, &values)
             }
             Test::Text { sources, matching } => {
-                let mut values: Vec<_> = sources.iter().map(|source| self.expand(source)).collect();
+                let mut values = sources.iter().map(|source| self.expand(source)).collect::<Ran<Vec<_>>>()?;
                 // RFC 5229 §5: an empty string does not count.
                 if let crate::program::MatchKind::Count(_) = matching.kind {
                     values.retain(|value| !value.is_empty());
@@ -53,27 +56,29 @@ impl Run<'_, '_> {
             }
             Test::HasFlag { variables, matching } => self.has_flag(variables, matching),
             Test::Environment { name, matching } => {
-                let name = self.expand(name).to_ascii_lowercase();
+                let name = self.expand(name)?.to_ascii_lowercase();
                 // RFC 5183 §4: an item that is not known makes the test false, whatever it asks.
                 let Some(value) = self.world.environment(&name) else { return Ok(false) };
                 self.matches(matching, &[Cow::Owned(value)])
             }
-            Test::Duplicate(duplicate) => Ok(self.duplicate(duplicate)),
-            Test::MailboxExists(mailboxes) => Ok(mailboxes.iter().all(|mailbox| {
-                let mailbox = self.expand(mailbox);
-                self.world.mailbox_exists(&mailbox)
-            })),
-            Test::SpecialUseExists { mailbox, uses } => Ok(self.special_use_exists(mailbox.as_ref(), uses)),
+            Test::Duplicate(duplicate) => self.duplicate(duplicate),
+            Test::MailboxExists(mailboxes) => {
+                self.all_are(mailboxes, |run, mailbox| run.ask().map(|()| run.world.mailbox_exists(mailbox)))
+            }
+            Test::SpecialUseExists { mailbox, uses } => {
+                let mailbox = self.expand_some(mailbox.as_ref())?;
+                self.all_are(uses, |run, use_| {
+                    run.ask().map(|()| run.world.special_use_exists(mailbox.as_deref(), use_))
+                })
+            }
             Test::Score { of, matching } => {
                 let value = score_value(*of, self.world.score(*of == ScoreOf::Virus));
                 self.matches(matching, &[Cow::Owned(value)])
             }
-            Test::ValidNotifyMethod(methods) => {
-                Ok(methods.iter().all(|method| check_method(&self.expand(method)).is_ok()))
-            }
+            Test::ValidNotifyMethod(methods) => self.all_are(methods, |_, method| Ok(check_method(method).is_ok())),
             Test::NotifyMethodCapability { method, capability, matching } => {
-                let usable = check_method(&self.expand(method)).is_ok();
-                let known = usable && self.expand(capability).eq_ignore_ascii_case("online");
+                let usable = check_method(&self.expand(method)?).is_ok();
+                let known = usable && self.expand(capability)?.eq_ignore_ascii_case("online");
                 // RFC 5436 §2.3: nobody knows whether someone reads their mail just now.
                 let values: &[Cow<'_, str>] = if known { &[Cow::Borrowed("maybe")] } else { &[] };
                 self.matches(matching, values)
@@ -92,33 +97,43 @@ impl Run<'_, '_> {
         Ok(false)
     }
 
-    fn special_use_exists(&mut self, mailbox: Option<&Text>, uses: &[Text]) -> bool {
-        let mailbox = mailbox.map(|mailbox| self.expand(mailbox));
-        uses.iter().all(|use_| {
-            let use_ = self.expand(use_);
-            self.world.special_use_exists(mailbox.as_deref(), &use_)
-        })
+    /// Whether that is so of each of them.
+    fn all_are(&mut self, texts: &[Text], is: impl Fn(&mut Self, &str) -> Ran<bool>) -> Ran<bool> {
+        for text in texts {
+            let text = self.expand(text)?;
+            self.work(text.len() + COMPARISON_COST)?;
+            if !is(self, &text)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     // RFC 7352 §3
-    fn duplicate(&mut self, duplicate: &Duplicate) -> bool {
+    fn duplicate(&mut self, duplicate: &Duplicate) -> Ran<bool> {
         let id = match &duplicate.of {
             DuplicateOf::MessageId => self.field_text("message-id"),
             DuplicateOf::Header(name) => {
-                let name = self.expand(name).into_owned();
+                let name = self.expand(name)?.into_owned();
                 self.field_text(&name)
             }
-            DuplicateOf::UniqueId(id) => Some(self.expand(id).into_owned()),
+            DuplicateOf::UniqueId(id) => Some(self.expand(id)?.into_owned()),
         };
-        let Some(id) = id.filter(|id| !id.is_empty()) else { return false };
-        let handle = duplicate.handle.as_ref().map(|handle| self.expand(handle).into_owned()).unwrap_or_default();
+        let Some(id) = id.filter(|id| !id.is_empty()) else { return Ok(false) };
+        self.duplicates += 1;
+        if self.duplicates > DUPLICATES_MAX {
+            return self.fail(Fault::TooMuch("duplicate test"));
+        }
+        self.made(id.len())?;
+        self.ask()?;
+        let handle = self.expand_some(duplicate.handle.as_ref())?.unwrap_or_default();
         let seconds = duplicate.seconds.unwrap_or(DUPLICATE_SECONDS).min(DUPLICATE_SECONDS_MAX);
         let seen = self.world.duplicate_seen(&handle, &id, seconds);
         // §3.2: with :last the time starts anew with each one.
         if !seen || duplicate.last {
             self.seen.push(Seen { handle, id, seconds });
         }
-        seen
+        Ok(seen)
     }
 
     fn field_text(&self, name: &str) -> Option<String> {
