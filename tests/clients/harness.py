@@ -250,7 +250,7 @@ HERE = "here"
 class Node(Process):
     """`tepui serve` with a configuration of its own: both roles, all listeners, a hundred users.
 
-    `listeners` replaces rows of LISTENERS, which are also the listeners' names; `lockout` and `trusted` are tables; with one role, only its listeners are there. `hop` is the port of the mailbox
+    `listeners` replaces rows of LISTENERS, which are also the listeners' names; a third element has further options; `lockout` and `trusted` are tables; with one role, only its listeners are there. `hop` is the port of the mailbox
     layer, when that is another node; HERE is no hop at all: the queue delivers into this node's own mailboxes. `directory`
     is an LDAP server that is asked beside the password file. `tables` adds rows: `{"[tls]": {"client_ca": …}}`.
     """
@@ -280,8 +280,9 @@ class Node(Process):
 
     def write_configuration(self):
         text = table("[node]", {"name": "mail.example.test", "roles": self.roles, "state": "state"} | self.tables.get("[node]", {}))
-        for name, (protocol, tls) in self.listeners.items():
-            text += table("[[listener]]", {"protocol": protocol, "address": f"127.0.0.1:{self.port(name)}", "tls": tls, "name": name})
+        for name, (protocol, tls, *more) in self.listeners.items():
+            listener = {"protocol": protocol, "address": f"127.0.0.1:{self.port(name)}", "tls": tls, "name": name}
+            text += table("[[listener]]", listener | dict(*more))
         text += table("[domains]", {"local": self.domains})
         own = [] if self.hop == HERE else [("example.test", self.hop or self.port("smtp"))]
         for domain, port in [*own, *self.routes]:

@@ -23,6 +23,7 @@ pub mod log;
 mod logins;
 mod node;
 mod profiles;
+mod proxy;
 mod quota;
 mod secret;
 mod sources;

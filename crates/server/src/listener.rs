@@ -10,12 +10,13 @@ use tokio::sync::watch;
 use crate::admin;
 use crate::config::{Listener, Protocol, TlsMode};
 use crate::connection::{Connection, Handshake, Tls};
-use crate::connections::TooMany;
+use crate::connections::{Place, TooMany};
 use crate::driver::{Ending, drive};
 use crate::gssapi::Tickets;
 use crate::house::Guest;
-use crate::node::Node;
+use crate::node::{Live, Node};
 use crate::profiles::{self, Setup};
+use crate::proxy;
 
 /// The wait after a failed accept: the process is out of file descriptors or memory, and trying at once would only burn.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -51,13 +52,12 @@ pub async fn run(
 async fn greet(
     node: Arc<Node>,
     listener: Arc<Listener>,
-    stream: TcpStream,
-    peer: SocketAddr,
+    mut stream: TcpStream,
+    from: SocketAddr,
     stopping: watch::Receiver<bool>,
 ) {
     let live = node.live();
-    let limits = &live.settings.limits;
-    let place = node.connections.admit(peer.ip(), limits.connections, limits.connections_per_address);
+    let Some((peer, place)) = admit(&node, &live, &listener, &mut stream, from).await else { return };
     if let Err(too_many) = &place {
         tracing::warn!(%peer, protocol = listener.protocol.word(), ?too_many, "connection refused");
         if listener.tls == TlsMode::Implicit {
@@ -90,6 +90,31 @@ async fn greet(
     // Boxed, so that the large state of a busy session is not part of every task.
     Box::pin(converse(connection, guest, setup, stopping)).await;
     drop(place);
+}
+
+/// Who is there, and his place among the connections. `None`: a balancer that does not say for whom it connects.
+async fn admit(
+    node: &Node,
+    live: &Live,
+    listener: &Listener,
+    stream: &mut TcpStream,
+    from: SocketAddr,
+) -> Option<(SocketAddr, Result<Place, TooMany>)> {
+    let limits = &live.settings.limits;
+    let mut peer = from;
+    if listener.proxy.iter().any(|network| network.contains(from.ip())) {
+        // All its clients come from one address. Until it has said for whom, it counts in all only.
+        let waits = node.connections.admit(from.ip(), limits.connections, usize::MAX).ok()?;
+        match proxy::client(stream).await {
+            Ok(client) => peer = client.unwrap_or(from),
+            Err(reason) => {
+                tracing::warn!(peer = %from, protocol = listener.protocol.word(), %reason, "a balancer's connection is refused");
+                return None;
+            }
+        }
+        drop(waits);
+    }
+    Some((peer, node.connections.admit(peer.ip(), limits.connections, limits.connections_per_address)))
 }
 
 async fn converse(mut connection: Connection, guest: Guest, setup: Setup<'_>, mut stopping: watch::Receiver<bool>) {

@@ -81,6 +81,8 @@ pub struct Listener {
     /// For `[[trusted]]`.
     pub name: Option<String>,
     pub tls: TlsMode,
+    /// Load balancers, which say for whom they connect.
+    pub proxy: Vec<Network>,
 }
 
 /// Whether the queue encrypts on the way to a next hop.

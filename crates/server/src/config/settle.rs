@@ -140,7 +140,8 @@ impl<'a> Settler<'a> {
             );
             return None;
         };
-        Some(Listener { protocol: protocol?, address, name: table.text("name").map(str::to_owned), tls })
+        let (name, proxy) = (table.text("name").map(str::to_owned), self.networks(table.texts("proxy")));
+        Some(Listener { protocol: protocol?, address, name, tls, proxy })
     }
 
     fn local_domains(&mut self) -> Vec<Domain> {
@@ -489,6 +490,10 @@ impl<'a> Settler<'a> {
                     "this listener needs a certificate",
                     "write [tls] with `certificate` and `key`",
                 );
+            }
+            if listener.protocol == Protocol::Admin && !listener.proxy.is_empty() {
+                let help = "let the balancer pass HTTP on";
+                self.mistake(table.place("proxy"), "the admin listener takes no PROXY header", help);
             }
             let same_name =
                 |earlier: &WrittenTable| earlier.text("name").is_some_and(|name| table.text("name") == Some(name));

@@ -22,6 +22,12 @@ pub const LISTENER: Table = Table {
         must("address", Kind::Text, "IP address and port, as `\"0.0.0.0:143\"` or `\"[::]:143\"`."),
         may("name", Kind::Text, "A name for it, so that a `[[trusted]]` can name it."),
         with(
+            "proxy",
+            Kind::Texts,
+            "[]",
+            "Networks of load balancers, as `[\"10.0.0.0/8\"]`. Connections from there must begin with a PROXY protocol header (version 1 or 2), and its client is the peer in limits, logs and headers; all others are taken as they come.",
+        ),
+        with(
             "tls",
             Kind::Choice(TLS_MODES),
             "\"off\"",
