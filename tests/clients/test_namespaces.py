@@ -103,3 +103,28 @@ class Namespaces(Case):
         self.assertEqual(wrong.returncode, 1)
         self.assertIn("INBOX.", wrong.stderr)
         self.assertIn("INBOX.Work", command("status", self.ana.address, "INBOX.Work").stdout)
+
+    def test_commands_work_on_what_is_public(self):
+        def command(*arguments):
+            return harness.tepui("mailbox", "--config", self.server.configuration, *arguments)
+
+        self.ok(self.client.list())
+        self.give_public("News", "anyone lrs")
+        made = command("create", "public.", "public.Board")
+        self.assertEqual((made.returncode, made.stdout), (0, "public.Board: created\n"))
+        listed = command("list", "public.").stdout
+        self.assertRegex(listed, r"(?s)public\.Board\n.*public\.News\n")
+        self.assertNotIn("INBOX", listed)
+        source = self.server.folder / "news.mbox"
+        source.write_text("From a@example.test Sat Nov 21 10:00:00 2026\nSubject: one\n\none\n\n")
+        taken = command("import", "public.", "public.News", source)
+        self.assertEqual(taken.returncode, 0, taken.stderr)
+        self.assertEqual(self.ok(self.client.select("public.News", readonly=True)), [b"1"])
+        verified = command("verify", "public.")
+        self.assertEqual((verified.returncode, verified.stdout), (0, "public.: good\n"), verified.stderr)
+        (self.public / ".News" / "dovecot-uidlist").write_text("nonsense\n")
+        self.assertEqual(command("verify", "public.").returncode, 1)
+        self.assertEqual(command("verify", "public.", "--repair").returncode, 0)
+        for wrong in (("create", "public.", "INBOX.Work"), ("subscribe", "public.", "public.News"), ("list", "puplic.")):
+            refused = command(*wrong)
+            self.assertEqual(refused.returncode, 1, refused.stdout)

@@ -124,7 +124,7 @@ impl Store {
         let quota = QuotaSettings { file: QuotaFile::Off, ..self.settings.quota.clone() };
         let settings =
             Settings { location: location.clone(), auto_mailboxes: Vec::new(), quota, ..(*self.settings).clone() };
-        let account = self.at(&Arc::new(settings), (&root, ""))?;
+        let account = Account { has_inbox: false, ..self.at(&Arc::new(settings), (&root, ""))? };
         self.disk.create_dir_all(&account.places.mail)?;
         self.disk.create_dir_all(account.places.account_files())?;
         self.remember(&root, account)
@@ -138,6 +138,7 @@ impl Store {
             ledger: self.ledgers.of(&self.disk, settings, (home, user), &places)?,
             _ledgers: Arc::clone(&self.ledgers),
             places,
+            has_inbox: true,
             mailboxes: Mutex::default(),
             index: self.index.clone(),
             outlet: Outlet::new(home, &self.changes),
@@ -167,6 +168,8 @@ pub struct Account {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) places: Places,
+    /// False where mailboxes are nobody's.
+    pub(crate) has_inbox: bool,
     pub(crate) ledger: Arc<Ledger>,
     /// Whoever has an account keeps them: the last one who goes writes down what is in memory.
     _ledgers: Arc<Ledgers>,

@@ -29,7 +29,7 @@ pub struct Listed {
 
 impl Account {
     /// Every mailbox, sorted by name, with auto mailboxes and with missing parents as not selectable. INBOX is always
-    /// there.
+    /// there, but for what is public.
     pub fn list(&self) -> Result<Vec<Listed>> {
         let on_disk = self.on_disk()?;
         let subscribed: BTreeSet<MailboxName> = self.subscriptions()?.into_iter().collect();
@@ -90,7 +90,11 @@ impl Account {
 
     /// The mailboxes that have a folder.
     pub(crate) fn on_disk(&self) -> Result<BTreeSet<MailboxName>> {
-        Tree { disk: &*self.disk, places: &self.places }.mailboxes()
+        let mut names = Tree { disk: &*self.disk, places: &self.places }.mailboxes()?;
+        if !self.has_inbox {
+            names.remove(&MailboxName::inbox());
+        }
+        Ok(names)
     }
 
     pub(crate) fn special_uses(&self) -> Result<SpecialUses> {

@@ -66,6 +66,14 @@ impl Mailboxes {
         open(&self.store, &self.settings, account)
     }
 
+    /// The mailboxes of one of the places that are nobody's. Blocking.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn public(&self, settings: &Settings, place: usize) -> store::Result<Arc<store::Account>> {
+        self.store.public(settings.public.get(place).ok_or(store::Error::NoSuchMailbox)?)
+    }
+
     /// The account's Sieve scripts.
     pub fn scripts(&self, account: &Account) -> store::Scripts {
         self.store.scripts(&account.home)

@@ -130,12 +130,12 @@ impl Backup {
         let name = |text: &str| MailboxName::parse(text).map_err(|error| format!("{text}: {error}"));
         let only = only.map(|(from, to)| Ok::<_, String>((name(from)?, name(to)?))).transpose()?;
         let mail = user_mail::open_or_make(&self.config, user)?;
+        let home = mail.home.as_ref().ok_or_else(|| format!("{user}: backups are of users"))?;
         let wrong = |error: archive::Error| format!("{user}: {error}");
         let (id, snapshot) = backups.find(&mail.user, id).map_err(wrong)?;
         let progress = Progress::start(format!("restore of {user}"));
         let only = only.as_ref().map(|(from, to)| (from, to));
-        let restored =
-            backups.restore(&snapshot, &mail.home, &mail.account, only, || progress.step()).map_err(wrong)?;
+        let restored = backups.restore(&snapshot, home, &mail.account, only, || progress.step()).map_err(wrong)?;
         drop(progress);
         restored.missing.iter().for_each(|what| eprintln!("tepui: {user}: {what}"));
         let lines =

@@ -18,12 +18,13 @@ use super::user_mail::{self, UserMail};
 /// See and change users' mailboxes
 ///
 /// Works on the mail itself, beside running nodes or without any; run it as the user that they run as. Names of mailboxes are
-/// those that mail programs show, in UTF-8.
+/// those that mail programs show, in UTF-8. Instead of a user the prefix of a public namespace may stand, as public/.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tepui mailbox list ana@example.test
   tepui mailbox create ana@example.test Projects/2026 --subscribe
   tepui mailbox verify ana@example.test bob@example.test --repair
+  tepui mailbox verify public/
   tepui mailbox export ana@example.test INBOX ana.mbox
   tepui mailbox export ana@example.test INBOX ana.tar --format tar
   tepui mailbox import ana@example.test Old ~/Maildir --format maildir --create
@@ -172,7 +173,7 @@ impl MailboxCommand {
                 let name = mail.named(&mailbox)?;
                 told(&user, &mailbox, mail.account.create(&name, special_use), "created")?;
                 if subscribe {
-                    told(&user, &mailbox, mail.account.subscribe(&name), "subscribed")?;
+                    told(&user, &mailbox, mail.subscriptions()?.subscribe(&name), "subscribed")?;
                 }
                 Ok((format!("{mailbox}: created\n"), true))
             }
@@ -184,11 +185,16 @@ impl MailboxCommand {
             Action::Delete { user, mailbox, with_messages } => delete(&open(&user)?, &mailbox, with_messages),
             Action::Subscribe { user, mailbox } => {
                 let mail = open(&user)?;
-                told(&user, &mailbox, mail.account.subscribe(&mail.named(&mailbox)?), "subscribed")
+                told(&user, &mailbox, mail.subscriptions()?.subscribe(&mail.named(&mailbox)?), "subscribed")
             }
             Action::Unsubscribe { user, mailbox } => {
                 let mail = open(&user)?;
-                told(&user, &mailbox, mail.account.unsubscribe(&mail.named(&mailbox)?), "not subscribed any more")
+                told(
+                    &user,
+                    &mailbox,
+                    mail.subscriptions()?.unsubscribe(&mail.named(&mailbox)?),
+                    "not subscribed any more",
+                )
             }
             Action::Verify { users, repair, json } => each(&users, |user| verify(&open(user)?, repair, json)),
             Action::Reindex { users } => each(&users, |user| reindex(&open(user)?)),
