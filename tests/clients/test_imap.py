@@ -141,6 +141,20 @@ class Commands(Imap):
         self.assertIn("17-Jul-1996", told)
         self.assertEqual(client.append("Nowhere", None, None, message)[0], "NO")
 
+    def test_several_messages_are_appended_together_or_none_is(self):
+        client = self.open()
+        self.assertIn("MULTIAPPEND", self.ok(client.capability())[0].decode())
+        first, second = messages.text("first"), messages.eight_bit("second")
+        wire = self.raw()
+        wire.send(b"a APPEND Drafts (\\Seen) {%d+}\r\n%b \"17-Jul-1996 02:44:25 -0700\" {%d+}\r\n%b\r\n" % (len(first), first, len(second), second))
+        self.assertRegex(wire.until("a")[-1], r"^a OK \[APPENDUID \d+ 1:2\]")
+        wire.send(b"b APPEND Drafts {%d+}\r\n%b {0+}\r\n\r\n" % (len(first), first))
+        self.assertRegex(wire.until("b")[-1], "^b NO ")
+        self.assertEqual(self.ok(client.select("Drafts")), [b"2"])
+        fetched = self.ok(client.fetch("1:2", "(INTERNALDATE BODY.PEEK[])"))
+        self.assertEqual((fetched[0][1], fetched[2][1]), (first, second))
+        self.assertIn(b"17-Jul-1996", fetched[2][0])
+
     def test_copy_expunge_check_and_close(self):
         self.deliver("one", "two", "three")
         client = self.open()

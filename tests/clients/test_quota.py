@@ -68,12 +68,24 @@ class Quota(Case):
             self.assertEqual(client.getquota("other")[0], "NO")
             self.assertEqual(client.status("INBOX", "(DELETED)")[1], [b"INBOX (DELETED 0)"])
 
+    def assert_none_of_two_is_appended(self, mailbox, size):
+        """Each would fit alone (RFC 3502)."""
+        with Wire(self.server.port("imaps"), self.server.tls()) as wire:
+            wire.line()
+            wire.tagged("a", f"LOGIN {self.ana.address} {self.ana.password}")
+            message = of_size(size)
+            one = b"{%d+}\r\n%b" % (len(message), message)
+            wire.send(b"b APPEND %b %b %b\r\n" % (mailbox.encode(), one, one))
+            self.assertRegex(wire.until("b")[-1], r"^b NO \[OVERQUOTA\]")
+            self.assertIn("MESSAGES 0", wire.tagged("c", f"STATUS {mailbox} (MESSAGES)")[0])
+
     def test_append_copy_and_move_keep_to_the_limits(self):
         with self.server.imap(self.ana) as client:
             self.assertEqual(client.append("INBOX", "", None, of_size(15000))[0], "OK")
             answer, text = client.append("INBOX", "", None, of_size(15000))
             self.assertEqual((answer, text[0][:11]), ("NO", b"[OVERQUOTA]"))
             self.assertEqual(client.append("Trash", "", None, of_size(15000))[0], "OK")
+            self.assert_none_of_two_is_appended("Drafts", 3000)
             client.select("INBOX")
             answer, text = client.copy("1", "Drafts")
             self.assertEqual((answer, text[0][:11]), ("NO", b"[OVERQUOTA]"))

@@ -16,7 +16,7 @@ use crate::index::{Key, Learner};
 use crate::mailbox::{Staged, facts_of};
 use crate::packed::ContentFile;
 use crate::quota::{Amount, Passage};
-use crate::{Account, Error, Original, Result};
+use crate::{Account, Error, Original, Prepared, Result};
 
 /// Content is written in pieces of about this many octets.
 const PIECE: usize = 64 << 10;
@@ -192,19 +192,28 @@ impl Draft {
 
     /// Puts the message into `cur/` with these flags, durably, and gives it its UID under the lock. Keywords that find no
     /// letter any more are left out.
-    pub fn append(mut self, flags: Flags, keywords: &[Keyword], internal_date: Option<DateTime>) -> Result<Appended> {
+    pub fn append(self, flags: Flags, keywords: &[Keyword], internal_date: Option<DateTime>) -> Result<Appended> {
+        let (account, mailbox) = (Arc::clone(&self.account), self.mailbox.clone());
+        account.append_one(&mailbox, self.prepare(flags, keywords.to_vec(), internal_date)?)
+    }
+
+    /// Makes the content durable, so that it can be appended together with others.
+    pub fn prepare(
+        mut self,
+        flags: Flags,
+        keywords: Vec<Keyword>,
+        internal_date: Option<DateTime>,
+    ) -> Result<Prepared> {
         let (path, base) = self.finish(internal_date)?;
-        let mailbox = self.account.open(&self.mailbox)?;
-        let staged = Staged { path, base: Base::clone(&base), flags, keywords: keywords.to_vec() };
-        let change = Amount::message(self.file.plain_len());
-        let (uid_validity, uids) = self
-            .folder
-            .quota
-            .add(&self.mailbox, change, Passage::Request, || mailbox.take_in(std::slice::from_ref(&staged)))?;
+        let (len, size) = (self.file.plain_len(), self.to_lf.crlf_size);
+        let stat = self.learner.as_ref().and_then(|_| self.file.stat().ok());
+        let learned = stat.zip(self.learner.take()).map(|(stat, learner)| {
+            let facts = facts_of(&stat, size);
+            (Key::of(&base), facts, learner.finish(size))
+        });
         self.tmp = None;
-        self.remember(&base);
-        let uid = uids.first().copied().ok_or(Error::Gone)?;
-        Ok(Appended { uid_validity, uid })
+        let staged = Some(Staged { path, base, flags, keywords });
+        Ok(Prepared { folder: self.folder.clone(), staged, len, learned })
     }
 
     /// Remembers what was learned while the content passed by. The message is kept whether or not that succeeds.

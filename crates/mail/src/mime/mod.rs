@@ -4,6 +4,7 @@
 //! message, never content. Works on octets; whatever is fed is some structure, nothing is an error.
 //! Knows nothing of how IMAP prints it.
 
+mod decoder;
 mod indexer;
 mod media;
 mod packed;
@@ -11,6 +12,7 @@ mod transfer;
 
 use std::ops::Range;
 
+pub use decoder::{Decoder, LINE_HELD_MAX};
 pub use indexer::{
     BOUNDARY_LENGTH_MAX, DEPTH_MAX, HEADER_ALWAYS_KEPT_MAX, HEADER_KEPT_MAX, HEADERS_KEPT_MAX, Indexer, PARTS_MAX,
 };

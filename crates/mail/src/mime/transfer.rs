@@ -14,20 +14,32 @@ pub fn decode_transfer(encoding: &[u8], body: &[u8]) -> Vec<u8> {
 /// as where two encoded texts were put one after the other.
 pub fn decode_base64(text: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(text.len() / 4 * 3 + 3);
-    let (mut bits, mut count) = (0_u32, 0_u32);
-    for &byte in text {
-        if byte == b'=' {
-            (bits, count) = (0, 0);
-        }
-        let Some(six) = base64_value(byte) else { continue };
-        bits = bits << 6 | u32::from(six);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            decoded.push((bits >> count) as u8);
+    Base64::default().feed(text, &mut decoded);
+    decoded
+}
+
+/// Base64 under way: the bits that are no octet yet.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Base64 {
+    bits: u32,
+    count: u32,
+}
+
+impl Base64 {
+    pub(super) fn feed(&mut self, text: &[u8], decoded: &mut Vec<u8>) {
+        for &byte in text {
+            if byte == b'=' {
+                *self = Base64::default();
+            }
+            let Some(six) = base64_value(byte) else { continue };
+            self.bits = self.bits << 6 | u32::from(six);
+            self.count += 6;
+            if self.count >= 8 {
+                self.count -= 8;
+                decoded.push((self.bits >> self.count) as u8);
+            }
         }
     }
-    decoded
 }
 
 // RFC 2045 §6.8, table 1.

@@ -91,18 +91,19 @@ pub enum Ask {
     Read { uid: Uid, offset: u64, length: usize },
     /// The opened message is not needed any more → `Done`.
     CloseMessage,
-    /// A message is coming → `Done`. Its content follows as `Next::Content`, `size` octets in all, then `AppendEnd` or
-    /// `AppendAbort`.
+    /// A message is coming → `Done`. Its content follows as `Next::Content`, `size` octets in all where that is known. Then
+    /// comes another `AppendBegin` for the same mailbox, `AppendEnd` or `AppendAbort`. A refusal leaves those before it as they
+    /// are.
     AppendBegin {
         mailbox: MailboxName,
         flags: Flags,
         keywords: Vec<Keyword>,
         internal_date: Option<DateTime>,
-        size: u64,
+        size: Option<u64>,
     },
-    /// The content is complete: keep it durably → `Appended`.
+    /// The content of all is complete: keep them durably, all or none → `Appended`.
     AppendEnd,
-    /// Forget what came → `Done`.
+    /// Forget all that came → `Done`.
     AppendAbort,
 }
 
@@ -215,7 +216,8 @@ pub enum Answer {
     Bytes(Vec<u8>),
     Appended {
         uid_validity: UidValidity,
-        uid: Uid,
+        /// In their order.
+        uids: Vec<Uid>,
     },
     Refused(Refusal),
 }

@@ -141,7 +141,7 @@ pub enum Step {
     Flush(Resume),
     /// A line that belongs to the command, without its CR LF; its challenge is written already.
     Line(OnLine),
-    /// Take the message that was announced as `Next::Content`, then say whether the command ended with it.
+    /// Take the octets that were announced as `Next::Content`, then give what follows them.
     Receive(OnReceived),
     /// Wait for changes until the client says DONE.
     Idle,
@@ -161,7 +161,18 @@ pub enum Step {
 pub type Then = Box<dyn FnOnce(&mut Context, Answer) -> Step + Send>;
 pub type Resume = Box<dyn FnOnce(&mut Context) -> Step + Send>;
 pub type OnLine = Box<dyn FnOnce(&mut Context, &[u8]) -> Step + Send>;
-pub type OnReceived = Box<dyn FnOnce(&mut Context, bool) -> Step + Send>;
+pub type OnReceived = Box<dyn FnOnce(&mut Context, Rest<'_>) -> Step + Send>;
+
+/// What follows a message's octets on their line.
+#[derive(Debug, Clone, Copy)]
+pub enum Rest<'a> {
+    /// The command ends with this.
+    Ended(&'a [u8]),
+    /// It ends in the announcement of another literal, of so many octets.
+    Literal(&'a [u8], u64),
+    /// It is longer than a line may be, and is passed over.
+    TooLong,
+}
 
 impl Step {
     pub fn ask(ask: Ask, then: impl FnOnce(&mut Context, Answer) -> Step + Send + 'static) -> Step {

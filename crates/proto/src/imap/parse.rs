@@ -24,6 +24,16 @@ pub enum Fault {
 
 pub type Parsed<T> = Result<T, Fault>;
 
+impl Fault {
+    /// How the command of this name ends because of it.
+    pub fn completion(self, command: &str) -> Completion {
+        match self {
+            Fault::Syntax(text) => Completion::bad(format!("Error in IMAP command {command}: {text}.")),
+            Fault::Refused(completion) => completion,
+        }
+    }
+}
+
 /// A syntax error with a fixed text.
 pub fn syntax<T>(text: &'static str) -> Parsed<T> {
     Err(Fault::Syntax(Cow::Borrowed(text)))

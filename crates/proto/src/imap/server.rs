@@ -42,7 +42,7 @@ enum Doing {
     Asking(Then),
     AwaitingLine(OnLine),
     Receiving(OnReceived),
-    /// The message is here; the line's end should follow.
+    /// The octets are here; the rest of the command follows.
     AfterMessage(OnReceived),
     Idling,
     IdleAsking,
@@ -103,7 +103,7 @@ impl Server {
             Doing::Stepping(step) => self.step(step),
             Doing::AwaitingLine(on_line) => self.read_line(on_line),
             Doing::Receiving(on_received) => self.receive_message(on_received),
-            Doing::AfterMessage(on_received) => self.read_message_end(on_received),
+            Doing::AfterMessage(on_received) => self.read_rest(on_received),
             Doing::Idling => self.idle(),
             Doing::PassingOver(completion) => self.pass_over(completion),
             Doing::StartingTls => self.flushed(Doing::StartingTls, |server| {

@@ -43,8 +43,14 @@ struct Draft {
     flags: Flags,
     keywords: Vec<Keyword>,
     date: DateTime,
-    size: u64,
+    size: Option<u64>,
     content: Vec<u8>,
+}
+
+impl Draft {
+    fn is_complete(&self) -> bool {
+        self.size.is_none_or(|size| size == self.content.len() as u64)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -53,7 +59,8 @@ pub struct House {
     subscriptions: BTreeSet<MailboxName>,
     selected: Option<(MailboxName, bool)>,
     opened: Option<(Uid, Arc<Vec<u8>>)>,
-    draft: Option<Draft>,
+    /// The messages that were begun.
+    drafts: Vec<Draft>,
     /// A message of this UID cannot be read to its end.
     pub broken: Option<Uid>,
     /// Questions that no session may ask in this state: the test fails.
@@ -149,7 +156,7 @@ impl House {
     }
 
     pub fn content(&mut self, bytes: &[u8]) {
-        match &mut self.draft {
+        match self.drafts.last_mut() {
             Some(draft) => draft.content.extend_from_slice(bytes),
             None => self.violations.push("content without a begin".to_owned()),
         }
@@ -192,10 +199,10 @@ impl House {
             {
                 self.violations.push(format!("{ask:?}"));
             }
-            Ask::AppendEnd if self.draft.as_ref().is_none_or(|draft| draft.size != draft.content.len() as u64) => {
-                self.violations.push(format!("{ask:?} of {:?}", self.draft));
+            Ask::AppendEnd | Ask::AppendAbort if self.drafts.is_empty() => self.violations.push(format!("{ask:?}")),
+            Ask::AppendEnd | Ask::AppendBegin { .. } if !self.drafts.iter().all(Draft::is_complete) => {
+                self.violations.push(format!("{ask:?} after {:?}", self.drafts));
             }
-            Ask::AppendBegin { .. } if self.draft.is_some() => self.violations.push("a second begin".to_owned()),
             _ => {}
         }
     }
@@ -277,19 +284,21 @@ impl House {
             Ask::AppendBegin { mailbox, flags, keywords, internal_date, size } => {
                 self.find(&mailbox)?;
                 let date = internal_date.unwrap_or(DateTime::utc(NOW));
-                self.draft = Some(Draft { to: mailbox, flags, keywords, date, size, content: Vec::new() });
+                self.drafts.push(Draft { to: mailbox, flags, keywords, date, size, content: Vec::new() });
                 Ok(Answer::Done)
             }
             Ask::AppendEnd => {
-                let draft = self.draft.take().ok_or(Refusal::ServerBug)?;
-                if draft.content.windows(8).any(|words| words == b"OVERFULL") {
+                let drafts = std::mem::take(&mut self.drafts);
+                let to = drafts.first().ok_or(Refusal::ServerBug)?.to.clone();
+                if drafts.iter().any(|draft| draft.content.windows(8).any(|words| words == b"OVERFULL")) {
                     return Err(Refusal::OverQuota);
                 }
-                let uid = self.deliver(&draft.to, &draft.content, draft.flags, &draft.keywords, draft.date);
-                Ok(Answer::Appended { uid_validity: self.find(&draft.to)?.uid_validity, uid })
+                let keep = |d: &Draft| self.deliver(&d.to, &d.content, d.flags, &d.keywords, d.date);
+                let uids = drafts.iter().map(keep).collect();
+                Ok(Answer::Appended { uid_validity: self.find(&to)?.uid_validity, uids })
             }
             Ask::AppendAbort => {
-                self.draft = None;
+                self.drafts.clear();
                 Ok(Answer::Done)
             }
         }
@@ -297,7 +306,7 @@ impl House {
 
     /// Whether a message was begun and neither ended nor given up.
     pub fn has_draft(&self) -> bool {
-        self.draft.is_some()
+        !self.drafts.is_empty()
     }
 
     fn find(&mut self, name: &MailboxName) -> Result<&mut Mailbox, Refusal> {

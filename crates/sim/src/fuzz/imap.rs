@@ -67,8 +67,10 @@ struct Watch {
     selected: bool,
     read_only: bool,
     opened: Option<Uid>,
-    /// Octets of the draft that are still to come.
-    draft: Option<u64>,
+    /// Messages were begun.
+    appending: bool,
+    /// Octets of the last of them that are still to come, where that is known.
+    to_come: Option<u64>,
     rows: Vec<u32>,
     next_uid: u32,
 }
@@ -80,10 +82,10 @@ impl House<Server> for Watch {
         match ask {
             // These must not fail, or what they end would not be over.
             Ask::AppendAbort => {
-                self.draft = None;
+                (self.appending, self.to_come) = (false, None);
                 return Answer::Done;
             }
-            Ask::AppendEnd if mood.is_multiple_of(8) => self.draft = None,
+            Ask::AppendEnd if mood.is_multiple_of(8) => self.appending = false,
             Ask::Select { .. } => (self.selected, self.opened) = (false, None),
             _ => {}
         }
@@ -103,12 +105,14 @@ impl House<Server> for Watch {
     }
 
     fn content(&mut self, content: &[u8]) {
-        let left = self.draft.as_mut().expect("content without AppendBegin");
-        *left = left.checked_sub(content.len() as u64).expect("more content than was announced");
+        assert!(self.appending, "content without AppendBegin");
+        if let Some(left) = &mut self.to_come {
+            *left = left.checked_sub(content.len() as u64).expect("more content than was announced");
+        }
     }
 
     fn over(&mut self) {
-        assert!(self.draft.is_none(), "a message was begun and neither ended nor given up");
+        assert!(!self.appending, "a message was begun and neither ended nor given up");
     }
 }
 
@@ -138,9 +142,14 @@ impl Watch {
                 assert!(self.selected && !self.read_only, "{ask:?}")
             }
             Ask::Read { uid, length, .. } => assert!(self.opened == Some(*uid) && *length <= READ_MAX, "{ask:?}"),
-            Ask::AppendBegin { size, .. } => assert!(self.draft.is_none() && *size <= MESSAGE_SIZE_MAX, "{ask:?}"),
-            Ask::AppendEnd => assert_eq!(self.draft, Some(0), "the end of half a message"),
-            Ask::AppendAbort => assert!(self.draft.is_some(), "nothing to give up"),
+            Ask::AppendBegin { size, .. } => {
+                let complete = self.to_come.is_none_or(|left| left == 0);
+                assert!(complete && size.is_none_or(|size| size <= MESSAGE_SIZE_MAX), "{ask:?}");
+            }
+            Ask::AppendEnd => {
+                assert!(self.appending && self.to_come.is_none_or(|left| left == 0), "the end of half a message");
+            }
+            Ask::AppendAbort => assert!(self.appending, "nothing to give up"),
             _ => {}
         }
     }
@@ -213,10 +222,10 @@ impl Watch {
                 return Answer::Bytes(rest.get(..*length).unwrap_or(rest).to_vec());
             }
             Ask::CloseMessage => self.opened = None,
-            Ask::AppendBegin { size, .. } => self.draft = Some(*size),
+            Ask::AppendBegin { size, .. } => (self.appending, self.to_come) = (true, *size),
             Ask::AppendEnd => {
-                self.draft = None;
-                return Answer::Appended { uid_validity, uid: Uid::FIRST };
+                self.appending = false;
+                return Answer::Appended { uid_validity, uids: vec![Uid::FIRST] };
             }
             Ask::Create { .. }
             | Ask::Delete { .. }

@@ -57,6 +57,7 @@ const OFFERS: &[Offer] = &[
     Offer { name: "NAMESPACE",          when: after_login }, // RFC 2342
     Offer { name: "CHILDREN",           when: after_login }, // RFC 3348
     Offer { name: "UNSELECT",           when: after_login }, // RFC 3691
+    Offer { name: "MULTIAPPEND",        when: after_login }, // RFC 3502
     Offer { name: "UIDPLUS",            when: after_login }, // RFC 4315
     Offer { name: "ESEARCH",            when: after_login }, // RFC 4731
     Offer { name: "SORT",               when: after_login }, // RFC 5256

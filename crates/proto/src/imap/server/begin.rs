@@ -5,7 +5,7 @@ use crate::imap::ask::Ask;
 use crate::imap::command::{self, Called, Step, When};
 use crate::imap::commands::append;
 use crate::imap::context::State;
-use crate::imap::parse::{Fault, Parser};
+use crate::imap::parse::Parser;
 use crate::imap::reader::{Announced, Got, tag_of};
 use crate::imap::response::Completion;
 use crate::session::Next;
@@ -43,7 +43,7 @@ impl Server {
             Ok((called, mut parser)) => {
                 self.called = Some(called);
                 let started = (called.row.start)(&mut parser, &mut self.context, called.numbers);
-                started.unwrap_or_else(|fault| failed_to_start(called, fault))
+                started.unwrap_or_else(|fault| Step::Done(fault.completion(called.row.name)))
             }
             Err(completion) => Step::Done(completion),
         };
@@ -78,7 +78,7 @@ impl Server {
             Ok((called, mut parser)) if called.row.takes_message => {
                 self.called = Some(called);
                 append::begin(&mut parser, announced.length, &mut self.context)
-                    .unwrap_or_else(|fault| Some(failed_to_start(called, fault)))
+                    .unwrap_or_else(|fault| Some(Step::Done(fault.completion(called.row.name))))
             }
             Ok(_) => None,
             Err(completion) => Some(Step::Done(completion)),
@@ -108,11 +108,4 @@ impl Server {
             self.context.out.push(b"+ OK\r\n");
         }
     }
-}
-
-fn failed_to_start(called: Called, fault: Fault) -> Step {
-    Step::Done(match fault {
-        Fault::Syntax(text) => Completion::bad(format!("Error in IMAP command {}: {text}.", called.row.name)),
-        Fault::Refused(completion) => completion,
-    })
 }

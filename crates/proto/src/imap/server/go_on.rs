@@ -2,7 +2,7 @@
 
 use super::{Doing, Server, bad};
 use crate::imap::ask::Ask;
-use crate::imap::command::{OnLine, OnReceived, Step};
+use crate::imap::command::{OnLine, OnReceived, Rest, Step};
 use crate::imap::reader::{Announced, Got};
 use crate::imap::response::Completion;
 use crate::sasl;
@@ -93,20 +93,21 @@ impl Server {
         Some(Next::Content(piece))
     }
 
-    // append = "APPEND" ... literal, and then CRLF.
-    pub(super) fn read_message_end(&mut self, on_received: OnReceived) -> Option<Next<Ask>> {
+    /// What follows a message's octets is the command's own affair.
+    pub(super) fn read_rest(&mut self, on_received: OnReceived) -> Option<Next<Ask>> {
         let line_max = self.context.limits().line_max;
-        let ended = match self.reader.read(line_max) {
+        let step = match self.reader.read(line_max) {
             Got::Unfinished => return self.need_input(Doing::AfterMessage(on_received)),
-            Got::Command(line) => line.is_empty(),
+            Got::Command(line) => on_received(&mut self.context, Rest::Ended(&line)),
             Got::Literal(announced) => {
-                self.reader.hand_over();
                 self.announced = Some(announced);
-                false
+                let step = on_received(&mut self.context, Rest::Literal(self.reader.text(), announced.length));
+                self.reader.hand_over();
+                step
             }
-            Got::TooLong { .. } | Got::PassedOver => false,
+            Got::TooLong { .. } | Got::PassedOver => on_received(&mut self.context, Rest::TooLong),
         };
-        self.doing = Doing::Stepping(on_received(&mut self.context, ended));
+        self.doing = Doing::Stepping(step);
         None
     }
 

@@ -174,7 +174,7 @@ fn public_mailboxes_are_for_whom_their_acl_lets_in_and_have_no_owner() {
         flags: mail::Flags::NONE,
         keywords: Vec::new(),
         internal_date: None,
-        size: 1,
+        size: Some(1),
     };
     assert_eq!(world.asks(post).err(), Some(Refusal::NoPermission));
     assert_eq!(world.create("public/Mine").err(), Some(Refusal::NoPermission));

@@ -1,13 +1,14 @@
 //! What an IMAP session has open: its account, the selected mailbox, a message, a message that is being appended. Blocking.
 
+mod append;
 mod selected;
 mod sharing;
 
 use std::sync::{Arc, LazyLock};
 
+use mail::Uid;
 use mail::acl::Right;
 use mail::namespace::{Named, Namespaces};
-use mail::{Flags, Uid};
 use proto::imap::ask::{Answer, Ask, FlagChange, How, MailboxStatus, MayChange, Quota, Refusal};
 use store::Mailbox;
 use tokio::sync::Notify;
@@ -16,6 +17,7 @@ use super::acl::Change;
 use super::listing::Listing;
 use super::others::{self, Met, Place, Shared};
 use super::permission;
+use append::{Appending, Traits};
 use selected::Selected;
 
 /// Where there is nothing but the account's own mailboxes.
@@ -32,31 +34,8 @@ pub struct Room {
     selected: Option<Selected>,
     message: Option<(Uid, store::Message)>,
     outsides: store::Outsides,
-    append: Option<Append>,
+    append: Option<Appending>,
     hint: Arc<Notify>,
-}
-
-#[derive(Debug)]
-struct Append {
-    /// The draft, or why there is none any more.
-    draft: store::Result<store::Draft>,
-    flags: Flags,
-    keywords: Vec<mail::Keyword>,
-    internal_date: Option<mail::date::DateTime>,
-}
-
-impl Append {
-    /// Flags that one may not set in the mailbox do not come along (RFC 4314 §4).
-    fn begin(
-        place: &Place,
-        flags: Flags,
-        keywords: Vec<mail::Keyword>,
-        internal_date: Option<mail::date::DateTime>,
-    ) -> store::Result<Append> {
-        let draft = Ok(place.account.draft(&place.name)?);
-        let (flags, keywords) = permission::part_of(flags, keywords, permission::may_change(place.rights()?));
-        Ok(Append { draft, flags, keywords, internal_date })
-    }
 }
 
 impl Room {
@@ -180,9 +159,7 @@ impl Room {
                 Ok(Answer::Done)
             }
             Ask::AppendBegin { mailbox, flags, keywords, internal_date, size: _ } => {
-                let place = self.at(&mailbox)?;
-                self.append = Some(Append::begin(&place, flags, keywords, internal_date)?);
-                Ok(Answer::Done)
+                self.append_begin(&mailbox, Traits { flags, keywords, internal_date })
             }
             Ask::AppendEnd => self.append_end(),
             Ask::AppendAbort => {
@@ -228,22 +205,6 @@ impl Room {
             Named::Own(inner) => self.account.unsubscribe(&inner),
             _ => self.account.unsubscribe(name),
         }
-    }
-
-    /// Keeps a piece of an appended message. A failure is told at its end.
-    pub fn append_content(&mut self, bytes: &[u8]) {
-        let Some(append) = &mut self.append else { return };
-        if let Ok(draft) = &mut append.draft
-            && let Err(error) = draft.write(bytes)
-        {
-            append.draft = Err(error);
-        }
-    }
-
-    fn append_end(&mut self) -> store::Result<Answer> {
-        let Some(append) = self.append.take() else { return Ok(Answer::Refused(Refusal::ServerBug)) };
-        let appended = append.draft?.append(append.flags, &append.keywords, append.internal_date)?;
-        Ok(Answer::Appended { uid_validity: appended.uid_validity, uid: appended.uid })
     }
 
     fn namespaces(&self) -> &Namespaces {

@@ -98,8 +98,13 @@ fn questions(below: &str) -> Vec<(Ask, &'static str, Refusal)> {
     let sub = |sub: &str| name(&format!("{below}/Team/{sub}"));
     let rights = Rights::of(&[Right::Lookup]);
     use Refusal::{NoPermission, NoSuchMailbox};
-    let append =
-        Ask::AppendBegin { mailbox: team(), flags: Flags::NONE, keywords: Vec::new(), internal_date: None, size: 1 };
+    let append = Ask::AppendBegin {
+        mailbox: team(),
+        flags: Flags::NONE,
+        keywords: Vec::new(),
+        internal_date: None,
+        size: Some(1),
+    };
     vec![
         (Ask::Status { name: team() }, "r", NoSuchMailbox),
         (Ask::Select { name: team(), read_only: true }, "r", NoSuchMailbox),
