@@ -276,14 +276,14 @@ class Node(Process):
 
     def plays(self, protocol):
         """Whether this node's roles have such a listener."""
-        return protocol == "admin" or ("outgoing" if protocol == "submission" else "mailbox") in self.roles
+        return protocol in ("admin", "smtp") or ("outgoing" if protocol == "submission" else "mailbox") in self.roles
 
     def write_configuration(self):
         text = table("[node]", {"name": "mail.example.test", "roles": self.roles, "state": "state"} | self.tables.get("[node]", {}))
         for name, (protocol, tls, *more) in self.listeners.items():
             listener = {"protocol": protocol, "address": f"127.0.0.1:{self.port(name)}", "tls": tls, "name": name}
             text += table("[[listener]]", listener | dict(*more))
-        text += table("[domains]", {"local": self.domains})
+        text += table("[domains]", {"local": self.domains} | self.tables.get("[domains]", {}))
         own = [] if self.hop == HERE else [("example.test", self.hop or self.port("smtp"))]
         for domain, port in [*own, *self.routes]:
             text += table("[[route]]", {"domain": domain, "to": f"[127.0.0.1]:{port}"})
@@ -292,7 +292,7 @@ class Node(Process):
         text += self.directory.table(self.folder) if self.directory else ""
         text += table("[lockout]", self.lockout) + (table("[[trusted]]", self.trusted) if self.trusted else "")
         text += table("[queue]", self.queue_settings) + table("[tls]", {"certificate": "certificate.pem", "key": "key.pem"} | more("[tls]", {}))
-        for name in ("[oauth]", "[gssapi]", "[hints]", "[shared]", "[sieve]"):
+        for name in ("[relay]", "[smtp]", "[oauth]", "[gssapi]", "[hints]", "[shared]", "[sieve]"):
             text += table(name, self.tables[name]) if name in self.tables else ""
         text += "".join(table(name, row) for name in ("[[mailbox]]", "[[namespace]]") for row in more(name, []))
         text += table("[quota]", more("[quota]", {})) + "".join(table("[[quota_warning]]", row) for row in more("[[quota_warning]]", []))

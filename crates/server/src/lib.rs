@@ -7,6 +7,7 @@
 mod admin;
 mod certificate;
 mod changed_files;
+mod clients;
 pub mod config;
 mod connection;
 mod connections;
@@ -25,6 +26,7 @@ mod node;
 mod profiles;
 mod proxy;
 mod quota;
+mod rates;
 mod secret;
 mod sources;
 mod steps;

@@ -2,13 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::admin;
-use crate::config::{Listener, Protocol, TlsMode};
+use crate::config::{Listener, Protocol, Settings, TlsMode};
 use crate::connection::{Connection, Handshake, Tls};
 use crate::connections::{Place, TooMany};
 use crate::driver::{Ending, drive};
@@ -92,6 +92,9 @@ async fn greet(
     drop(place);
 }
 
+/// A place among all connections, and for SMTP one among its sessions.
+type Places = (Place, Option<Place>);
+
 /// Who is there, and his place among the connections. `None`: a balancer that does not say for whom it connects.
 async fn admit(
     node: &Node,
@@ -99,7 +102,7 @@ async fn admit(
     listener: &Listener,
     stream: &mut TcpStream,
     from: SocketAddr,
-) -> Option<(SocketAddr, Result<Place, TooMany>)> {
+) -> Option<(SocketAddr, Result<Places, TooMany>)> {
     let limits = &live.settings.limits;
     let mut peer = from;
     if listener.proxy.iter().any(|network| network.contains(from.ip())) {
@@ -114,7 +117,20 @@ async fn admit(
         }
         drop(waits);
     }
-    Some((peer, node.connections.admit(peer.ip(), limits.connections, limits.connections_per_address)))
+    Some((peer, places(node, &live.settings, listener.protocol, peer)))
+}
+
+fn places(
+    node: &Node,
+    settings: &Settings,
+    protocol: Protocol,
+    peer: SocketAddr,
+) -> Result<Places, TooMany> {
+    let limits = &settings.limits;
+    let place = node.connections.admit(peer.ip(), limits.connections, limits.connections_per_address)?;
+    let is_smtp = matches!(protocol, Protocol::Smtp | Protocol::Submission);
+    let session = || node.smtp_clients.admit(peer.ip(), &settings.smtp.limits, Instant::now());
+    Ok((place, is_smtp.then(session).transpose()?))
 }
 
 async fn converse(mut connection: Connection, guest: Guest, setup: Setup<'_>, mut stopping: watch::Receiver<bool>) {

@@ -20,6 +20,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::clients::Clients as SmtpClients;
 use crate::config::{Listener, Protocol, Settings};
 use crate::connections::Connections;
 use crate::deliver::Outgoing;
@@ -42,6 +43,7 @@ pub struct Node {
     disk: Arc<dyn Disk>,
     pub(crate) outgoing: Arc<Outgoing>,
     pub connections: Connections,
+    pub(crate) smtp_clients: SmtpClients,
     pub steps: Steps,
     /// Users' scripts, compiled.
     pub(crate) programs: Programs,
@@ -246,6 +248,7 @@ fn open(live: Live, disk: Arc<dyn Disk>) -> Result<(Arc<Node>, String), StartErr
         disk,
         outgoing: Arc::new(outgoing),
         connections: Connections::default(),
+        smtp_clients: SmtpClients::default(),
         steps: Steps::default(),
         programs: Programs::default(),
         started: SystemTime::now(),

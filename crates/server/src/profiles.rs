@@ -7,7 +7,7 @@ use std::time::Duration;
 use mail::Reply;
 use proto::{imap, managesieve, pop3, smtp};
 
-use crate::config::{Listener, Protocol, TlsMode};
+use crate::config::{AuthMode, Listener, Protocol, TlsMode};
 use crate::filter;
 use crate::house::Guest;
 use crate::house::imap::ImapHouse;
@@ -30,12 +30,13 @@ pub struct Setup<'a> {
 
 pub fn smtp(guest: Guest, setup: &Setup<'_>) -> (smtp::Server, SmtpHouse) {
     let &Setup { live, listener, away } = setup;
-    let (dialect, auth) = match listener.protocol {
-        Protocol::Submission => (smtp::Dialect::Submission, smtp::Auth::Required),
-        Protocol::Lmtp => (smtp::Dialect::Lmtp, smtp::Auth::Off),
-        _ => (smtp::Dialect::Smtp, smtp::Auth::Off),
+    let dialect = match listener.protocol {
+        Protocol::Submission => smtp::Dialect::Submission,
+        Protocol::Lmtp => smtp::Dialect::Lmtp,
+        _ => smtp::Dialect::Smtp,
     };
     let limits = &live.settings.limits;
+    let hides = |keyword: &str| listener.hide.iter().any(|hidden| hidden == keyword);
     let errors = u32::try_from(limits.errors).unwrap_or(u32::MAX);
     let profile = smtp::Profile {
         tls: match listener.tls {
@@ -44,11 +45,21 @@ pub fn smtp(guest: Guest, setup: &Setup<'_>) -> (smtp::Server, SmtpHouse) {
             TlsMode::Required => smtp::Tls::Required,
             TlsMode::Implicit => smtp::Tls::On,
         },
-        auth,
+        auth: match listener.auth {
+            AuthMode::Off => smtp::Auth::Off,
+            AuthMode::Offered => smtp::Auth::Offered,
+            AuthMode::Required => smtp::Auth::Required,
+        },
         auth_needs_tls: listener.tls != TlsMode::Off,
         offers: live.offers.clone(),
-        // RFC 3461 wants reports of success as well, which the queue does not write yet.
-        dsn: false,
+        banner: listener.banner.clone(),
+        // LMTP's clients are layers of the platform, which report for themselves.
+        dsn: dialect != smtp::Dialect::Lmtp && !hides("DSN"),
+        smtputf8: !hides("SMTPUTF8"),
+        chunking: !hides("CHUNKING"),
+        vrfy: !hides("VRFY"),
+        etrn: !hides("ETRN"),
+        hidden: listener.hide.clone(),
         trace: dialect != smtp::Dialect::Submission && is_inside(guest.peer.ip()),
         limits: smtp::Limits {
             recipients_max: limits.recipients,

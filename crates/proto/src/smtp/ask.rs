@@ -1,7 +1,7 @@
 //! What an SMTP server session asks the house, and what the house answers.
 
 use mail::envelope::{Body, Notify};
-use mail::{ForwardPath, Reply, ReversePath, TraceMark};
+use mail::{Domain, ForwardPath, Reply, ReversePath, TraceMark};
 
 use super::command::Quirk;
 use super::profile::Dialect;
@@ -29,6 +29,8 @@ pub enum Ask {
     ForwardPath { recipient: ForwardRecipient, quirks: Vec<Quirk> },
     /// What VRFY says of this text (RFC 5321 §3.5). (`Reply`, `Refused`)
     Verify(String),
+    /// ETRN: mail that waits for this domain shall be tried now (RFC 1985). (`Reply`, `Refused`)
+    Flush(Domain),
     /// Content follows. (`Go`, `Refused`)
     ContentBegin(Box<Transaction>),
     /// The content is whole; `size` octets were handed on. (`Replies`: one; for LMTP one for each accepted recipient in order)

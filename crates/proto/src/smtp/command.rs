@@ -3,7 +3,7 @@
 //! A line becomes a `Command` or a `Fault`; nothing in between. Whether a command fits the moment is the server's to say.
 
 use mail::address::AddressError;
-use mail::{ForwardPath, ReversePath};
+use mail::{Domain, ForwardPath, ReversePath};
 
 use super::parameter::{self, MailParameters, RcptParameters};
 use super::profile::{Dialect, Profile};
@@ -33,6 +33,7 @@ pub enum Command<'a> {
     Reset,
     Noop,
     Verify(&'a str),
+    Flush(Domain),
     Expand,
     Help,
     Quit,
@@ -87,6 +88,8 @@ pub enum Fault {
     ParameterValue(&'static str),
     /// A parameter given twice.
     ParameterTwice(&'static str),
+    /// ETRN without a domain; answered without an enhanced status, as Postfix does.
+    EtrnSyntax,
     /// BDAT without a length: where its chunk ends cannot be known.
     BdatSyntax,
 }
@@ -140,6 +143,7 @@ pub static TABLE: &[Row] = &[
     Row { name: "RSET",     speakers: Speakers::All,  before_tls: false, before_login: true,  junk: true,  parse: rset },
     Row { name: "NOOP",     speakers: Speakers::All,  before_tls: true,  before_login: true,  junk: true,  parse: noop },
     Row { name: "VRFY",     speakers: Speakers::All,  before_tls: false, before_login: false, junk: true,  parse: vrfy },
+    Row { name: "ETRN",     speakers: Speakers::Smtp, before_tls: false, before_login: false, junk: true,  parse: etrn },
     Row { name: "EXPN",     speakers: Speakers::All,  before_tls: false, before_login: false, junk: true,  parse: expn },
     Row { name: "HELP",     speakers: Speakers::All,  before_tls: false, before_login: true,  junk: true,  parse: help },
     Row { name: "QUIT",     speakers: Speakers::All,  before_tls: true,  before_login: true,  junk: false, parse: quit },
@@ -268,6 +272,14 @@ fn noop<'a>(_: &'a str, _: &Profile) -> Result<Command<'a>, Fault> {
 
 fn vrfy<'a>(argument: &'a str, _: &Profile) -> Result<Command<'a>, Fault> {
     if argument.is_empty() { Err(Fault::Syntax("VRFY address")) } else { Ok(Command::Verify(argument)) }
+}
+
+// RFC 1985 §5.1: ETRN domain. Its other forms (`@domain`, `#queue`) are not known.
+fn etrn<'a>(argument: &'a str, _: &Profile) -> Result<Command<'a>, Fault> {
+    match argument {
+        "" => Err(Fault::EtrnSyntax),
+        _ => Domain::parse(argument).map(Command::Flush).map_err(|_| Fault::Syntax("ETRN domain")),
+    }
 }
 
 fn expn<'a>(_: &'a str, _: &Profile) -> Result<Command<'a>, Fault> {

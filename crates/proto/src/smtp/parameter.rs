@@ -9,7 +9,7 @@ use mail::envelope::{Body, Notify};
 use mail::{ReversePath, TraceMark};
 
 use super::command::Fault;
-use super::profile::{Auth, Profile};
+use super::profile::Profile;
 
 /// ENVID in characters, encoded (RFC 3461 §4.4).
 pub const ENVELOPE_ID_LENGTH_MAX: usize = 100;
@@ -59,7 +59,8 @@ static MAIL: &[Row<MailParameters>] = &[
     Row { keyword: "SIZE",     complaint: "Bad message size syntax",      offered: |_| true,                take: size },
     Row { keyword: "BODY",     complaint: "Bad BODY parameter syntax",     offered: |_| true,                take: body },
     Row { keyword: "SMTPUTF8", complaint: "Bad SMTPUTF8 parameter syntax", offered: |offer| offer.smtputf8,  take: smtputf8 },
-    Row { keyword: "AUTH",     complaint: "Bad AUTH parameter syntax",     offered: |offer| offer.auth != Auth::Off, take: submitter },
+    // RFC 4954 §5. Known without AUTH as well, as in Postfix: it is ignored.
+    Row { keyword: "AUTH",     complaint: "Bad AUTH parameter syntax",     offered: |_| true,               take: submitter },
     Row { keyword: "RET",      complaint: "Bad RET parameter syntax",      offered: |offer| offer.dsn,       take: ret },
     Row { keyword: "ENVID",    complaint: "Bad ENVID parameter syntax",    offered: |offer| offer.dsn,       take: envelope_id },
     Row { keyword: "XTRACE",   complaint: "Bad XTRACE parameter syntax",   offered: |offer| offer.trace,     take: trace },
@@ -224,7 +225,7 @@ mod tests {
     use crate::smtp::profile::Dialect;
 
     fn offer() -> Profile {
-        Profile { auth: Auth::Offered, ..Profile::new(Dialect::Smtp, "mx.example.test") }
+        Profile::new(Dialect::Smtp, "mx.example.test")
     }
 
     #[test]
@@ -276,8 +277,8 @@ mod tests {
 
     #[test]
     fn what_is_not_offered_is_unknown() {
-        let offer = Profile { dsn: false, smtputf8: false, auth: Auth::Off, ..offer() };
-        for word in ["SMTPUTF8", "AUTH=<>", "RET=FULL", "ENVID=a"] {
+        let offer = Profile { dsn: false, smtputf8: false, ..offer() };
+        for word in ["SMTPUTF8", "RET=FULL", "ENVID=a"] {
             assert_eq!(mail(word, &offer), Err(Fault::ParameterUnknown(word.into())));
         }
     }

@@ -94,8 +94,8 @@ pub struct Profile {
     pub dialect: Dialect,
     /// Our own name, as the greeting and EHLO say it.
     pub hostname: String,
-    /// What stands after the name in the greeting.
-    pub banner: String,
+    /// What the greeting says after its code, if not what is usual; RFC 5321 §4.2 wants the name first.
+    pub banner: Option<String>,
     pub tls: Tls,
     pub auth: Auth,
     /// AUTH is neither offered nor taken before TLS.
@@ -111,6 +111,12 @@ pub struct Profile {
     /// Our own XTRACE, for peers of the platform: `MAIL … XTRACE=ID` names the message on its whole way, and `;again` says that
     /// it may have come before.
     pub trace: bool,
+    /// VRFY (RFC 5321 §3.5); else it is answered 502.
+    pub vrfy: bool,
+    /// RFC 1985; else it is answered 502.
+    pub etrn: bool,
+    /// What EHLO does not tell though it is there, by keyword.
+    pub hidden: Vec<String>,
     pub bare_newline: BareNewline,
     pub limits: Limits,
 }
@@ -121,7 +127,7 @@ impl Profile {
         Profile {
             dialect,
             hostname: hostname.into(),
-            banner: "Tepui".into(),
+            banner: None,
             tls: Tls::Off,
             auth: Auth::Off,
             auth_needs_tls: true,
@@ -130,6 +136,9 @@ impl Profile {
             dsn: true,
             chunking: true,
             trace: false,
+            vrfy: true,
+            etrn: true,
+            hidden: Vec::new(),
             bare_newline: BareNewline::Refuse,
             limits: Limits::default(),
         }

@@ -62,12 +62,14 @@ pub fn fault(fault: &Fault) -> Reply {
             Reply::new(501, (5, 1, 7), format!("<{path}>: Sender address rejected: need fully-qualified address"))
         }
         Fault::RecipientUnqualified(path) => {
-            Reply::new(501, (5, 1, 3), format!("<{path}>: Recipient address rejected: need fully-qualified address"))
+            // Nobody has it: as Postfix answers that looks for it among its own.
+            Reply::new(550, (5, 1, 1), format!("<{path}>: Recipient address rejected: need fully-qualified address"))
         }
         // RFC 5321 §4.1.1.11
         Fault::ParameterUnknown(word) => Reply::new(555, (5, 5, 4), format!("Unsupported option: {word}")),
         Fault::ParameterValue(complaint) => Reply::new(501, (5, 5, 4), *complaint),
         Fault::ParameterTwice(keyword) => Reply::new(501, (5, 5, 4), format!("Error: {keyword} given twice")),
+        Fault::EtrnSyntax => Reply::plain(500, "Syntax: ETRN domain"),
         Fault::BdatSyntax => Reply::new(521, (5, 5, 4), "Syntax: BDAT count [LAST]"),
     }
 }
@@ -87,7 +89,8 @@ pub fn sasl_failure(failure: Failure) -> Reply {
 
 pub fn greeting(profile: &Profile) -> Reply {
     let protocol = if profile.dialect == Dialect::Lmtp { "LMTP" } else { "ESMTP" };
-    Reply::plain(220, format!("{} {protocol} {}", profile.hostname, profile.banner))
+    let usual = || format!("{} {protocol} Tepui", profile.hostname);
+    Reply::plain(220, profile.banner.clone().unwrap_or_else(usual))
 }
 
 /// The answer to HELO, or to EHLO and LHLO with what is offered now.
@@ -95,19 +98,23 @@ pub fn hello(profile: &Profile, extended: bool, in_tls: bool, channel: Option<&C
     let mut lines = vec![profile.hostname.clone()];
     if extended {
         let offered = extensions(profile, in_tls, channel);
-        lines.extend(offered.into_iter().filter_map(|(keyword, offered)| offered.then_some(keyword)));
+        let is_hidden =
+            |told: &str| profile.hidden.iter().any(|hidden| told.split(' ').next() == Some(hidden.as_str()));
+        let told = offered.into_iter().filter(|(keyword, offered)| *offered && !is_hidden(keyword));
+        lines.extend(told.map(|(keyword, _)| keyword));
     }
     Reply::plain(250, lines.join("\n"))
 }
 
-fn extensions(profile: &Profile, in_tls: bool, channel: Option<&Channel>) -> [(String, bool); 11] {
+fn extensions(profile: &Profile, in_tls: bool, channel: Option<&Channel>) -> [(String, bool); 13] {
     let mechanisms = profile.offers.names("", channel);
     let starttls = !in_tls && matches!(profile.tls, Tls::Offered | Tls::Required);
     let auth = profile.auth != Auth::Off && (in_tls || !profile.auth_needs_tls);
     [
         ("PIPELINING".into(), true),
         (format!("SIZE {}", profile.limits.message_size_max), true),
-        ("VRFY".into(), profile.dialect != Dialect::Lmtp),
+        ("VRFY".into(), profile.vrfy && profile.dialect != Dialect::Lmtp),
+        ("ETRN".into(), profile.etrn && profile.dialect != Dialect::Lmtp),
         ("STARTTLS".into(), starttls),
         (format!("AUTH {mechanisms}"), auth && !mechanisms.is_empty()),
         ("ENHANCEDSTATUSCODES".into(), true),
@@ -115,6 +122,8 @@ fn extensions(profile: &Profile, in_tls: bool, channel: Option<&Channel>) -> [(S
         ("DSN".into(), profile.dsn),
         ("SMTPUTF8".into(), profile.smtputf8),
         ("CHUNKING".into(), profile.chunking),
+        // RFC 9422 §4
+        (format!("LIMITS RCPTMAX={}", profile.limits.recipients_max), profile.dialect != Dialect::Lmtp),
         ("XTRACE".into(), profile.trace),
     ]
 }
@@ -225,6 +234,10 @@ pub fn after_chunk(verb: &str) -> Reply {
 
 pub fn not_implemented() -> Reply {
     Reply::new(502, (5, 5, 1), "Error: command not implemented")
+}
+
+pub fn verify_off() -> Reply {
+    Reply::new(502, (5, 5, 1), "VRFY command is disabled")
 }
 
 // RFC 6531 §3.5

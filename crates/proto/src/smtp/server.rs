@@ -85,7 +85,8 @@ enum Pending {
     LogIn(LastWords),
     ReversePath(Box<Envelope>),
     ForwardPath(Box<super::ask::ForwardRecipient>),
-    Verify,
+    /// VRFY or ETRN.
+    Asked,
     Begin(Option<Chunk>),
     End,
     Abandoned,
@@ -242,7 +243,12 @@ impl Server {
                 self.reply(&response::ok());
             }
             Command::Noop => self.reply(&response::ok()),
-            Command::Verify(text) => self.ask(Ask::Verify(text.to_owned()), Pending::Verify),
+            Command::Verify(_) if !self.profile.vrfy => self.reply(&response::verify_off()),
+            Command::Verify(text) => self.ask(Ask::Verify(text.to_owned()), Pending::Asked),
+            Command::Flush(_) if !self.profile.etrn => self.reply(&response::not_implemented()),
+            // RFC 1985 §5.2: not within a transaction.
+            Command::Flush(_) if self.in_transaction() => self.reply(&response::transaction_open()),
+            Command::Flush(domain) => self.ask(Ask::Flush(domain), Pending::Asked),
             Command::Expand => self.reply(&response::not_implemented()),
             Command::Help => self.reply(&response::help(self.profile.dialect)),
             Command::Quit => self.end(&response::bye()),
@@ -329,7 +335,7 @@ impl Session for Server {
             Some(Pending::LogIn(last)) => self.login_answered(answer, last),
             Some(Pending::ReversePath(envelope)) => self.reverse_path_answered(envelope, answer),
             Some(Pending::ForwardPath(recipient)) => self.forward_path_answered(*recipient, answer),
-            Some(Pending::Verify) => match answer {
+            Some(Pending::Asked) => match answer {
                 Answer::Reply(reply) | Answer::Refused(reply) => self.reply(&reply),
                 _ => self.reply(&response::our_failure()),
             },

@@ -166,6 +166,13 @@ impl Schedule {
         self.chosen(which).into_iter().filter(|id| self.flush_one(*id, now)).count()
     }
 
+    /// The same for the entries that have recipients at a destination.
+    pub fn flush_to(&mut self, destination: &Destination, now: Timestamp) -> usize {
+        let chosen: Vec<QueueId> =
+            self.entries.iter().filter(|(_, entry)| entry.route_of(destination).is_some()).map(|(id, _)| *id).collect();
+        chosen.into_iter().filter(|id| self.flush_one(*id, now)).count()
+    }
+
     /// Keeps entries from being tried until they are released. Attempts that are under way go on. Gives the entries
     /// whose state changed; the caller marks them in the spool ([`crate::Mark::Held`]).
     pub fn hold(&mut self, which: Which) -> Vec<QueueId> {

@@ -5,29 +5,36 @@
 //! column; `reference` prints `docs/reference/configuration.md` from the rows.
 
 mod auto;
+mod domains;
 mod hints;
 mod ldap;
 mod namespace;
 mod nearest;
 mod quota;
 pub mod reference;
+mod relay;
 mod report;
 mod schema;
 mod settings;
 mod settle;
 mod sieve;
+mod smtp;
 mod units;
 mod written;
 
 use std::path::Path;
 
 pub use crate::certificate::UserField;
+pub use domains::SpareRecipients;
 pub use ldap::{BadOption, LdapSettings};
+pub use relay::{Others, RelaySettings};
 pub use settings::{
-    ClientCertificates, DirectorySettings, GssapiSettings, HintSettings, Limits, Listener, LogFormat, LogSettings,
-    MailboxSettings, NextHop, OauthCheck, OauthSettings, Protocol, QueueSettings, QuotaSettings, Role, Route, RouteTls,
-    Settings, SharedSettings, SieveSettings, TlsFiles, TlsMode, TrustedSettings, UniqueIdSettings, Warning, WhenFull,
+    AuthMode, ClientCertificates, DirectorySettings, GssapiSettings, HintSettings, Limits, Listener, LogFormat,
+    LogSettings, MailboxSettings, NextHop, OauthCheck, OauthSettings, Protocol, QueueSettings, QuotaSettings, Role,
+    Route, RouteTls, Settings, SharedSettings, SieveSettings, TlsFiles, TlsMode, TrustedSettings, UniqueIdSettings,
+    Warning, WhenFull,
 };
+pub use smtp::{AddMissing, ClientLimits, SenderLogin, SmtpSettings};
 pub use units::{parse_duration, show_duration, show_size};
 
 /// One thing wrong in the file.

@@ -5,6 +5,7 @@
 mod mail;
 mod people;
 mod platform;
+mod smtp;
 
 /// What may stand behind an option's `=`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,12 +65,27 @@ const fn up_to(max: i64) -> Kind {
     Kind::Number { min: 1, max }
 }
 
-/// A number of failures; nought switches off.
+/// A number that nought switches off.
 const COUNT: Kind = Kind::Number { min: 0, max: 1_000_000 };
 
 pub const PROTOCOLS: &[&str] = &["smtp", "submission", "lmtp", "imap", "pop3", "managesieve", "admin"];
 pub const MECHANISMS: &[&str] =
     &["EXTERNAL", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "GSSAPI", "OAUTHBEARER", "XOAUTH2", "PLAIN", "LOGIN"];
+pub const AUTH_MODES: &[&str] = &["off", "offered", "required"];
+pub const SMTP_KEYWORDS: &[&str] = &[
+    "PIPELINING",
+    "SIZE",
+    "VRFY",
+    "ETRN",
+    "STARTTLS",
+    "AUTH",
+    "ENHANCEDSTATUSCODES",
+    "8BITMIME",
+    "DSN",
+    "SMTPUTF8",
+    "CHUNKING",
+    "LIMITS",
+];
 pub const TLS_MODES: &[&str] = &["off", "starttls", "required", "implicit"];
 
 /// The whole file, in the order of the reference.
@@ -78,6 +94,8 @@ pub const TABLES: &[Table] = &[
     platform::LISTENER,
     platform::DOMAINS,
     platform::ROUTE,
+    smtp::RELAY,
+    smtp::SMTP,
     people::DIRECTORY,
     people::LDAP,
     people::TRUSTED,

@@ -12,7 +12,10 @@ use mail::{Domain, Quota};
 use proto::pop3::UniqueIdFormat;
 use proto::sasl::Mechanism;
 
+use super::domains::SpareRecipients;
 use super::ldap::LdapSettings;
+use super::relay::RelaySettings;
+use super::smtp::SmtpSettings;
 use crate::certificate::UserField;
 
 /// A part that a node plays in the platform.
@@ -44,7 +47,8 @@ impl Protocol {
     pub(super) fn role(self) -> Option<Role> {
         match self {
             Protocol::Submission => Some(Role::Outgoing),
-            Protocol::Admin => None,
+            // It takes mail for whatever roles there are.
+            Protocol::Smtp | Protocol::Admin => None,
             _ => Some(Role::Mailbox),
         }
     }
@@ -73,6 +77,15 @@ pub enum TlsMode {
     Implicit,
 }
 
+/// Whether clients of SMTP log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AuthMode {
+    Off,
+    Offered,
+    /// Before any mail.
+    Required,
+}
+
 /// One address that takes connections.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Listener {
@@ -83,6 +96,11 @@ pub struct Listener {
     pub tls: TlsMode,
     /// Load balancers, which say for whom they connect.
     pub proxy: Vec<Network>,
+    pub auth: AuthMode,
+    /// Keywords of SMTP's extensions.
+    pub hide: Vec<String>,
+    /// The whole greeting of SMTP.
+    pub banner: Option<String>,
 }
 
 /// Whether the queue encrypts on the way to a next hop.
@@ -319,6 +337,9 @@ pub struct Settings {
     pub listeners: Vec<Listener>,
     pub local_domains: Vec<Domain>,
     pub recipient_delimiter: char,
+    pub spare: SpareRecipients,
+    pub relay: RelaySettings,
+    pub smtp: SmtpSettings,
     pub routes: Vec<Route>,
     pub directory: DirectorySettings,
     pub ldap: Vec<LdapSettings>,
@@ -349,6 +370,11 @@ impl Settings {
 
     pub fn is_local(&self, domain: &Domain) -> bool {
         self.local_domains.contains(domain)
+    }
+
+    /// Whether recipients in a domain must be known to the directory.
+    pub fn is_checked(&self, domain: &Domain) -> bool {
+        self.is_local(domain) || self.relay.check_recipients && self.relay.domains.contains(domain)
     }
 
     /// Where mail for a domain goes from here: its own route, else a mailbox of this node, else the route for all others.

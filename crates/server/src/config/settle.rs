@@ -15,12 +15,12 @@ use proto::sasl::Mechanism;
 use super::Mistake;
 use super::ldap::{self, LdapSettings};
 use super::settings::{
-    ClientCertificates, DirectorySettings, GssapiSettings, Limits, Listener, LogFormat, LogSettings, MailboxSettings,
-    OauthCheck, OauthSettings, PROTOCOLS, Protocol, QueueSettings, Role, Route, RouteTls, Settings, SharedSettings,
-    TlsFiles, TlsMode, TrustedSettings, UniqueIdSettings,
+    AuthMode, ClientCertificates, DirectorySettings, GssapiSettings, Limits, Listener, LogFormat, LogSettings,
+    MailboxSettings, OauthCheck, OauthSettings, PROTOCOLS, Protocol, QueueSettings, Role, Route, RouteTls, Settings,
+    SharedSettings, TlsFiles, TlsMode, TrustedSettings, UniqueIdSettings,
 };
 use super::written::{Written, WrittenTable};
-use super::{auto, hints, namespace, quota, sieve};
+use super::{auto, domains, hints, namespace, quota, relay, sieve, smtp};
 use crate::certificate::UserField;
 
 /// The shortest `poll`.
@@ -37,6 +37,9 @@ pub fn settle(written: &Written, folder: &Path, mistakes: &mut Vec<Mistake>) -> 
         listeners: settler.listeners(),
         local_domains: settler.local_domains(),
         recipient_delimiter: settler.punctuation("domains", "recipient_delimiter"),
+        spare: domains::settle(written, settler.mistakes),
+        relay: relay::settle(written, settler.mistakes),
+        smtp: smtp::settle(written, settler.mistakes),
         routes: settler.routes(),
         directory: settler.directory(),
         ldap: settler.ldap(),
@@ -131,6 +134,11 @@ impl<'a> Settler<'a> {
             Some("implicit") => TlsMode::Implicit,
             _ => TlsMode::Off,
         };
+        let auth = match (table.text("auth"), protocol) {
+            (Some("required"), _) | (None, Some(Protocol::Submission)) => AuthMode::Required,
+            (Some("offered"), _) => AuthMode::Offered,
+            _ => AuthMode::Off,
+        };
         let address = table.text("address")?;
         let Ok(address) = address.parse() else {
             self.mistake(
@@ -140,22 +148,16 @@ impl<'a> Settler<'a> {
             );
             return None;
         };
-        let (name, proxy) = (table.text("name").map(str::to_owned), self.networks(table.texts("proxy")));
-        Some(Listener { protocol: protocol?, address, name, tls, proxy })
+        let (name, proxy) = (table.text("name").map(str::to_owned), networks(table.texts("proxy"), self.mistakes));
+        let hide = table.texts("hide").iter().map(|(keyword, _)| keyword.clone()).collect();
+        let own_name = self.table("node").text("name").unwrap_or_default();
+        let banner = table.text("banner").map(|banner| banner.replace("{name}", own_name));
+        Some(Listener { protocol: protocol?, address, name, tls, proxy, auth, hide, banner })
     }
 
     fn local_domains(&mut self) -> Vec<Domain> {
         self.required("domains", "recipient_delimiter");
-        let texts = self.table("domains").texts("local");
-        texts.iter().filter_map(|(text, span)| self.domain(text, span.clone())).collect()
-    }
-
-    fn domain(&mut self, text: &str, span: Range<usize>) -> Option<Domain> {
-        let domain = Domain::parse(text).ok();
-        if domain.is_none() {
-            self.mistake(Some(span), format!("`{text}` is not a domain"), "as \"example.test\"");
-        }
-        domain
+        domains(self.table("domains").texts("local"), self.mistakes)
     }
 
     fn punctuation(&mut self, table: &str, key: &str) -> char {
@@ -178,7 +180,7 @@ impl<'a> Settler<'a> {
         let place = table.place("domain").unwrap_or_default();
         let domain = match table.text("domain")? {
             "*" => None,
-            text => Some(self.domain(text, place)?),
+            text => Some(domain(text, &place, self.mistakes)?),
         };
         let Some((host, port)) = table.text("to").and_then(host_and_port) else {
             self.mistake(
@@ -229,25 +231,11 @@ impl<'a> Settler<'a> {
         tables
             .iter()
             .map(|table| TrustedSettings {
-                networks: self.networks(table.texts("networks")),
+                networks: networks(table.texts("networks"), self.mistakes),
                 listeners: texts(table, "listeners"),
                 domains: texts(table, "domains"),
             })
             .collect()
-    }
-
-    fn networks(&mut self, texts: &[(String, Range<usize>)]) -> Vec<Network> {
-        let mut networks = Vec::new();
-        for (text, span) in texts {
-            match Network::parse(text) {
-                Some(network) => networks.push(network),
-                None => {
-                    let help = "as \"192.0.2.0/24\", \"192.0.2.7\" or \"2001:db8::/32\"";
-                    self.mistake(Some(span.clone()), format!("`{text}` is not a network"), help);
-                }
-            }
-        }
-        networks
     }
 
     fn lockout(&mut self) -> Option<Rules> {
@@ -263,7 +251,7 @@ impl<'a> Settler<'a> {
             known: table.duration("known"),
             ipv4_network: number("ipv4_network"),
             ipv6_network: number("ipv6_network"),
-            trusted: self.networks(table.texts("trusted")),
+            trusted: networks(table.texts("trusted"), self.mistakes),
         };
         (table.text("mode") != Some("off")).then_some(rules)
     }
@@ -484,6 +472,16 @@ impl<'a> Settler<'a> {
                     "",
                 );
             }
+            let logs_in = matches!(listener.protocol, Protocol::Smtp | Protocol::Submission);
+            if !logs_in && table.value_is_written("auth") {
+                let message = format!("`auth` is for smtp and submission, not for {}", listener.protocol.word());
+                self.mistake(table.place("auth"), message, "");
+            }
+            let greets = logs_in || listener.protocol == Protocol::Lmtp;
+            for key in ["hide", "banner"].into_iter().filter(|key| !greets && table.value_is_written(key)) {
+                let message = format!("`{key}` is for smtp, submission and lmtp, not for {}", listener.protocol.word());
+                self.mistake(table.place(key), message, "");
+            }
             if listener.tls != TlsMode::Off && settings.tls.is_none() {
                 self.mistake(
                     table.place("tls"),
@@ -515,6 +513,32 @@ impl<'a> Settler<'a> {
             self.mistake(table.place("home"), "every account would have the same home", "use %u, or %d and %n, in it");
         }
     }
+}
+
+fn domain(text: &str, span: &Range<usize>, mistakes: &mut Vec<Mistake>) -> Option<Domain> {
+    let domain = Domain::parse(text).ok();
+    if domain.is_none() {
+        mistakes.push(Mistake::at(span.clone(), format!("`{text}` is not a domain")).help("as \"example.test\""));
+    }
+    domain
+}
+
+pub(super) fn domains(texts: &[(String, Range<usize>)], mistakes: &mut Vec<Mistake>) -> Vec<Domain> {
+    texts.iter().filter_map(|(text, span)| domain(text, span, mistakes)).collect()
+}
+
+pub(super) fn networks(texts: &[(String, Range<usize>)], mistakes: &mut Vec<Mistake>) -> Vec<Network> {
+    let mut networks = Vec::new();
+    for (text, span) in texts {
+        match Network::parse(text) {
+            Some(network) => networks.push(network),
+            None => {
+                let help = "as \"192.0.2.0/24\", \"192.0.2.7\" or \"2001:db8::/32\"";
+                mistakes.push(Mistake::at(span.clone(), format!("`{text}` is not a network")).help(help));
+            }
+        }
+    }
+    networks
 }
 
 fn is_written_as(listener: &Listener, table: &WrittenTable) -> bool {

@@ -292,3 +292,31 @@ fn nodes_that_cannot_hear_each_other_are_a_mistake() {
     let busy = GOOD.replace("[mailboxes]", "[mailboxes]\npoll = \"99ms\"");
     assert_eq!(mistakes_of(&busy), ["expected at least \"100ms\""]);
 }
+
+#[test]
+fn who_may_relay_is_a_sentence_and_spare_recipients_are_addresses() {
+    let more = "postmaster = \"ana@example.test\"\ncatch_all = [\"@example.test bob@example.test\"]\n";
+    let relay = "[relay]\npolicy = \"permit networks, defer others\"\nnetworks = [\"192.0.2.0/24\"]\n[smtp]\nconnections = 10\n";
+    let text = GOOD.replace("[[route]]", &format!("{more}{relay}[[route]]"));
+    let settings = parse(Path::new("/etc/tepui.toml"), &text).unwrap();
+    assert_eq!(settings.relay.others, Others::Defer);
+    assert_eq!(settings.smtp.limits.connections, 10);
+    // As in Postfix, whose own networks are not counted.
+    assert!(settings.smtp.limits.is_exempt("192.0.2.9".parse().unwrap()));
+    let bad = text
+        .replace("defer others", "defer")
+        .replace("ana@example.test", "ana")
+        .replace("@example.test bob", "example.test bob")
+        .replace("192.0.2.0/24", "192.0.2.0/x");
+    let mistakes = mistakes_of(&bad.replace("protocol = \"imap\"", "protocol = \"imap\"\nauth = \"offered\""));
+    assert_eq!(
+        mistakes,
+        [
+            "`auth` is for smtp and submission, not for imap",
+            "`ana` is not an address",
+            "`example.test bob@example.test` says not whose mail goes to whom",
+            "`defer` is no clause of a policy",
+            "`192.0.2.0/x` is not a network",
+        ]
+    );
+}

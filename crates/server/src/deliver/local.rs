@@ -9,7 +9,7 @@ use mail::date::DateTime;
 use mail::{Address, MailboxName, Outcome, QueueId, Reply, ReversePath, TraceId};
 use store::DeliveryKey;
 
-use crate::node::Node;
+use crate::node::{Live, Node};
 use crate::quota;
 use crate::steps::StepKind;
 
@@ -36,9 +36,21 @@ pub enum Target {
     Nowhere(Outcome),
 }
 
-/// Asks the directory whom an address means.
+/// Whom an address of our domains means: as the directory says, else whoever gets what is for nobody.
+pub async fn meant(live: &Live, address: &Address) -> Recipient {
+    let found = live.directory.recipient(address).await;
+    let settings = &live.settings;
+    let to = settings.spare.for_unknown(address).filter(|_| settings.is_local(address.domain()));
+    let (Recipient::Unknown, Some(to)) = (&found, to) else { return found };
+    if settings.is_local(to.domain()) {
+        return live.directory.recipient(to).await;
+    }
+    Recipient::Forward { to: vec![to.clone()], owner: None }
+}
+
+/// Asks whom an address means.
 pub async fn resolve(node: &Node, address: &Address) -> Target {
-    match node.live().directory.recipient(address).await {
+    match meant(&node.live(), address).await {
         Recipient::Account(account) => Target::Mailbox(account),
         Recipient::Forward { to, owner } => Target::Forward { to, owner },
         Recipient::Unknown => {

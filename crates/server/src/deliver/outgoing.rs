@@ -139,6 +139,12 @@ impl Outgoing {
         self.wake.notify_one();
     }
 
+    /// Lets what waits for a domain be tried now (RFC 1985).
+    pub fn flush_to(&self, domain: &mail::Domain) {
+        self.schedule().flush_to(&Destination::new(domain.as_str()), now());
+        self.wake.notify_one();
+    }
+
     pub(super) fn undone(&self) -> MutexGuard<'_, Vec<(QueueId, Verdict)>> {
         self.undone.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use disk::Disk;
-use mail::{header, received};
+use mail::{Address, header, received};
 
 /// The most of a header that is looked at. What follows is not searched for Date, Message-ID or loops.
 const HEADER_MAX: usize = 256 * 1024;
@@ -34,6 +34,13 @@ impl HeaderWatch {
 
     pub fn has(&self, field: &str) -> bool {
         header::find(&self.block, field).is_some()
+    }
+
+    /// Whether an earlier delivery to this address has left its name (Delivered-To).
+    pub fn was_delivered_to(&self, address: &Address) -> bool {
+        let is_his = |text: &str| Address::parse(text.trim()).is_ok_and(|delivered| delivered.key() == address.key());
+        let mut values = header::fields(&self.block).filter(|field| field.is("Delivered-To")).map(|field| field.value);
+        values.any(|value| std::str::from_utf8(value).is_ok_and(is_his))
     }
 
     /// How many servers the message has passed (RFC 5321 §6.3).

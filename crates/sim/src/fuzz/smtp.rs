@@ -79,7 +79,7 @@ impl House<Server> for Watch {
                 assert!(std::mem::take(&mut self.begun), "nothing to abandon");
                 Answer::Go
             }
-            Ask::Verify(_) => Answer::Reply(Reply::new(252, (2, 0, 0), "perhaps\n\u{f1}\r")),
+            Ask::Verify(_) | Ask::Flush(_) => Answer::Reply(Reply::new(252, (2, 0, 0), "perhaps\n\u{f1}\r")),
             Ask::ReversePath { .. } | Ask::ForwardPath { .. } if refused => refusal(),
             Ask::ReversePath { .. } | Ask::ForwardPath { .. } => Answer::Go,
         }

@@ -1,7 +1,7 @@
 //! SMTP, submission and LMTP servers on stage.
 //!
 //! Settings: those of `logins`, `smtp`, `submission` or `lmtp`; `tls=off|offered|required|on`, `auth=off|offered|required`, `auth-in-clear`,
-//! `no-utf8`, `no-dsn`, `no-chunking`, `mend`, and the limits `recipients=`, `size=`, `line=`, `junk=`, `errors=`.
+//! `no-utf8`, `no-dsn`, `no-chunking`, `no-vrfy`, `no-etrn`, `hide=KEYWORD`, `banner=`, `mend`, and the limits `recipients=`, `size=`, `line=`, `junk=`, `errors=`.
 
 use mail::envelope::Notify;
 use proto::smtp::{Answer, Ask, Auth, BareNewline, Dialect, ForwardRecipient, Profile, Server, Tls, Transaction};
@@ -43,7 +43,7 @@ impl Stage for Smtp {
         match ask {
             Ask::Sasl(_) => Answer::Go,
             Ask::LogIn(credentials) => Answer::LoggedIn { account: credentials.login.clone() },
-            Ask::Verify(_) | Ask::ContentEnd { .. } => Answer::Replies(Vec::new()),
+            Ask::Verify(_) | Ask::Flush(_) | Ask::ContentEnd { .. } => Answer::Replies(Vec::new()),
             Ask::ReversePath { .. } | Ask::ForwardPath { .. } | Ask::ContentBegin(_) | Ask::Abandoned => Answer::Go,
         }
     }
@@ -66,6 +66,10 @@ fn set(profile: &mut Profile, key: &str, value: &str) -> Result<(), String> {
         ("no-dsn", _) => profile.dsn = false,
         ("trace", _) => profile.trace = true,
         ("no-chunking", _) => profile.chunking = false,
+        ("no-vrfy", _) => profile.vrfy = false,
+        ("no-etrn", _) => profile.etrn = false,
+        ("hide", keyword) => profile.hidden.push(keyword.to_owned()),
+        ("banner", banner) => profile.banner = Some(banner.to_owned()),
         ("mend", _) => profile.bare_newline = BareNewline::Mend,
         ("recipients", _) => profile.limits.recipients_max = number(key, value)?,
         ("size", _) => profile.limits.message_size_max = number(key, value)?,
@@ -96,6 +100,7 @@ pub fn show(ask: &Ask) -> String {
             std::iter::once(format!("ForwardPath {}", show_recipient(recipient))).chain(quirks).collect()
         }
         Ask::Verify(text) => format!("Verify {text}"),
+        Ask::Flush(domain) => format!("Flush {domain}"),
         Ask::ContentBegin(transaction) => show_transaction(transaction),
         Ask::ContentEnd { size } => format!("ContentEnd {size}"),
         Ask::Abandoned => "Abandoned".to_owned(),

@@ -1,6 +1,6 @@
 //! What a node is, where it listens, where mail goes, and the bounds of it all.
 
-use super::{Kind, PROTOCOLS, TLS_MODES, Table, may, must, up_to, with};
+use super::{AUTH_MODES, Kind, PROTOCOLS, SMTP_KEYWORDS, TLS_MODES, Table, may, must, up_to, with};
 
 pub const NODE: Table = Table {
     name: "node",
@@ -16,7 +16,7 @@ pub const NODE: Table = Table {
 pub const LISTENER: Table = Table {
     name: "listener",
     repeats: true,
-    sentence: "One address that takes connections. `smtp`, `lmtp`, `imap`, `pop3` and `managesieve` need the role `mailbox`, `submission` needs `outgoing`.",
+    sentence: "One address that takes connections. `lmtp`, `imap`, `pop3` and `managesieve` need the role `mailbox`, `submission` needs `outgoing`; `smtp` takes mail for whatever roles there are.",
     rows: &[
         must("protocol", Kind::Choice(PROTOCOLS), "What is spoken there."),
         must("address", Kind::Text, "IP address and port, as `\"0.0.0.0:143\"` or `\"[::]:143\"`."),
@@ -33,6 +33,22 @@ pub const LISTENER: Table = Table {
             "\"off\"",
             "`off`; `starttls`: offered, and passwords only after it; `required`: nothing before it; `implicit`: TLS from the first byte.",
         ),
+        may(
+            "auth",
+            Kind::Choice(AUTH_MODES),
+            "Whether clients of `smtp` and `submission` may log in: `off`, `offered`, or `required` before any mail. Without it `required` for `submission`, `off` for `smtp`.",
+        ),
+        with(
+            "hide",
+            Kind::Choices(SMTP_KEYWORDS),
+            "[]",
+            "What EHLO and LHLO do not tell. `VRFY`, `ETRN`, `DSN`, `SMTPUTF8` and `CHUNKING` are not taken either.",
+        ),
+        may(
+            "banner",
+            Kind::Text,
+            "The greeting of `smtp`, `submission` and `lmtp` after its 220, as `\"{name} ESMTP ready\"`; `{name}` is the node's name, which RFC 5321 wants first.",
+        ),
     ],
 };
 
@@ -47,6 +63,17 @@ pub const DOMAINS: Table = Table {
             Kind::Text,
             "\"+\"",
             "The character between a local-part and its detail, as in `ana+lists@example.test`.",
+        ),
+        may(
+            "postmaster",
+            Kind::Text,
+            "Who gets the mail of `postmaster` and `abuse` in every local domain where the directory knows nobody of that name.",
+        ),
+        with(
+            "catch_all",
+            Kind::Texts,
+            "[]",
+            "Who gets the mail of all other unknown addresses of a local domain, as `[\"@example.test ana@example.test\"]`.",
         ),
     ],
 };

@@ -1,7 +1,7 @@
 //! A message that is arriving: its header as it streams by, and where its content is kept.
 
 use mail::Reply;
-use proto::smtp::{Dialect, Transaction};
+use proto::smtp::Transaction;
 
 use super::super::content::{HeaderWatch, Held};
 use super::{blocking, ours};
@@ -32,11 +32,12 @@ pub enum Kept {
 }
 
 impl Content {
-    /// Submission goes into the queue, everything else into mailboxes.
-    pub fn begin(node: &Node, dialect: Dialect, transaction: Transaction) -> queue::Result<Content> {
-        let kept = match dialect {
-            Dialect::Submission => Kept::Queue(Box::new(node.outgoing.begin()?)),
-            Dialect::Smtp | Dialect::Lmtp => Kept::Mailboxes(Held::new(node.disk(), &node.held_folder())),
+    /// What is for a mailbox of this node is held until it is there; everything else goes into the queue.
+    pub fn begin(node: &Node, any_here: bool, transaction: Transaction) -> queue::Result<Content> {
+        let kept = if any_here {
+            Kept::Mailboxes(Held::new(node.disk(), &node.held_folder()))
+        } else {
+            Kept::Queue(Box::new(node.outgoing.begin()?))
         };
         Ok(Content { transaction, header: HeaderWatch::default(), pending: Vec::new(), kept })
     }

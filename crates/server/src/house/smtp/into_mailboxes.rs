@@ -9,7 +9,8 @@ use proto::smtp::{Dialect, ForwardRecipient, Transaction};
 use super::super::content::Held;
 use super::intake::Content;
 use super::into_queue::{envelope, queued};
-use super::{SmtpHouse, blocking, ours, unknown};
+use super::recipients::{Way, unknown};
+use super::{SmtpHouse, blocking, ours};
 use crate::deliver::local::{self, Target};
 use crate::deliver::together::{self, Addressee, Parcel};
 use crate::deliver::{Acceptance, accept_copy, forwarded};
@@ -18,10 +19,20 @@ impl SmtpHouse {
     /// Delivers into each recipient's mailbox and answers for each (LMTP) or for all (SMTP).
     pub(super) async fn deliver(&self, content: Box<Content>, held: Held, mark: TraceMark) -> Vec<Reply> {
         let held = Arc::new(held);
-        let received = self.received(&content.transaction, &mark.id);
+        let received = self.received(&content.transaction, &mark.id) + &self.missing_fields(&content, &mark.id);
         let transaction = &content.transaction;
-        let (mut outcomes, mut addressees) = (BTreeMap::new(), Vec::new());
+        let mut outcomes = self.relay(transaction, &received, &held, &mark.id).await;
+        let mut addressees = Vec::new();
         for (index, recipient) in transaction.recipients.iter().enumerate() {
+            if outcomes.contains_key(&index) {
+                continue;
+            }
+            if let Some(address) =
+                self.address(&recipient.path).filter(|address| content.header.was_delivered_to(address))
+            {
+                outcomes.insert(index, went_round(&address));
+                continue;
+            }
             match self.addressee(index, recipient, transaction, &received, &held, &mark).await {
                 Ok(addressee) => addressees.push(addressee),
                 Err(outcome) => _ = outcomes.insert(index, outcome),
@@ -44,6 +55,33 @@ impl SmtpHouse {
             return outcomes.into_iter().map(|outcome| outcome.reply().clone()).collect();
         }
         vec![self.answer_once(&content, held, &received, mark.id, &outcomes).await]
+    }
+
+    /// Puts the message into the queue for those whose mailboxes are elsewhere, and says what became of each.
+    async fn relay(
+        &self,
+        transaction: &Transaction,
+        received: &str,
+        held: &Arc<Held>,
+        trace: &TraceId,
+    ) -> BTreeMap<usize, Outcome> {
+        let (mut indices, mut elsewhere) = (Vec::new(), Vec::new());
+        for (index, recipient) in transaction.recipients.iter().enumerate() {
+            if let Some(address) = self.address(&recipient.path).filter(|address| self.way(address) == Way::Queue) {
+                indices.push(index);
+                elsewhere.push(queued(recipient, address));
+            }
+        }
+        if elsewhere.is_empty() {
+            return BTreeMap::new();
+        }
+        let envelope = envelope(transaction, trace.clone(), elsewhere);
+        let detail = "for the recipients whose mailboxes are elsewhere".to_owned();
+        let outcome = match self.queue_held(envelope, received, held, detail).await {
+            Ok(id) => Outcome::Delivered(Reply::new(250, (2, 0, 0), format!("Ok: queued as {id}"))),
+            Err(error) => Outcome::Deferred(self.queue_trouble(&error)),
+        };
+        indices.into_iter().map(|index| (index, outcome.clone())).collect()
     }
 
     /// Whose mailbox a recipient's is, or what became of it otherwise.
@@ -137,6 +175,11 @@ impl SmtpHouse {
             Err(error) => self.queue_trouble(&error),
         }
     }
+}
+
+/// The message was in this very mailbox and came back: somebody forwards it in a circle.
+fn went_round(address: &Address) -> Outcome {
+    Outcome::Bounced(Reply::new(554, (5, 4, 6), format!("<{address}>: mail forwarding loop")))
 }
 
 /// What can go wrong while held content is copied into the queue.

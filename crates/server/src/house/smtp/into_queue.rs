@@ -1,4 +1,4 @@
-//! Submission: an accepted message becomes an entry of the queue.
+//! Submission and relaying: an accepted message becomes an entry of the queue.
 
 use mail::envelope::Recipient;
 use mail::received::{Features, Protocol, Received};
@@ -7,6 +7,7 @@ use proto::smtp::{Dialect, ForwardRecipient, Transaction};
 
 use super::intake::Content;
 use super::{SmtpHouse, blocking, now};
+use crate::config::AddMissing;
 use crate::deliver::{Acceptance, accept};
 use crate::steps::StepKind;
 
@@ -19,8 +20,7 @@ impl SmtpHouse {
             .iter()
             .filter_map(|recipient| Some(queued(recipient, self.address(&recipient.path)?)));
         let envelope = envelope(transaction, trace.clone(), recipients.collect());
-        let mut header = self.received(transaction, &trace);
-        header.push_str(&self.missing_fields(content, &trace));
+        let header = self.received(transaction, &trace) + &self.missing_fields(content, &trace);
         let (node, from) = (self.guest.node.clone(), transaction.reverse_path.to_string());
         let detail = format!("<{from}> for {} recipients", envelope.recipients.len());
         node.steps.tell(StepKind::Submitted, &trace, Some(&self.guest.session), None, detail);
@@ -36,14 +36,32 @@ impl SmtpHouse {
         }
     }
 
-    /// RFC 6409 §8.1 and §8.2: a submission server adds what a mail program left out.
-    fn missing_fields(&self, content: &Content, trace: &TraceId) -> String {
-        let mut fields = String::new();
+    /// Whether the message begins its way here, and is not just passing.
+    fn is_ours(&self) -> bool {
+        let live = self.guest.node.live();
+        let is_inside = || live.settings.relay.is_inside(self.guest.peer.ip());
+        self.dialect == Dialect::Submission || self.login.is_some() || is_inside()
+    }
+
+    /// RFC 6409 §8: a submission server adds what a mail program left out.
+    pub(super) fn missing_fields(&self, content: &Content, trace: &TraceId) -> String {
+        let (live, mut fields) = (self.guest.node.live(), String::new());
+        let is_wanted = self.is_ours() || live.settings.smtp.add_missing == AddMissing::Always;
+        if !is_wanted || self.dialect == Dialect::Lmtp {
+            return fields;
+        }
+        let name = &live.settings.name;
         if !content.header.has("Date") {
             fields.push_str(&format!("Date: {}\r\n", now().to_rfc5322()));
         }
         if !content.header.has("Message-ID") {
-            fields.push_str(&format!("Message-ID: <{trace}@{}>\r\n", self.guest.node.live().settings.name));
+            fields.push_str(&format!("Message-ID: <{trace}@{name}>\r\n"));
+        }
+        if !content.header.has("From") {
+            match content.transaction.reverse_path.address() {
+                Some(sender) => fields.push_str(&format!("From: {sender}\r\n")),
+                None => fields.push_str(&format!("From: MAILER-DAEMON@{name}\r\n")),
+            }
         }
         fields
     }
@@ -65,7 +83,7 @@ impl SmtpHouse {
         let received = Received {
             helo: transaction.helo.as_deref().unwrap_or_default(),
             peer: Some(self.guest.peer.ip()),
-            authenticated_as: None,
+            authenticated_as: self.login.as_deref().filter(|_| live.settings.smtp.tell_login),
             by: &live.settings.name,
             protocol,
             tls: self.tls.as_deref(),

@@ -1,26 +1,28 @@
 //! Answers an SMTP or LMTP session: who may send, who is here, and where content goes.
 //!
-//! Submission puts content into the queue. The mailbox role delivers it before it answers (`deliver::local`), and queues
+//! Submission and relayed mail go into the queue. The mailbox role delivers before it answers (`deliver::local`), and queues
 //! only what could not be delivered while something else was.
 
 mod intake;
 mod into_mailboxes;
 mod into_queue;
+mod recipients;
+mod sender;
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
-use directory::Account;
-use directory::chain::{LogIn, Recipient};
+use directory::chain::LogIn;
+use mail::address::AddressError;
 use mail::date::DateTime;
-use mail::{Address, ForwardPath, Reply, TraceMark};
+use mail::{Domain, ForwardPath, Reply, ReversePath, TraceMark};
 use proto::smtp::{Answer, Ask, Dialect, Transaction};
 
 use super::{Guest, HOPS_MAX, blocking};
-use crate::config::NextHop;
 use crate::deliver::local;
 use crate::driver::House;
-use crate::quota;
+use crate::rates::Event;
 use intake::{Content, Kept};
+use recipients::Way;
 
 /// The house of one SMTP or LMTP session.
 #[derive(Debug)]
@@ -29,71 +31,68 @@ pub struct SmtpHouse {
     dialect: Dialect,
     /// Version and cipher, once the connection is encrypted.
     tls: Option<String>,
+    /// Who logged in.
+    login: Option<String>,
     content: Option<Box<Content>>,
 }
 
 impl SmtpHouse {
     pub fn new(guest: Guest, dialect: Dialect) -> SmtpHouse {
-        SmtpHouse { guest, dialect, tls: None, content: None }
+        SmtpHouse { guest, dialect, tls: None, login: None, content: None }
     }
 
     async fn log_in(&mut self, credentials: proto::sasl::Credentials) -> Answer {
+        if let Err(reply) = self.within_rate(Event::LogIn) {
+            return Answer::Refused(reply);
+        }
         match self.guest.log_in(credentials).await {
-            LogIn::Welcome { account, .. } => Answer::LoggedIn { account: account.name },
+            LogIn::Welcome { account, .. } => {
+                self.login = Some(account.name.clone());
+                Answer::LoggedIn { account: account.name }
+            }
             LogIn::Refused(_) => Answer::Refused(Reply::new(535, (5, 7, 8), "Error: authentication failed")),
             LogIn::Unavailable(_) => Answer::Refused(cannot_say()),
         }
     }
 
-    async fn forward_path(&self, path: &ForwardPath) -> Result<(), Reply> {
-        let live = self.guest.node.live();
-        let Some(address) = self.address(path) else { return Err(unknown(path)) };
-        if self.dialect == Dialect::Submission && live.settings.next_hop(address.domain()) == NextHop::Unknown {
-            return Err(Reply::new(550, (5, 1, 2), format!("<{path}>: no route to this domain")));
-        }
-        if live.settings.is_local(address.domain()) {
-            return match live.directory.recipient(&address).await {
-                Recipient::Account(account) if self.dialect != Dialect::Submission => {
-                    self.room_for(&address, account).await
-                }
-                Recipient::Account(_) | Recipient::Forward { .. } => Ok(()),
-                Recipient::Unknown => Err(unknown(path)),
-                Recipient::TooMany(why) => Err(local::too_many(&address, &why)),
-                Recipient::Unavailable(why) => Err(local::unavailable(&address, &why)),
-            };
-        }
-        if self.dialect != Dialect::Submission {
-            return Err(Reply::new(554, (5, 7, 1), format!("<{path}>: Relay access denied")));
-        }
-        Ok(())
+    async fn sender(&self, path: &ReversePath) -> Result<(), Reply> {
+        self.within_rate(Event::Message)?;
+        self.may_send_as(path).await
     }
 
-    /// Whoever is full is refused before the content comes.
-    async fn room_for(&self, address: &Address, account: Account) -> Result<(), Reply> {
-        let node = self.guest.node.clone();
-        // Most are not limited, and need no disk thread to tell.
-        if !quota::is_limited(&node, &account) || !blocking(move || quota::is_full(&node, &account)).await {
+    async fn recipient(&self, path: &ForwardPath) -> Result<(), Reply> {
+        self.within_rate(Event::Recipient)?;
+        self.forward_path(path).await
+    }
+
+    /// Whether the client does this too often. The words are Postfix's.
+    fn within_rate(&self, event: Event) -> Result<(), Reply> {
+        let (live, client) = (self.guest.node.live(), self.guest.peer.ip());
+        // LMTP's clients are layers of the platform.
+        if self.dialect == Dialect::Lmtp
+            || self.guest.node.smtp_clients.allows(event, client, &live.settings.smtp.limits, Instant::now())
+        {
             return Ok(());
         }
-        Err(quota::refused(&self.guest.node, address).reply().clone())
-    }
-
-    /// The address behind a forward-path. `postmaster` without a domain is the one of our first domain (RFC 5321 §4.5.1).
-    fn address(&self, path: &ForwardPath) -> Option<Address> {
-        match path {
-            ForwardPath::Address(address) => Some(address.clone()),
-            ForwardPath::Postmaster => {
-                let domain = self.guest.node.live().settings.local_domains.first()?.to_string();
-                Address::parse(&format!("postmaster@{domain}")).ok()
-            }
-        }
+        let what = match event {
+            Event::Connection => "many connections",
+            Event::Message => "much mail",
+            Event::Recipient => "many recipients",
+            Event::LogIn => "many AUTH commands",
+        };
+        tracing::warn!(session = &*self.guest.session, %client, what, "too often");
+        Err(Reply::new(450, (4, 7, 1), format!("Error: too {what} from {client}")))
     }
 
     /// VRFY tells what RCPT would (RFC 5321 §3.5.3): 252 for whom it would take.
     async fn verify(&self, text: &str) -> Answer {
         let inner = text.trim().trim_start_matches('<').trim_end_matches('>');
-        let Ok(path) = ForwardPath::parse(inner) else {
-            return Answer::Refused(Reply::new(501, (5, 1, 3), "Bad recipient address syntax"));
+        let path = match ForwardPath::parse(inner) {
+            Ok(path) => path,
+            Err(AddressError::NoDomain) => {
+                return Answer::Refused(Reply::new(550, (5, 1, 1), format!("<{inner}>: User unknown")));
+            }
+            Err(_) => return Answer::Refused(Reply::new(501, (5, 1, 3), "Bad recipient address syntax")),
         };
         match self.forward_path(&path).await {
             Ok(()) => Answer::Reply(Reply::new(252, (2, 0, 0), inner)),
@@ -101,8 +100,20 @@ impl SmtpHouse {
         }
     }
 
+    /// ETRN for the domains that we keep mail for. The words, and that they have no enhanced status, are Postfix's.
+    fn flush(&self, domain: &Domain) -> Answer {
+        let (node, live) = (&self.guest.node, self.guest.node.live());
+        if !live.settings.is_local(domain) && !live.settings.relay.domains.contains(domain) {
+            return Answer::Refused(Reply::plain(459, format!("<{domain}>: service unavailable")));
+        }
+        node.outgoing.flush_to(domain);
+        Answer::Reply(Reply::plain(250, "Queuing started"))
+    }
+
     fn begin(&mut self, transaction: Transaction) -> Answer {
-        match Content::begin(&self.guest.node, self.dialect, transaction) {
+        let is_here = |path| self.address(path).is_some_and(|address| self.way(&address) == Way::Here);
+        let any_here = transaction.recipients.iter().any(|recipient| is_here(&recipient.path));
+        match Content::begin(&self.guest.node, any_here, transaction) {
             Ok(content) => {
                 self.content = Some(Box::new(content));
                 Answer::Go
@@ -155,8 +166,8 @@ impl House<proto::smtp::Server> for SmtpHouse {
                 None => Answer::Refused(cannot_say()),
             },
             Ask::LogIn(credentials) => self.log_in(credentials).await,
-            Ask::ReversePath { .. } => Answer::Go,
-            Ask::ForwardPath { recipient, .. } => match self.forward_path(&recipient.path).await {
+            Ask::ReversePath { path, .. } => self.sender(&path).await.map_or_else(Answer::Refused, |()| Answer::Go),
+            Ask::ForwardPath { recipient, .. } => match self.recipient(&recipient.path).await {
                 Ok(()) => Answer::Go,
                 Err(reply) => {
                     tracing::info!(session = &*self.guest.session, recipient = %recipient.path, reply = %reply, "recipient refused");
@@ -164,6 +175,7 @@ impl House<proto::smtp::Server> for SmtpHouse {
                 }
             },
             Ask::Verify(text) => self.verify(&text).await,
+            Ask::Flush(domain) => self.flush(&domain),
             Ask::ContentBegin(transaction) => self.begin(*transaction),
             Ask::ContentEnd { .. } => Answer::Replies(self.end().await),
             Ask::Abandoned => {
@@ -176,8 +188,10 @@ impl House<proto::smtp::Server> for SmtpHouse {
         }
     }
 
+    // RFC 3207 §4.2: whoever logged in before TLS is nobody again.
     fn encrypted(&mut self, how: String) {
         self.tls = Some(how);
+        self.login = None;
     }
 
     async fn content(&mut self, bytes: Vec<u8>) {
@@ -194,10 +208,6 @@ fn cannot_say() -> Reply {
 /// Our own fault: nothing is lost, because nothing was promised.
 fn ours() -> Reply {
     Reply::new(451, (4, 3, 0), "Error: queue file write error")
-}
-
-fn unknown(path: &ForwardPath) -> Reply {
-    Reply::new(550, (5, 1, 1), format!("<{path}>: Recipient address rejected: User unknown"))
 }
 
 fn now() -> DateTime {

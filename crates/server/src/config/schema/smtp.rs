@@ -1,0 +1,84 @@
+//! Who may send mail through this platform, and the manners of SMTP.
+
+use super::{COUNT, Kind, Table, with};
+
+pub const RELAY: Table = Table {
+    name: "relay",
+    repeats: false,
+    sentence: "Who may send mail to others through this node, by `smtp` and `submission`. Mail for `local` and relay domains is taken from everybody.",
+    rows: &[
+        with(
+            "policy",
+            Kind::Text,
+            "\"permit networks, permit authenticated, reject others\"",
+            "A sentence, judged from left to right: `permit networks`, `permit authenticated`, and at last `reject others` (554 5.7.1) or `defer others` (454 4.7.1), as Postfix's `smtpd_relay_restrictions`.",
+        ),
+        with(
+            "networks",
+            Kind::Texts,
+            "[]",
+            "Whose clients `permit networks` means, as Postfix's `mynetworks`: `[\"192.0.2.0/24\", \"127.0.0.1\"]`.",
+        ),
+        with(
+            "domains",
+            Kind::Texts,
+            "[]",
+            "Domains of others whose mail is taken from everybody and sent on by its route, as Postfix's `relay_domains`.",
+        ),
+        with(
+            "recipients",
+            Kind::Choice(&["check", "any"]),
+            "\"check\"",
+            "Whether recipients in relay domains are checked in the directory. With `any`, what their servers do not know is returned to senders who may never have sent it.",
+        ),
+    ],
+};
+
+pub const SMTP: Table = Table {
+    name: "smtp",
+    repeats: false,
+    sentence: "The manners of `smtp` and `submission`. Nought is no bound; those of `[limits]` hold as well.",
+    rows: &[
+        with(
+            "sender_login",
+            Kind::Choice(&["off", "warn", "reject"]),
+            "\"off\"",
+            "What becomes of mail whose sender is not an address of the user who logged in, that is, whose mail would not be his: nothing, a line in the log, or 553 5.7.1.",
+        ),
+        with(
+            "group_senders",
+            Kind::Choice(&["nobody", "members"]),
+            "\"nobody\"",
+            "Who may send as a group where `sender_login` is `reject`.",
+        ),
+        with(
+            "authenticated_header",
+            Kind::Choice(&["no", "yes"]),
+            "\"no\"",
+            "Whether Received tells who logged in, as Postfix's `smtpd_sasl_authenticated_header`.",
+        ),
+        with(
+            "add_missing_headers",
+            Kind::Choice(&["ours", "always"]),
+            "\"ours\"",
+            "Which messages get a Date, Message-ID and From that they lack: those that begin their way here, from users and from the `networks` of `[relay]`, or all, as with Postfix's `always_add_missing_headers`. LMTP adds nothing.",
+        ),
+        with("sessions", COUNT, "0", "Sessions at the same time on this node, as Postfix's `default_process_limit`."),
+        with(
+            "connections",
+            COUNT,
+            "0",
+            "Connections of one client (IPv6: one /64) at the same time, as Postfix's `smtpd_client_connection_count_limit`; beyond it 421 4.7.0.",
+        ),
+        with("connection_rate", COUNT, "0", "Connections of one client in a minute; beyond it 421 4.7.0."),
+        with("message_rate", COUNT, "0", "Messages of one client in a minute, taken or not; beyond it 450 4.7.1."),
+        with("recipient_rate", COUNT, "0", "Recipients of one client in a minute, taken or not; beyond it 450 4.7.1."),
+        with("login_rate", COUNT, "0", "Logins of one client in a minute, right or wrong; beyond it 450 4.7.1."),
+        with(
+            "exempt",
+            Kind::Texts,
+            "[]",
+            "Networks whose clients are not counted, apart from `sessions`. Where it is not written, those of `[relay]`, as in Postfix.",
+        ),
+    ],
+};

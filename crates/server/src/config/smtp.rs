@@ -1,0 +1,91 @@
+//! `[smtp]`: from its texts to settings.
+
+use std::net::IpAddr;
+
+use directory::passwd_file::Network;
+
+use super::Mistake;
+use super::settle::networks;
+use super::written::Written;
+
+/// The manners of `smtp` and `submission`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SmtpSettings {
+    pub sender_login: SenderLogin,
+    /// Whether a group's members may send as the group.
+    pub members_send_for_groups: bool,
+    /// Whether trace lines name who logged in.
+    pub tell_login: bool,
+    pub add_missing: AddMissing,
+    pub limits: ClientLimits,
+}
+
+/// What becomes of a sender that is not his who logged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SenderLogin {
+    Off,
+    /// It is logged.
+    Warn,
+    Reject,
+}
+
+/// Which messages get the header fields that they lack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddMissing {
+    /// Those that begin their way here.
+    Ours,
+    Always,
+}
+
+/// What one client may do; nought is no bound. Each has its row, with its sentence, in the schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientLimits {
+    pub sessions: usize,
+    pub connections: usize,
+    pub connection_rate: usize,
+    pub message_rate: usize,
+    pub recipient_rate: usize,
+    pub login_rate: usize,
+    /// Whose clients are not counted.
+    pub exempt: Vec<Network>,
+}
+
+impl ClientLimits {
+    pub fn is_exempt(&self, client: IpAddr) -> bool {
+        self.exempt.iter().any(|network| network.contains(client))
+    }
+}
+
+pub fn settle(written: &Written, mistakes: &mut Vec<Mistake>) -> SmtpSettings {
+    let table = written.table("smtp").unwrap_or_else(|| panic!("the schema has no table `smtp`"));
+    let relay = written.table("relay").unwrap_or_else(|| panic!("the schema has no table `relay`"));
+    let exempt = if table.value_is_written("exempt") {
+        networks(table.texts("exempt"), mistakes)
+    } else {
+        // What is wrong with them is told elsewhere.
+        networks(relay.texts("networks"), &mut Vec::new())
+    };
+    let limits = ClientLimits {
+        sessions: table.number("sessions"),
+        connections: table.number("connections"),
+        connection_rate: table.number("connection_rate"),
+        message_rate: table.number("message_rate"),
+        recipient_rate: table.number("recipient_rate"),
+        login_rate: table.number("login_rate"),
+        exempt,
+    };
+    SmtpSettings {
+        sender_login: match table.text("sender_login") {
+            Some("warn") => SenderLogin::Warn,
+            Some("reject") => SenderLogin::Reject,
+            _ => SenderLogin::Off,
+        },
+        members_send_for_groups: table.text("group_senders") == Some("members"),
+        tell_login: table.text("authenticated_header") == Some("yes"),
+        add_missing: match table.text("add_missing_headers") {
+            Some("always") => AddMissing::Always,
+            _ => AddMissing::Ours,
+        },
+        limits,
+    }
+}
