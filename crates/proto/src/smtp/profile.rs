@@ -63,7 +63,7 @@ pub struct Limits {
     pub error_pause: Duration,
     /// After this many errors the next command ends the session.
     pub errors_max: u32,
-    /// From this many commands on that move nothing (NOOP, RSET, VRFY, …) each counts as an error.
+    /// After more than this many commands that move nothing (EHLO, NOOP, RSET, VRFY, …) each counts as an error.
     pub junk_commands_max: u32,
     /// Silence between commands. RFC 5321 §4.5.3.2.7 wants at least 5 minutes.
     pub command_patience: Duration,

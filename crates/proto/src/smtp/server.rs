@@ -227,8 +227,8 @@ impl Server {
 
     fn command(&mut self, row: &Row, command: Command<'_>) {
         if row.junk {
-            self.junk_commands += 1;
             self.errors += u32::from(self.junk_commands > self.profile.limits.junk_commands_max);
+            self.junk_commands += 1;
         }
         match command {
             Command::Helo { name, extended } => self.hello(name, extended),

@@ -85,6 +85,7 @@ pub const SMTP_KEYWORDS: &[&str] = &[
     "SMTPUTF8",
     "CHUNKING",
     "LIMITS",
+    "XTRACE",
 ];
 pub const TLS_MODES: &[&str] = &["off", "starttls", "required", "implicit"];
 
