@@ -120,12 +120,7 @@ async fn admit(
     Some((peer, places(node, &live.settings, listener.protocol, peer)))
 }
 
-fn places(
-    node: &Node,
-    settings: &Settings,
-    protocol: Protocol,
-    peer: SocketAddr,
-) -> Result<Places, TooMany> {
+fn places(node: &Node, settings: &Settings, protocol: Protocol, peer: SocketAddr) -> Result<Places, TooMany> {
     let limits = &settings.limits;
     let place = node.connections.admit(peer.ip(), limits.connections, limits.connections_per_address)?;
     let is_smtp = matches!(protocol, Protocol::Smtp | Protocol::Submission);
