@@ -19,7 +19,8 @@ pub enum Ask {
     Open,
     /// Octets of a message as CR LF text, from `offset` on, at most `length`. Fewer are fine; none means the end. (`Bytes`)
     Read { uid: Uid, offset: u64, length: u32 },
-    /// The client said QUIT: remove these, and mark those that it has fetched as seen (RFC 1939 §6). (`Done`)
+    /// The client said QUIT: remove these, and mark those that it has fetched as seen (RFC 1939 §6). Only messages of the
+    /// maildrop that was answered to `Open`. (`Done`)
     Quit { delete: Vec<Uid>, seen: Vec<Uid> },
 }
 
@@ -39,6 +40,8 @@ pub struct Drop {
     pub uid: Uid,
     /// Octets, with CR LF line ends.
     pub size: u64,
+    /// A session before this one fetched it, or another program showed it.
+    pub seen: bool,
 }
 
 /// Why the house will not. Told to the client with the code of RFC 2449 §8.1 or RFC 3206.

@@ -34,6 +34,11 @@ pub enum Command<'a> {
     Dele(u32),
     Rset,
     Noop,
+    /// RFC 1460 §8; offered by setting only.
+    Last,
+    Utf8,
+    /// A language range; without one: which are there?
+    Lang(Option<&'a str>),
 }
 
 /// Why a line is no command. The client's fault, always.
@@ -75,6 +80,10 @@ pub static TABLE: &[Row] = &[
     Row { name: "DELE", when: When::Transaction,   parse: |argument| single(argument).map(Command::Dele) },
     Row { name: "RSET", when: When::Transaction,   parse: |_| Ok(Command::Rset) },
     Row { name: "NOOP", when: When::Transaction,   parse: |_| Ok(Command::Noop) },
+    Row { name: "LAST", when: When::Transaction,   parse: |_| Ok(Command::Last) },
+    Row { name: "UTF8", when: When::Authorization, parse: |_| Ok(Command::Utf8) },
+    // RFC 6856 §3.2: a basic language range (RFC 4647 §2.1).
+    Row { name: "LANG", when: When::Always,        parse: |argument| Ok(Command::Lang(Some(argument.trim()).filter(|range| !range.is_empty()))) },
 ];
 
 /// Reads a line in a state. A command of another state is unknown.

@@ -45,6 +45,8 @@ pub struct Profile {
     pub login_needs_tls: bool,
     /// How one may log in.
     pub offers: Offers,
+    /// LAST is taken (RFC 1460 §8), which RFC 1939 has no more.
+    pub last: bool,
     pub limits: Limits,
 }
 
@@ -55,6 +57,7 @@ impl Default for Profile {
             tls: Tls::Off,
             login_needs_tls: true,
             offers: Offers::default(),
+            last: false,
             limits: Limits::default(),
         }
     }

@@ -40,6 +40,12 @@ pub fn capabilities(profile: &Profile, in_tls: bool, channel: Option<&Channel>, 
         ("STLS", !logged_in && !in_tls && profile.tls == Tls::Offered),
         ("USER", login && profile.offers.take_passwords()),
         (mechanisms.as_str(), login && mechanisms != "SASL "),
+        // RFC 6856 §2.2: USER says that names and passwords may be UTF-8.
+        ("UTF8 USER", true),
+        ("LANG", true),
+        // RFC 2449 §6.7, §6.5: nothing goes by itself, and clients may come as often as they like.
+        ("EXPIRE NEVER", true),
+        ("LOGIN-DELAY 0", true),
         ("IMPLEMENTATION Tepui", true),
     ];
     let lines = rows.iter().filter(|(_, offered)| *offered).map(|(line, _)| format!("{line}\r\n"));
@@ -50,6 +56,23 @@ pub fn capabilities(profile: &Profile, in_tls: bool, channel: Option<&Channel>, 
 pub fn mechanisms(offers: &Offers, channel: Option<&Channel>) -> String {
     let lines: String = offers.on(channel).map(|mechanism| format!("{}\r\n", mechanism.name())).collect();
     format!("{}{lines}.\r\n", ok(""))
+}
+
+/// The only language of our texts, as its tag and in itself.
+const LANGUAGE: (&str, &str) = ("en", "English");
+
+/// LANG (RFC 6856 §3.2).
+pub fn language(range: Option<&str>) -> String {
+    let (tag, name) = LANGUAGE;
+    let Some(range) = range else {
+        return format!("{}{tag} {name}\r\n.\r\n", ok("Language listing follows:"));
+    };
+    let primary = range.split('-').next().unwrap_or_default();
+    if range == "*" || primary.eq_ignore_ascii_case(tag) {
+        ok(&format!("{tag} This is the language of all texts."))
+    } else {
+        err(&format!("{tag} There is no language {}.", echo(range)))
+    }
 }
 
 pub fn fault(fault: &Fault, logged_in: bool) -> String {

@@ -33,6 +33,8 @@ pub struct Server {
     channel: Option<Arc<Channel>>,
     /// The name that USER gave.
     user: Option<String>,
+    /// UTF8 was said.
+    utf8: bool,
     maildrop: Option<Box<Maildrop>>,
     bad_commands: u32,
     login_failures: u32,
@@ -77,6 +79,7 @@ impl Server {
             ask: None,
             pending: None,
             user: None,
+            utf8: false,
             maildrop: None,
             bad_commands: 0,
             login_failures: 0,
@@ -170,11 +173,21 @@ impl Server {
             Command::Top { message, lines } => self.retrieve(message, Some(lines)),
             Command::Dele(message) => self.delete(message),
             Command::Rset => self.reset(),
+            Command::Last => self.last(),
+            Command::Utf8 => {
+                // Messages are given as they are, in this mode and without it.
+                self.utf8 = true;
+                self.say(&response::ok("UTF8 is on."));
+            }
+            Command::Lang(range) => self.say(&response::language(range)),
         }
     }
 
     fn start_tls(&mut self) {
-        if self.profile.tls == Tls::Offered && !self.in_tls {
+        // RFC 6856 §2.1: the client must not.
+        if self.utf8 {
+            self.say(&response::err("STLS comes before UTF8."));
+        } else if self.profile.tls == Tls::Offered && !self.in_tls {
             self.say(&response::ok("Begin TLS negotiation now."));
             self.phase = Phase::StartTls;
         } else if self.in_tls {

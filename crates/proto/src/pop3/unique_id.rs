@@ -270,6 +270,11 @@ impl UniqueIds {
         tells
     }
 
+    /// Whether this message has one that is not made of its UID.
+    pub fn is_given(&self, uid: Uid) -> bool {
+        self.given.contains_key(&uid)
+    }
+
     /// The one that the format makes, of more than the UID.
     pub fn make(&mut self, uid: Uid, file_name: &str, guid: &str) {
         let known = Known { uid, uid_validity: self.uid_validity, file_name, guid };

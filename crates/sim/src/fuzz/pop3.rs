@@ -70,7 +70,7 @@ fn drops() -> Vec<Drop> {
     [MESSAGE.len() as u64, 10, 0]
         .into_iter()
         .zip(1..)
-        .filter_map(|(size, uid)| Some(Drop { uid: Uid::new(uid)?, size }))
+        .filter_map(|(size, uid)| Some(Drop { uid: Uid::new(uid)?, size, seen: uid % 2 == 0 }))
         .collect()
 }
 

@@ -1,7 +1,7 @@
 //! POP3 servers on stage.
 //!
-//! Settings: those of `logins`, `tls=off|offered|on`, `login-in-clear`, `bad=N`, `failures=N`.
-//! Answers: `done`, `keys …`, `maildrop VALIDITY UID:SIZE[:UNIQUE-ID] …`, `bytes TEXT`, `refused auth|temporary|permanent|in-use|gone`.
+//! Settings: those of `logins`, `tls=off|offered|on`, `login-in-clear`, `bad=N`, `failures=N`, `last`.
+//! Answers: `done`, `keys …`, `maildrop VALIDITY UID:SIZE[s][:UNIQUE-ID] …` (`s`: it was seen), `bytes TEXT`, `refused auth|temporary|permanent|in-use|gone`.
 
 use mail::{Uid, UidValidity};
 use proto::pop3::{Answer, Ask, Drop, Profile, Refusal, Server, Tls, UniqueIdFormat, UniqueIds};
@@ -27,6 +27,7 @@ impl Stage for Pop3 {
                 ("tls", "offered") => profile.tls = Tls::Offered,
                 ("tls", "on") => profile.tls = Tls::On,
                 ("login-in-clear", _) => profile.login_needs_tls = false,
+                ("last", _) => profile.last = true,
                 ("bad", _) => profile.limits.bad_commands_max = number(key, value)?,
                 ("failures", _) => profile.limits.login_failures_max = number(key, value)?,
                 _ => return Err(format!("unknown setting {key}={value}")),
@@ -75,11 +76,13 @@ fn maildrop(text: &str) -> Option<Answer> {
     let drop = |word: &str| {
         let mut parts = word.splitn(3, ':');
         let uid = Uid::new(parts.next()?.parse().ok()?)?;
-        let size = parts.next()?.parse().ok()?;
+        let size = parts.next()?;
+        let seen = size.ends_with('s');
+        let size = size.trim_end_matches('s').parse().ok()?;
         if let Some(saved) = parts.next() {
             unique_ids.give(uid, saved).then_some(())?;
         }
-        Some(Drop { uid, size })
+        Some(Drop { uid, size, seen })
     };
     let drops = words.map(drop).collect::<Option<_>>()?;
     Some(Answer::Maildrop { drops, unique_ids })

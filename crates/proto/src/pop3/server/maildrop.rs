@@ -1,4 +1,5 @@
-//! The maildrop as it was when the session opened it, and the commands about all of it: STAT, LIST, UIDL, DELE, RSET, QUIT.
+//! The maildrop as it was when the session opened it, and the commands about all of it: STAT, LIST, UIDL, DELE, RSET,
+//! LAST, QUIT.
 //!
 //! Message numbers never change within a session (RFC 1939 §5), whatever happens to the mailbox.
 
@@ -8,6 +9,7 @@ use mail::Uid;
 
 use super::{Pending, Phase, Server, refusal_in};
 use crate::pop3::ask::{Answer, Ask, Drop, Refusal};
+use crate::pop3::command::Fault;
 use crate::pop3::response;
 use crate::pop3::unique_id::UniqueIds;
 use crate::session::Next;
@@ -17,6 +19,8 @@ use crate::session::Next;
 pub(super) struct Maildrop {
     rows: Vec<Row>,
     unique_ids: UniqueIds,
+    /// The highest number of a message that was ever fetched; nought: none (RFC 1460 §8).
+    last: usize,
 }
 
 #[derive(Debug)]
@@ -57,8 +61,9 @@ impl Absent {
 
 impl Maildrop {
     pub(super) fn new(drops: Vec<Drop>, unique_ids: UniqueIds) -> Maildrop {
+        let last = drops.iter().rposition(|drop| drop.seen).map_or(0, |index| index + 1);
         let rows = drops.into_iter().map(|drop| Row { drop, deleted: false, seen: false }).collect();
-        Maildrop { rows, unique_ids }
+        Maildrop { rows, unique_ids, last }
     }
 
     fn row(&mut self, number: u32) -> Result<&mut Row, Absent> {
@@ -149,8 +154,10 @@ impl Server {
 
     /// RETR was sent whole.
     pub(super) fn mark_seen(&mut self, number: u32) {
-        if let Some(Ok(row)) = self.maildrop.as_mut().map(|maildrop| maildrop.row(number)) {
+        let Some(maildrop) = &mut self.maildrop else { return };
+        if let Ok(row) = maildrop.row(number) {
             row.seen = true;
+            maildrop.last = maildrop.last.max(number as usize);
         }
     }
 
@@ -167,10 +174,23 @@ impl Server {
     }
 
     pub(super) fn reset(&mut self) {
-        for row in self.maildrop.iter_mut().flat_map(|maildrop| &mut maildrop.rows) {
+        let Some(maildrop) = &mut self.maildrop else { return };
+        for row in &mut maildrop.rows {
             (row.deleted, row.seen) = (false, false);
         }
+        // RFC 1460 §8.
+        maildrop.last = 0;
         self.say(&response::ok(""));
+    }
+
+    pub(super) fn last(&mut self) {
+        match &self.maildrop {
+            Some(maildrop) if self.profile.last => {
+                let text = maildrop.last.to_string();
+                self.say(&response::ok(&text));
+            }
+            _ => self.complain(&Fault::Unknown("LAST".to_owned())),
+        }
     }
 
     // RFC 1939 §6: the UPDATE state.

@@ -66,7 +66,7 @@ impl Top {
 impl Server {
     /// RETR, or TOP with a number of lines.
     pub(super) fn retrieve(&mut self, number: u32, lines: Option<u64>) {
-        if let Some(Drop { uid, size }) = self.find_message(number) {
+        if let Some(Drop { uid, size, .. }) = self.find_message(number) {
             let top = lines.map(Top::new);
             let retrieval = Retrieval { number, uid, size, offset: 0, begun: false, top, stuffer: Stuffer::default() };
             self.phase = Phase::Retrieving(Box::new(retrieval));
