@@ -375,6 +375,47 @@ impl Drop for Dotlock<'_> {
     }
 }
 
+/// A dot lock that stays held while nobody works under it, as for a session: it borrows nothing. Dropped, the lock file stays until
+/// it is stale; give it back with [`LockAtRest::resume`].
+#[derive(Debug)]
+pub struct LockAtRest {
+    path: PathBuf,
+    lock: PathBuf,
+    appended: Vec<PathBuf>,
+    stale: Duration,
+    file: Option<Box<dyn WriteFile>>,
+}
+
+impl Dotlock<'_> {
+    /// Lays the lock aside, held.
+    pub fn rest(mut self) -> LockAtRest {
+        LockAtRest {
+            path: std::mem::take(&mut self.path),
+            lock: std::mem::take(&mut self.lock),
+            appended: std::mem::take(&mut self.appended),
+            stale: self.stale,
+            file: self.file.take(),
+        }
+    }
+}
+
+impl LockAtRest {
+    /// The lock again, on the disk that it was taken on. Whether it is still ours, [`Dotlock::verify`] and
+    /// [`Dotlock::touch`] say.
+    pub fn resume(self, disk: &dyn Disk) -> Dotlock<'_> {
+        Dotlock {
+            disk,
+            path: self.path,
+            lock: self.lock,
+            appended: self.appended,
+            stale: self.stale,
+            is_left: AtomicBool::new(false),
+            is_unsettled: AtomicBool::new(false),
+            file: self.file,
+        }
+    }
+}
+
 /// Somebody else's lock, in our way.
 struct Rival<'a> {
     disk: &'a dyn Disk,

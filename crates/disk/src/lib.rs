@@ -20,7 +20,7 @@ mod replace;
 mod settle;
 
 pub use door::{Disk, Entry, Kind, Lock, Owner, ReadFile, Stat, WHOLE_FILE_MAX, WriteFile};
-pub use dotlock::{Dotlock, DotlockSettings};
+pub use dotlock::{Dotlock, DotlockSettings, LockAtRest};
 pub use error::{Error, Op, Result};
 pub use memory::{Clock, Cut, Fault, Manners, MemoryDisk, Pace, Survival, every_cut, every_cut_from};
 pub use real::RealDisk;

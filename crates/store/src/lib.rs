@@ -31,6 +31,7 @@ mod naming;
 mod original;
 mod packed;
 mod plain_list;
+mod pop3_lock;
 mod prepared;
 mod quota;
 mod repair;
@@ -59,6 +60,7 @@ pub use mailbox::{Access, Copied, Facts, FlagChange, How, Listing, Mailbox, Outs
 pub use message::Message;
 pub use original::Original;
 pub use packed::{ZstdLevel, unpacked};
+pub use pop3_lock::{POP3_LOCK_TOUCH, Pop3Lock};
 pub use prepared::{AppendedAll, Prepared};
 pub use quota::{
     Amount, Crossing, Direction, QuotaFile, QuotaSettings, QuotaState, Resource, Threshold, begin_quota_life,

@@ -16,7 +16,7 @@ const PIECE: usize = 64 << 10;
 pub(crate) struct PlainList {
     pub(crate) head: Head,
     pub(crate) names: Names,
-    pub(crate) saves_unique_ids: bool,
+    pub(crate) tells_pop3: bool,
     /// Of all bases, to tell whether one of them may be there twice.
     hashes: Vec<u64>,
 }
@@ -49,13 +49,13 @@ fn take(list: &mut Option<PlainList>, line: &[u8]) -> Option<()> {
     let line = line.strip_suffix(b"\n")?;
     let Some(list) = list else {
         let head = uidlist::head(line).filter(|_| line.len() < FIRST_LINE_MAX)?;
-        *list = Some(PlainList { head, names: Names::default(), saves_unique_ids: false, hashes: Vec::new() });
+        *list = Some(PlainList { head, names: Names::default(), tells_pop3: false, hashes: Vec::new() });
         return Some(());
     };
     let entry = uidlist::entry(line)?;
     list.names.last().is_none_or(|last| last < entry.uid).then_some(())?;
     list.names.push(entry.uid, entry.base);
-    list.saves_unique_ids |= entry.field(uidlist::UNIQUE_ID).is_some();
+    list.tells_pop3 |= entry.is_of_pop3();
     large::push(&mut list.hashes, xxh3_64(entry.base));
     Some(())
 }
@@ -95,7 +95,7 @@ mod tests {
             content.extend(format!("{} {field}:17.M{uid}P1.host,S=5,W=6\n", uid * 2).into_bytes());
         }
         let (plain, whole) = (read_of(&content).unwrap(), Uidlist::parse(&content).unwrap());
-        assert!(whole.appendable && plain.saves_unique_ids);
+        assert!(whole.appendable && plain.tells_pop3);
         assert_eq!((plain.head, plain.names.len()), (whole.list.head, whole.list.entries.len()));
         let mut entries = whole.list.entries.iter();
         plain.names.each(|uid, base| {
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn what_is_unusual_is_left_to_others() {
-        assert!(read_of(b"3 V7 N4\n1 :a\n2 :b\n").is_some_and(|list| !list.saves_unique_ids));
+        assert!(read_of(b"3 V7 N4\n1 :a\n2 :b\n").is_some_and(|list| !list.tells_pop3));
         let long = [&b"3 V7 N4\n1 :"[..], &vec![b'x'; PIECE], b"\n"].concat();
         let unusual = [
             &b""[..],

@@ -12,7 +12,7 @@
 //!
 //! Promises: no UID is lost to damage beside it, and none is given twice. Pure; the file is `folder`'s.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use mail::{Uid, UidValidity};
 use xxhash_rust::xxh3::xxh3_64;
@@ -22,6 +22,8 @@ const VERSION: u32 = 3;
 
 /// The field of a line that says what POP3 clients know the message by.
 pub(crate) const UNIQUE_ID: u8 = b'P';
+/// The place of a message among those that POP3 shows, where a migration saved it.
+pub(crate) const ORDER: u8 = b'O';
 
 /// A first line is no longer than this.
 pub(crate) const FIRST_LINE_MAX: usize = 4 << 10;
@@ -59,6 +61,16 @@ pub(crate) struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
+    /// Whether the line says how POP3 shows the message.
+    pub(crate) fn is_of_pop3(&self) -> bool {
+        self.field(UNIQUE_ID).or_else(|| self.field(ORDER)).is_some()
+    }
+
+    /// Its fields and one more.
+    pub(crate) fn fields_with(&self, key: u8, value: &[u8]) -> Vec<u8> {
+        [self.fields, &[key], value, b" "].concat()
+    }
+
     /// The value of a field: `W` size with CR LF, `P` saved unique-id of POP3, `G` GUID, `O` order of POP3.
     pub(crate) fn field(&self, key: u8) -> Option<&'a [u8]> {
         self.fields.split(|&byte| byte == b' ').find_map(|field| field.strip_prefix(&[key]))
@@ -156,6 +168,15 @@ impl<'a> Uidlist<'a> {
             self.entries.retain(|entry| seen.insert(entry.base));
         }
         lines - self.entries.len()
+    }
+
+    /// Gives messages other fields; each ends in a space.
+    pub(crate) fn dress(&mut self, fields: &'a BTreeMap<Uid, Vec<u8>>) {
+        for entry in &mut self.entries {
+            if let Some(fields) = fields.get(&entry.uid) {
+                entry.fields = fields;
+            }
+        }
     }
 
     /// Adds the lines of an older copy of this same list, whose UIDs are free here.

@@ -66,7 +66,7 @@ fn saved_unique_ids_are_those_of_dovecot_and_stay() {
     assert!(told[&5].0.is_empty());
     assert_eq!(told_by_us(&account), told);
     let mailbox = account.open(&inbox()).unwrap();
-    assert!(mailbox.has_saved_unique_ids().unwrap());
+    assert!(mailbox.tells_pop3().unwrap());
 
     append(&account, &inbox(), "ours", Flags::NONE, &[]).unwrap();
     mailbox.expunge(&[uid(3)]).unwrap();
@@ -80,10 +80,35 @@ fn saved_unique_ids_are_those_of_dovecot_and_stay() {
 }
 
 #[test]
+fn what_we_save_dovecot_tells_and_nothing_saved_is_changed() {
+    let dovecot = Dovecot::new("maildir:~/maildir");
+    (1..=4).for_each(|number| dovecot.save("INBOX", &format!("m{number}")));
+    let path = dovecot.home().join("maildir/dovecot-uidlist");
+    let list = fs::read_to_string(&path).unwrap().replace("\n2 :", "\n2 Pold O7 :");
+    fs::write(&path, list).unwrap();
+    let account = account(&dovecot);
+    let mailbox = account.open(&inbox()).unwrap();
+    mailbox.sync(Access::Serve).unwrap();
+    let base = told_by_dovecot(&dovecot)[&3].1.clone();
+    let told = [(1, "new-1"), (2, "new-2"), (3, &base), (9, "of none")];
+    mailbox.save_unique_ids(&told.map(|(number, id)| (uid(number), id.to_owned())).into()).unwrap();
+    let now = told_by_dovecot(&dovecot);
+    let ids: Vec<&str> = now.values().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(ids, ["new-1", "old", &base, ""]);
+    assert_eq!(told_by_us(&account), now);
+    let mut orders = Vec::new();
+    mailbox.each_listed(|listing| orders.push(listing.order)).unwrap();
+    assert_eq!(orders, [None, Some(7), None, None]);
+    // Lines that come later are appended to the list that we wrote.
+    append(&account, &inbox(), "ours", Flags::NONE, &[]).unwrap();
+    assert_eq!(told_by_dovecot(&dovecot).len(), 5);
+}
+
+#[test]
 fn a_mailbox_without_saved_ones_is_not_read_for_them() {
     let dovecot = Dovecot::new("maildir:~/maildir");
     dovecot.save("INBOX", "one");
     let mailbox = account(&dovecot).open(&inbox()).unwrap();
     mailbox.sync(Access::Serve).unwrap();
-    assert!(!mailbox.has_saved_unique_ids().unwrap());
+    assert!(!mailbox.tells_pop3().unwrap());
 }

@@ -2,6 +2,8 @@
 //!
 //! In memory only UIDs and names are kept; what else a line has is read again when the list is written anew.
 
+use std::collections::BTreeMap;
+
 use disk::Dotlock;
 use mail::Uid;
 
@@ -13,7 +15,7 @@ use crate::folder::{Stamp, UIDLIST};
 use crate::journal::History;
 use crate::names::Names;
 use crate::plain_list::PlainList;
-use crate::uidlist::{Entry, Head, Parsed, UNIQUE_ID, Uidlist};
+use crate::uidlist::{Entry, Head, ORDER, Parsed, UNIQUE_ID, Uidlist};
 use crate::{Error, Result, uid_validity};
 
 /// A field of a line of the list.
@@ -28,6 +30,8 @@ pub struct Listing<'a> {
     pub guid: &'a str,
     /// What POP3 clients know it by, where that was saved.
     pub unique_id: Option<&'a str>,
+    /// Its place among the messages that POP3 shows, where a migration saved it: in ascending order, before all without one.
+    pub order: Option<u32>,
 }
 
 /// The first line as it is meant now, the UIDs given, and how the list looks.
@@ -35,10 +39,10 @@ type Given = (Head, Vec<Uid>, Option<Stamp>);
 
 impl Mailbox {
     pub(super) fn read_list(&self, work: &mut Work) -> Result<()> {
-        if let Some(PlainList { head, names, saves_unique_ids, .. }) = self.folder.read_plain_list()? {
+        if let Some(PlainList { head, names, tells_pop3, .. }) = self.folder.read_plain_list()? {
             self.identify(Some(&head))?;
             work.list_appendable = true;
-            work.list_saves_unique_ids = saves_unique_ids;
+            work.list_tells_pop3 = tells_pop3;
             (work.names, work.list) = (names, Some(head));
             return Ok(());
         }
@@ -48,8 +52,7 @@ impl Mailbox {
         self.identify(parsed.as_ref().map(|parsed| &parsed.list.head))?;
         work.list_appendable = parsed.as_ref().is_some_and(|parsed| parsed.appendable);
         work.names = parsed.as_ref().map(|parsed| names(&parsed.list)).unwrap_or_default();
-        let saved = |entry: &Entry<'_>| entry.field(UNIQUE_ID).is_some();
-        work.list_saves_unique_ids = parsed.as_ref().is_some_and(|parsed| parsed.list.entries.iter().any(saved));
+        work.list_tells_pop3 = parsed.as_ref().is_some_and(|parsed| parsed.list.entries.iter().any(Entry::is_of_pop3));
         work.list = parsed.map(|parsed| parsed.list.head);
         Ok(())
     }
@@ -85,9 +88,9 @@ impl Mailbox {
         }
     }
 
-    /// Whether some message of this mailbox has a unique-id that another server saved for POP3.
-    pub fn has_saved_unique_ids(&self) -> Result<bool> {
-        self.with_work(|work| Ok(work.list_saves_unique_ids))
+    /// Whether the list says of some message how POP3 shows it: by which unique-id, or in which place.
+    pub fn tells_pop3(&self) -> Result<bool> {
+        self.with_work(|work| Ok(work.list_tells_pop3))
     }
 
     /// Reads, for POP3, what the list says of each message that is there or was there not long ago.
@@ -105,9 +108,37 @@ impl Mailbox {
                 base: &base,
                 guid: guid.as_deref().unwrap_or(&base),
                 unique_id: saved.as_deref(),
+                order: entry.field(ORDER).and_then(|order| std::str::from_utf8(order).ok()?.parse().ok()),
             });
         }
         Ok(())
+    }
+
+    /// Writes down what POP3 clients know messages by, for those of whom nothing is saved yet (`pop3_save_uidl`).
+    pub fn save_unique_ids(&self, told: &BTreeMap<Uid, String>) -> Result<()> {
+        self.with_lock(|work, lock| {
+            let content = self.folder.read_uidlist()?;
+            let parse = || content.as_deref().and_then(Uidlist::parse).ok_or(Error::NoSuchMailbox);
+            let mut dressed = BTreeMap::new();
+            for entry in &parse()?.list.entries {
+                let told = told.get(&entry.uid).filter(|_| entry.field(UNIQUE_ID).is_none());
+                if let Some(told) = told {
+                    // As Dovecot has it: nothing stands for the base of the file's name.
+                    let told = if told.as_bytes() == entry.base { &[] } else { told.as_bytes() };
+                    dressed.insert(entry.uid, entry.fields_with(UNIQUE_ID, told));
+                }
+            }
+            if dressed.is_empty() {
+                return Ok(());
+            }
+            let mut list = parse()?.list;
+            list.dress(&dressed);
+            lock.replace_with(&list.encode())?;
+            work.names = names(&list);
+            (work.list_appendable, work.list_tells_pop3) = (true, true);
+            work.list_stamp = self.own_look(UIDLIST, lock)?;
+            Ok(())
+        })
     }
 
     /// Gives UIDs, in the order of delivery, to files that have none. Makes the list if there is none.

@@ -25,7 +25,7 @@ pub(super) struct Work {
     pub(super) list: Option<Head>,
     pub(super) list_stamp: Option<Stamp>,
     pub(super) list_appendable: bool,
-    pub(super) list_saves_unique_ids: bool,
+    pub(super) list_tells_pop3: bool,
     pub(super) table: KeywordTable,
     pub(super) table_stamp: Option<Stamp>,
     pub(super) new: Scanned,
