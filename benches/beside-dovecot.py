@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The same work given to Tepui and to Dovecot, one after the other, on the same machine and disk.
 
-    cargo build --release --workspace && benches/beside-dovecot.py [logins] [deliveries] [sieve] [chain] [imap] [idle]
+    cargo build --release --workspace && benches/beside-dovecot.py [logins] [deliveries] [sieve] [chain] [imap] [pop3] [idle]
 
 TEPUI_BENCH_MESSAGES and TEPUI_BENCH_SESSIONS change how large a mailbox is and how many idle sessions there are.
 
@@ -43,6 +43,7 @@ DELIVERIES = {1: 500, 10: 2000, 50: 4000}
 CHAIN_CONNECTIONS = 20
 CHAIN_MESSAGES = 4000
 MAILBOX_MESSAGES = 20_000
+POP3_MESSAGES = 10_000
 MESSAGE_SIZE = 4_000
 IDLE_SESSIONS = 1_000
 
@@ -62,7 +63,7 @@ class Node(harness.Node):
 
 
 def new_node(directory=None, cache=True, **options):
-    listeners = {"imap": ("imap", "off"), "lmtp": ("lmtp", "off"), "smtp": ("smtp", "off")}
+    listeners = {"imap": ("imap", "off"), "lmtp": ("lmtp", "off"), "pop3": ("pop3", "off"), "smtp": ("smtp", "off")}
     limits = {"connections_per_address": 60_000, "connections": 60_000, "message_size": "25M"}
     node = Node(level="warn", limits=limits, listeners=listeners, directory=directory, roles=["mailbox"],
                         domains=("example.test", "domain01.dom"), **options)
@@ -253,6 +254,33 @@ def print_imap():
     dovecot.stop()
 
 
+def print_pop3():
+    count = int(os.environ.get("TEPUI_BENCH_MESSAGES", POP3_MESSAGES))
+    print(f"\nPOP3: one session takes a mailbox of {count:,} messages of {MESSAGE_SIZE:,} octets. `cold` is the first time ever; logins and lists in\n"
+          "milliseconds, messages for each second, and in brackets for each second of processor time of the server's processes:\n")
+    print("| command | Dovecot | Tepui | ratio |\n| --- | ---: | ---: | ---: |", flush=True)
+    name = mail_users(1)[0]
+    dovecot, node = Dovecot(users=[name]), new_node(users=[name])
+    fill(dovecot.folder / "mail/user1/maildir", count, owner=peer_dovecot.MAIL_USER)
+    fill(node.folder / "mail/example.test/user1/maildir", count)
+    for state in ("cold", "warm"):
+        rows = [bench("pop3", f"127.0.0.1:{peer.port('pop3')}", "--pid", peer.pid, "--user", name, "--password", harness.PASSWORD)
+                for peer in (dovecot, node)]
+        for of_dovecot, of_tepui in zip(*rows):
+            show_pop3(f"{of_tepui['work']}, {state}", of_dovecot, of_tepui)
+    node.stop()
+    dovecot.stop()
+
+
+def show_pop3(name, dovecot, tepui):
+    if dovecot["count"] == 1:
+        cells, ratio = [f"{row['p50']:,.1f} ms" for row in (dovecot, tepui)], dovecot["p50"] / tepui["p50"]
+    else:
+        cells = [f"{row['per_second']:,.0f} ({row['per_second'] / max(row['server_cores'], 0.01):,.0f})" for row in (dovecot, tepui)]
+        ratio = tepui["per_second"] / dovecot["per_second"]
+    print(f"| {name} | {cells[0]} | {cells[1]} | {ratio:.1f} |", flush=True)
+
+
 def print_idle():
     sessions = int(os.environ.get("TEPUI_BENCH_SESSIONS", IDLE_SESSIONS))
     print(f"\nMemory of {sessions:,} idle IMAP sessions (logged in, INBOX selected, IDLE), KiB each:\n")
@@ -296,7 +324,7 @@ def memory_of(pid):
     return total
 
 
-PARTS = {"logins": print_logins, "deliveries": print_deliveries, "sieve": print_sieve, "chain": print_chain, "imap": print_imap, "idle": print_idle}
+PARTS = {"logins": print_logins, "deliveries": print_deliveries, "sieve": print_sieve, "chain": print_chain, "imap": print_imap, "pop3": print_pop3, "idle": print_idle}
 
 
 def main(wanted):

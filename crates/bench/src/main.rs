@@ -11,6 +11,7 @@ mod figures;
 mod idle;
 mod imap;
 mod logins;
+mod pop3;
 mod wire;
 
 use std::net::SocketAddr;
@@ -37,6 +38,8 @@ enum Work {
     Bare(bare::Bare),
     /// Runs IMAP commands one after the other in one session and tells how long each took
     Imap(imap::Imap),
+    /// Takes a whole mailbox in one POP3 session
+    Pop3(pop3::Pop3),
     /// Holds idle IMAP sessions until standard input ends
     Idle(idle::Idle),
 }
@@ -92,6 +95,7 @@ fn main() -> ExitCode {
         Work::Deliver(work) => work.run(),
         Work::Bare(work) => work.run(),
         Work::Imap(work) => work.run(),
+        Work::Pop3(work) => work.run(),
         Work::Idle(work) => work.run(),
     };
     match done {

@@ -72,6 +72,23 @@ impl Wire {
         }
     }
 
+    /// A POP3 status line that says `+OK`.
+    pub(crate) fn pop3_line(&mut self) -> io::Result<String> {
+        let line = self.line()?;
+        if line.starts_with(b"+OK") {
+            Ok(String::from_utf8_lossy(line).into_owned())
+        } else {
+            Err(unexpected(line, "+OK"))
+        }
+    }
+
+    /// A POP3 answer of several lines, up to its dot.
+    pub(crate) fn pop3_lines(&mut self) -> io::Result<()> {
+        self.pop3_line()?;
+        while self.line()? != b"." {}
+        Ok(())
+    }
+
     fn skip(&mut self, length: u64) -> io::Result<()> {
         let skipped = io::copy(&mut (&mut self.reader).take(length), &mut io::sink())?;
         if skipped == length { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
