@@ -7,18 +7,18 @@ use std::task::{Context, Poll};
 
 use proto::sasl::Channel;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, CommonState, ProtocolVersion};
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 use crate::certificate;
+use crate::socket::Socket;
 use crate::tls::ServerTls;
 
 /// RFC 9266 §4.2.
 const EXPORTER: (&[u8], usize) = (b"EXPORTER-Channel-Binding", 32);
 
-/// A TCP connection and how it would speak TLS.
+/// A connection and how it would speak TLS.
 #[derive(Debug)]
 pub struct Connection {
     stream: Stream,
@@ -45,10 +45,10 @@ impl std::fmt::Debug for Tls {
 
 #[derive(Debug)]
 enum Stream {
-    Plain(TcpStream),
+    Plain(Socket),
     // Boxed: a plain connection, and one that waits to become encrypted, shall not hold the room of a TLS state.
-    Server(Box<server::TlsStream<TcpStream>>),
-    Client(Box<client::TlsStream<TcpStream>>),
+    Server(Box<server::TlsStream<Socket>>),
+    Client(Box<client::TlsStream<Socket>>),
     /// A handshake failed and took the connection with it.
     Gone,
 }
@@ -61,8 +61,8 @@ pub enum Handshake {
 }
 
 impl Connection {
-    pub fn new(stream: TcpStream, tls: Tls) -> Connection {
-        Connection { stream: Stream::Plain(stream), tls }
+    pub fn new(stream: impl Into<Socket>, tls: Tls) -> Connection {
+        Connection { stream: Stream::Plain(stream.into()), tls }
     }
 
     /// Encrypts the connection. After a failure it is closed.

@@ -116,9 +116,9 @@ pub fn warnings(settings: &Settings) -> Vec<String> {
         }
         let named = |name: &Option<String>| name.as_ref().is_some_and(|name| trusted.listeners.contains(name));
         for listener in settings.listeners.iter().filter(|listener| named(&listener.name)) {
-            let address = listener.address.ip().to_canonical();
+            let address = listener.address.ip().map(|address| address.ip().to_canonical());
             let is_loopback_only = trusted.networks.iter().all(|network| network.is_loopback());
-            if !address.is_loopback() && !is_loopback_only {
+            if address.is_some_and(|address| !address.is_loopback()) && !is_loopback_only {
                 warnings.push(format!(
                     "[[trusted]] listener {} takes connections at {}: let a firewall keep out who is not meant",
                     listener.name.as_deref().unwrap_or_default(),

@@ -28,6 +28,7 @@ mod proxy;
 mod quota;
 mod rates;
 mod secret;
+mod socket;
 mod sources;
 mod steps;
 mod tls;

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::admin;
@@ -17,6 +16,7 @@ use crate::house::Guest;
 use crate::node::{Live, Node};
 use crate::profiles::{self, Setup};
 use crate::proxy;
+use crate::socket::{Acceptor, Socket};
 
 /// The wait after a failed accept: the process is out of file descriptors or memory, and trying at once would only burn.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -28,13 +28,16 @@ const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(60);
 pub async fn run(
     node: Arc<Node>,
     listener: Listener,
-    socket: TcpListener,
+    socket: Acceptor,
     stopping: watch::Receiver<bool>,
     admin_token: String,
 ) {
-    if listener.protocol == Protocol::Admin {
-        return admin::serve(node, socket, admin_token).await;
-    }
+    let socket = match socket {
+        Acceptor::Tcp(socket) if listener.protocol == Protocol::Admin => {
+            return admin::serve(node, socket, admin_token).await;
+        }
+        socket => socket,
+    };
     let listener = Arc::new(listener);
     loop {
         match socket.accept().await {
@@ -52,7 +55,7 @@ pub async fn run(
 async fn greet(
     node: Arc<Node>,
     listener: Arc<Listener>,
-    mut stream: TcpStream,
+    mut stream: Socket,
     from: SocketAddr,
     stopping: watch::Receiver<bool>,
 ) {
@@ -65,8 +68,6 @@ async fn greet(
             return;
         }
     }
-    // Replies are written whole; waiting for more to send only adds delay.
-    let _ = stream.set_nodelay(true);
     let tls = live.tls(listener.protocol).map_or(Tls::None, Tls::Server);
     let mut connection = Connection::new(stream, tls);
     let session = node.ids.session();
@@ -100,7 +101,7 @@ async fn admit(
     node: &Node,
     live: &Live,
     listener: &Listener,
-    stream: &mut TcpStream,
+    stream: &mut Socket,
     from: SocketAddr,
 ) -> Option<(SocketAddr, Result<Places, TooMany>)> {
     let limits = &live.settings.limits;

@@ -16,12 +16,12 @@ use disk::{Disk, RealDisk};
 use proto::sasl::Offers;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use store::Store;
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clients::Clients as SmtpClients;
-use crate::config::{Listener, Protocol, Settings};
+use crate::config::{ListenAt, Listener, Protocol, Settings};
 use crate::connections::Connections;
 use crate::deliver::Outgoing;
 use crate::filter::Programs;
@@ -30,6 +30,7 @@ use crate::hints::{self, Hints};
 use crate::ids::Ids;
 use crate::logins::Logins;
 use crate::secret::{self, SecretError};
+use crate::socket::Acceptor;
 use crate::sources::{self, SourceError};
 use crate::steps::Steps;
 use crate::tls::{self, Clients, ServerTls, TlsError};
@@ -70,9 +71,9 @@ pub struct Live {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("{address} ({protocol}): {source}")]
-    Listen { address: SocketAddr, protocol: &'static str, source: io::Error },
+    Listen { address: ListenAt, protocol: &'static str, source: io::Error },
     #[error("{address} ({protocol}): another program listens there already")]
-    Taken { address: SocketAddr, protocol: &'static str },
+    Taken { address: ListenAt, protocol: &'static str },
     #[error("TLS: {0}")]
     Tls(#[from] TlsError),
     #[error("directory: {0}")]
@@ -289,11 +290,11 @@ pub(crate) fn store_settings(settings: &Settings) -> store::Settings {
 async fn bind_all(
     listeners: &[Listener],
     is_open: impl Fn(&Listener) -> bool,
-) -> Result<Vec<(Listener, TcpListener)>, StartError> {
+) -> Result<Vec<(Listener, Acceptor)>, StartError> {
     let mut sockets = Vec::new();
     for listener in listeners.iter().filter(|listener| !is_open(listener)) {
-        let (address, protocol) = (listener.address, listener.protocol.word());
-        let socket = TcpListener::bind(address).await.map_err(|source| match source.kind() {
+        let (address, protocol) = (listener.address.clone(), listener.protocol.word());
+        let socket = Acceptor::bind(&address).await.map_err(|source| match source.kind() {
             io::ErrorKind::AddrInUse => StartError::Taken { address, protocol },
             _ => StartError::Listen { address, protocol, source },
         })?;
@@ -334,7 +335,7 @@ impl Running {
         &self.node
     }
 
-    fn serve(&self, sockets: Vec<(Listener, TcpListener)>) {
+    fn serve(&self, sockets: Vec<(Listener, Acceptor)>) {
         let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         for (listener, socket) in sockets {
             tracing::info!(address = %listener.address, protocol = listener.protocol.word(), "listening");
@@ -382,7 +383,7 @@ impl Running {
     }
 
     /// Binds again the addresses whose protocol or TLS changed. They were ours a moment ago, so a failure is rare; it is logged.
-    async fn bind_changed(&self, wanted: &[Listener], open: &[Listener]) -> Vec<(Listener, TcpListener)> {
+    async fn bind_changed(&self, wanted: &[Listener], open: &[Listener]) -> Vec<(Listener, Acceptor)> {
         let changed = wanted
             .iter()
             .filter(|listener| !open.contains(listener) && open.iter().any(|open| open.address == listener.address));

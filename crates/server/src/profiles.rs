@@ -126,6 +126,7 @@ pub fn pop3(guest: Guest, setup: &Setup<'_>) -> (pop3::Server, Pop3House) {
         tls: offered(listener.tls),
         login_needs_tls: listener.tls != TlsMode::Off,
         offers: live.offers.clone(),
+        last: live.settings.pop3.enable_last,
         limits: pop3::Limits {
             bad_commands_max: u32::try_from(limits.errors).unwrap_or(u32::MAX),
             // The house makes a wrong password wait, the same in every protocol.

@@ -10,6 +10,7 @@ mod hints;
 mod ldap;
 mod namespace;
 mod nearest;
+mod pop3;
 mod quota;
 pub mod reference;
 mod relay;
@@ -29,10 +30,10 @@ pub use domains::SpareRecipients;
 pub use ldap::{BadOption, LdapSettings};
 pub use relay::{Others, RelaySettings};
 pub use settings::{
-    AuthMode, ClientCertificates, DirectorySettings, GssapiSettings, HintSettings, Limits, Listener, LogFormat,
-    LogSettings, MailboxSettings, NextHop, OauthCheck, OauthSettings, Protocol, QueueSettings, QuotaSettings, Role,
-    Route, RouteTls, Settings, SharedSettings, SieveSettings, TlsFiles, TlsMode, TrustedSettings, UniqueIdSettings,
-    Warning, WhenFull,
+    AuthMode, ClientCertificates, DeletedFlag, DirectorySettings, GssapiSettings, HintSettings, Limits, ListenAt,
+    Listener, LmtpSettings, LogFormat, LogSettings, MailboxSettings, NextHop, OauthCheck, OauthSettings, Pop3Settings,
+    Protocol, QueueSettings, QuotaSettings, Role, Route, RouteTls, Settings, SharedSettings, SieveSettings, TlsFiles,
+    TlsMode, TrustedSettings, UniqueIdSettings, Warning, WhenFull,
 };
 pub use smtp::{AddMissing, ClientLimits, SenderLogin, SmtpSettings};
 pub use units::{parse_duration, show_duration, show_size};

@@ -5,6 +5,7 @@
 mod mail;
 mod people;
 mod platform;
+mod protocols;
 mod smtp;
 
 /// What may stand behind an option's `=`.
@@ -111,6 +112,8 @@ pub const TABLES: &[Table] = &[
     mail::QUOTA,
     mail::QUOTA_WARNING,
     mail::SIEVE,
+    protocols::LMTP,
+    protocols::POP3,
     platform::QUEUE,
     platform::TLS,
     platform::LIMITS,

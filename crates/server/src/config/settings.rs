@@ -1,5 +1,6 @@
 //! What the code uses: the file's values typed, right in themselves and with each other.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use directory::lockout::Rules;
 use directory::passwd_file::Network;
 use mail::namespace::Namespaces;
-use mail::{Domain, Quota};
+use mail::{Domain, Flags, Keyword, Quota};
 use proto::pop3::UniqueIdFormat;
 use proto::sasl::Mechanism;
 
@@ -77,6 +78,41 @@ pub enum TlsMode {
     Implicit,
 }
 
+/// Where connections come in.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ListenAt {
+    Ip(SocketAddr),
+    /// A unix socket of this name.
+    Unix(PathBuf),
+}
+
+impl ListenAt {
+    /// An IP address and a port, or a whole path.
+    pub(super) fn parse(text: &str) -> Option<ListenAt> {
+        match text.starts_with('/') {
+            true => Some(ListenAt::Unix(text.into())),
+            false => text.parse().ok().map(ListenAt::Ip),
+        }
+    }
+
+    /// `None`: only who is on this machine can come.
+    pub fn ip(&self) -> Option<SocketAddr> {
+        match self {
+            ListenAt::Ip(address) => Some(*address),
+            ListenAt::Unix(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for ListenAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ListenAt::Ip(address) => address.fmt(f),
+            ListenAt::Unix(path) => path.display().fmt(f),
+        }
+    }
+}
+
 /// Whether clients of SMTP log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AuthMode {
@@ -90,7 +126,7 @@ pub enum AuthMode {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Listener {
     pub protocol: Protocol,
-    pub address: SocketAddr,
+    pub address: ListenAt,
     /// For `[[trusted]]`.
     pub name: Option<String>,
     pub tls: TlsMode,
@@ -153,6 +189,36 @@ pub struct MailboxSettings {
 pub struct UniqueIdSettings {
     pub format: Arc<UniqueIdFormat>,
     pub rename_duplicates: bool,
+}
+
+/// How mail comes into mailboxes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LmtpSettings {
+    /// What stands behind the delimiter of an address names a mailbox.
+    pub save_to_detail_mailbox: bool,
+}
+
+/// How POP3 behaves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pop3Settings {
+    /// One session at a time.
+    pub lock_session: bool,
+    /// Nothing is marked as seen.
+    pub no_flag_updates: bool,
+    /// What deleted messages get instead of being removed.
+    pub deleted_flag: Option<DeletedFlag>,
+    /// `X-UIDL` of a header is the unique-id.
+    pub reuse_xuidl: bool,
+    /// Unique-ids are saved.
+    pub save_uidl: bool,
+    pub enable_last: bool,
+}
+
+/// A flag that hides a message from POP3.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeletedFlag {
+    System(Flags),
+    Keyword(Keyword),
 }
 
 /// Where nodes tell each other of changes.
@@ -357,6 +423,8 @@ pub struct Settings {
     pub public: Vec<store::Location>,
     pub quota: QuotaSettings,
     pub sieve: SieveSettings,
+    pub lmtp: LmtpSettings,
+    pub pop3: Pop3Settings,
     pub queue: QueueSettings,
     pub tls: Option<TlsFiles>,
     pub limits: Limits,

@@ -15,12 +15,12 @@ use proto::sasl::Mechanism;
 use super::Mistake;
 use super::ldap::{self, LdapSettings};
 use super::settings::{
-    AuthMode, ClientCertificates, DirectorySettings, GssapiSettings, Limits, Listener, LogFormat, LogSettings,
-    MailboxSettings, OauthCheck, OauthSettings, PROTOCOLS, Protocol, QueueSettings, Role, Route, RouteTls, Settings,
-    SharedSettings, TlsFiles, TlsMode, TrustedSettings, UniqueIdSettings,
+    AuthMode, ClientCertificates, DirectorySettings, GssapiSettings, Limits, ListenAt, Listener, LmtpSettings,
+    LogFormat, LogSettings, MailboxSettings, OauthCheck, OauthSettings, PROTOCOLS, Protocol, QueueSettings, Role,
+    Route, RouteTls, Settings, SharedSettings, TlsFiles, TlsMode, TrustedSettings, UniqueIdSettings,
 };
 use super::written::{Written, WrittenTable};
-use super::{auto, domains, hints, namespace, quota, relay, sieve, smtp};
+use super::{auto, domains, hints, namespace, pop3, quota, relay, sieve, smtp};
 use crate::certificate::UserField;
 
 /// The shortest `poll`.
@@ -54,6 +54,8 @@ pub fn settle(written: &Written, folder: &Path, mistakes: &mut Vec<Mistake>) -> 
         public,
         quota: quota::settle(written, folder, settler.mistakes),
         sieve: sieve::settle(written, folder),
+        lmtp: settler.lmtp(),
+        pop3: pop3::settle(written, settler.mistakes),
         queue: settler.queue(),
         tls: settler.tls(),
         limits: settler.limits(),
@@ -140,7 +142,7 @@ impl<'a> Settler<'a> {
             _ => AuthMode::Off,
         };
         let address = table.text("address")?;
-        let Ok(address) = address.parse() else {
+        let Some(address) = ListenAt::parse(address) else {
             self.mistake(
                 table.place("address"),
                 "expected an IP address and a port",
@@ -451,6 +453,10 @@ impl<'a> Settler<'a> {
         }
     }
 
+    fn lmtp(&self) -> LmtpSettings {
+        LmtpSettings { save_to_detail_mailbox: self.table("lmtp").text("save_to_detail_mailbox") == Some("yes") }
+    }
+
     fn log(&mut self) -> LogSettings {
         let table = self.table("log");
         let format = if table.text("format") == Some("json") { LogFormat::Json } else { LogFormat::Text };
@@ -487,6 +493,13 @@ impl<'a> Settler<'a> {
                     table.place("tls"),
                     "this listener needs a certificate",
                     "write [tls] with `certificate` and `key`",
+                );
+            }
+            if listener.address.ip().is_none() && listener.protocol != Protocol::Lmtp {
+                self.mistake(
+                    table.place("address"),
+                    "only LMTP is spoken on a unix socket",
+                    "write an IP address and a port",
                 );
             }
             if listener.protocol == Protocol::Admin && !listener.proxy.is_empty() {
@@ -542,8 +555,8 @@ pub(super) fn networks(texts: &[(String, Range<usize>)], mistakes: &mut Vec<Mist
 }
 
 fn is_written_as(listener: &Listener, table: &WrittenTable) -> bool {
-    let address = table.text("address").and_then(|address| address.parse().ok());
-    address == Some(listener.address) && table.text("protocol") == Some(listener.protocol.word())
+    let address = table.text("address").and_then(ListenAt::parse);
+    address.as_ref() == Some(&listener.address) && table.text("protocol") == Some(listener.protocol.word())
 }
 
 /// `[192.0.2.1]:25`, `[::1]:25` or `host.example:25`.

@@ -9,6 +9,7 @@ use mail::date::DateTime;
 use mail::{Address, MailboxName, Outcome, QueueId, Reply, ReversePath, TraceId};
 use store::DeliveryKey;
 
+use crate::filter;
 use crate::node::{Live, Node};
 use crate::quota;
 use crate::steps::StepKind;
@@ -80,7 +81,23 @@ pub fn header(reverse_path: &ReversePath, recipient: Option<&Address>, received:
     format!("Return-Path: <{reverse_path}>\r\n{delivered_to}{received}")
 }
 
-/// Puts a message into an account's INBOX; `put` does it. Blocking.
+/// Where mail for a recipient is kept unless scripts say otherwise: in INBOX, or in the mailbox that its detail names, where the
+/// settings want that and it is there. Blocking.
+pub fn kept_in(node: &Node, mailboxes: &store::Account, account: &Account, recipient: &Address) -> MailboxName {
+    let live = node.live();
+    let named = || {
+        let (bare, detail) = recipient.split_detail(live.settings.recipient_delimiter);
+        // An account may have the delimiter in its own name.
+        let is_own_name = account.name.split('@').next() != Some(bare.local_part());
+        let detail = detail.filter(|detail| !detail.is_empty() && !is_own_name)?;
+        let name = filter::own_mailbox(&live.settings.namespaces, detail).ok()?;
+        mailboxes.exists(&name).ok()?.then_some(name)
+    };
+    let named = if live.settings.lmtp.save_to_detail_mailbox { named() } else { None };
+    named.unwrap_or_else(MailboxName::inbox)
+}
+
+/// Puts a message into an account's INBOX, or the mailbox that stands for it; `put` does it. Blocking.
 pub fn deliver(
     node: &Node,
     account: &Account,
@@ -91,16 +108,17 @@ pub fn deliver(
     let key = delivery_key(origin, recipient);
     let stored = (|| {
         let mailboxes = quota::open(&node.store(), &node.live().settings.quota, account)?;
-        let inbox = MailboxName::inbox();
-        if origin.again && mailboxes.was_delivered(&inbox, &key)? {
+        let name = kept_in(node, &mailboxes, account, recipient);
+        if origin.again && mailboxes.was_delivered(&name, &key)? {
             tracing::info!(trace = %origin.trace, recipient = %recipient, "the message was delivered by an earlier attempt");
-            return Ok(());
+            return Ok(name);
         }
-        put(&mailboxes, &inbox, &key)
+        put(&mailboxes, &name, &key)?;
+        Ok(name)
     })();
     match stored {
-        Ok(()) => {
-            let detail = format!("<{recipient}> in INBOX of {}", account.name);
+        Ok(name) => {
+            let detail = format!("<{recipient}> in {name} of {}", account.name);
             node.steps.tell(StepKind::Stored, origin.trace, origin.session, origin.queue, detail);
             saved(origin, recipient)
         }

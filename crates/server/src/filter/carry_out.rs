@@ -194,12 +194,13 @@ impl Work<'_> {
         }
     }
 
-    /// Into INBOX, with these flags. Where that fails and the message is in another mailbox already, it counts as kept: tried
+    /// Into INBOX, or what stands for it, with these flags. Where that fails and the message is in another mailbox already, it counts as kept: tried
     /// again, it would come there again.
     fn keep(&mut self, flags: &[String]) -> Outcome {
         let (flags, keywords) = parse_flags(flags);
-        let place = Place { mailbox: MailboxName::inbox(), flags, keywords, create: false };
         let delivery = self.delivery;
+        let mailbox = local::kept_in(delivery.node, self.mailboxes, delivery.account, delivery.recipient);
+        let place = Place { mailbox, flags, keywords, create: false };
         match self.put(&place) {
             Err(error) if self.kept.is_empty() => {
                 return local::failed(delivery.node, &delivery.origin, delivery.recipient, &error);

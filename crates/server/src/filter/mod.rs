@@ -19,6 +19,7 @@ pub use carry_out::{Delivery, deliver};
 pub use check::{Verdict, check};
 pub use programs::Programs;
 pub use sequence::sources;
+pub(crate) use world::own_mailbox;
 
 /// What the language has and the deliveries of this house have not.
 const WITHOUT: [Extension; 4] =

@@ -41,15 +41,16 @@ impl AdminClient {
     /// A bad file, no admin listener in it, or a token this user may not read.
     pub fn new(file: &Path) -> Result<AdminClient, AdminError> {
         let settings = config::load(file).map_err(Box::new)?;
-        let listener = settings
+        let address = settings
             .listeners
             .iter()
             .find(|listener| listener.protocol == Protocol::Admin)
+            .and_then(|listener| listener.address.ip())
             .ok_or(AdminError::NoListener)?;
         let token_file = settings.state.join(server::TOKEN_FILE);
         let token = std::fs::read_to_string(&token_file)
             .map_err(|source| AdminError::Token { file: token_file.display().to_string(), source })?;
-        Ok(AdminClient { address: listener.address, token: token.trim().to_owned() })
+        Ok(AdminClient { address, token: token.trim().to_owned() })
     }
 
     /// Asks, and gives the body of a good answer.

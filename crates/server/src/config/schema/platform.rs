@@ -19,7 +19,11 @@ pub const LISTENER: Table = Table {
     sentence: "One address that takes connections. `lmtp`, `imap`, `pop3` and `managesieve` need the role `mailbox`, `submission` needs `outgoing`; `smtp` takes mail for whatever roles there are.",
     rows: &[
         must("protocol", Kind::Choice(PROTOCOLS), "What is spoken there."),
-        must("address", Kind::Text, "IP address and port, as `\"0.0.0.0:143\"` or `\"[::]:143\"`."),
+        must(
+            "address",
+            Kind::Text,
+            "IP address and port, as `\"0.0.0.0:143\"` or `\"[::]:143\"`; for `lmtp` also the whole path of a unix socket, as `\"/run/tepui/lmtp\"`: the process's user and group may connect to it.",
+        ),
         may("name", Kind::Text, "A name for it, so that a `[[trusted]]` can name it."),
         with(
             "proxy",

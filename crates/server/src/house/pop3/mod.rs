@@ -1,19 +1,24 @@
 //! Answers a POP3 session out of the directory and the store.
+//!
+//! This file logs in, reads and removes; `opening` decides what is shown; `lock` keeps a session the only one.
+
+mod lock;
+mod opening;
 
 use std::sync::Arc;
 
 use directory::chain::LogIn;
-use mail::digest::Want;
 use mail::flags::{FlagChange, How};
-use mail::{Flags, MailboxName, Uid};
-use proto::pop3::UniqueIds;
-use proto::pop3::ask::{Answer, Ask, Drop, Refusal};
-use store::{Access, Mailbox, Right, Rights, Viewer};
+use mail::{Flags, Keyword, Uid};
+use proto::pop3::ask::{Answer, Ask, Refusal};
+use store::{Mailbox, Pop3Lock, Right, Rights, Viewer};
 
 use super::imap::room::read_exactly;
 use super::{Guest, blocking};
-use crate::config::UniqueIdSettings;
+use crate::config::{DeletedFlag, Pop3Settings};
 use crate::driver::House;
+use lock::Kept;
+use opening::Opened;
 
 /// The house of one POP3 session.
 #[derive(Debug)]
@@ -28,6 +33,9 @@ pub struct Pop3House {
 struct Maildrop {
     mailbox: Arc<Mailbox>,
     rights: Rights,
+    /// Where the session is to be the only one.
+    lock: Option<Kept>,
+    settings: Pop3Settings,
     message: Option<(Uid, store::Message)>,
 }
 
@@ -54,34 +62,12 @@ impl Pop3House {
     async fn open(&mut self) -> Answer {
         let Some((account, viewer)) = self.account.clone() else { return Answer::Refused(Refusal::Permanent) };
         let live = self.guest.node.live();
-        let UniqueIdSettings { format, rename_duplicates } = live.settings.mailboxes.unique_ids.clone();
-        let opened = blocking(move || {
-            let rights = account.rights(&MailboxName::inbox(), &viewer)?;
-            if !rights.has(Right::Read) {
-                return Ok(None);
-            }
-            let mailbox = account.open(&MailboxName::inbox())?;
-            let snapshot = mailbox.sync(Access::Serve)?;
-            let mut drops = Vec::with_capacity(snapshot.rows.len());
-            let uids: Vec<mail::Uid> = snapshot.rows.iter().map(|row| row.uid).collect();
-            let want = Want::FACTS;
-            let mut rest = uids.as_slice();
-            while !rest.is_empty() {
-                let found = mailbox.digests(rest, &want)?;
-                drops.extend(found.digests.iter().map(|digest| Drop { uid: digest.uid, size: digest.size }));
-                rest = rest.get(found.looked_at.max(1)..).unwrap_or_default();
-            }
-            let mut unique_ids = UniqueIds::new(format, snapshot.uid_validity);
-            name_by_list(&mailbox, &mut unique_ids)?;
-            if rename_duplicates {
-                unique_ids.rename_duplicates(drops.iter().map(|drop| drop.uid));
-            }
-            Ok(Some((mailbox, rights, drops, unique_ids)))
-        });
-        match opened.await {
+        let (pop3, ids) = (live.settings.pop3.clone(), live.settings.mailboxes.unique_ids.clone());
+        match blocking(move || opening::open(&account, &viewer, &pop3, &ids)).await {
             Ok(None) => Answer::Refused(Refusal::Permanent),
-            Ok(Some((mailbox, rights, drops, unique_ids))) => {
-                self.maildrop = Some(Box::new(Maildrop { mailbox, rights, message: None }));
+            Ok(Some(Opened { mailbox, rights, lock, drops, unique_ids })) => {
+                let (lock, settings) = (lock.map(Kept::new), live.settings.pop3.clone());
+                self.maildrop = Some(Box::new(Maildrop { mailbox, rights, lock, settings, message: None }));
                 Answer::Maildrop { drops, unique_ids }
             }
             Err(error) => self.refuse(&error),
@@ -110,25 +96,14 @@ impl Pop3House {
             store::Error::Damaged { .. } => Refusal::Permanent,
             _ => Refusal::Temporary,
         };
-        if refusal != Refusal::Gone {
-            tracing::error!(session = &*self.guest.session, %error, "mailbox trouble");
+        let session = &*self.guest.session;
+        match refusal {
+            Refusal::Gone => {}
+            Refusal::InUse => tracing::info!(session, %error, "another session has the mailbox"),
+            _ => tracing::error!(session, %error, "mailbox trouble"),
         }
         Answer::Refused(refusal)
     }
-}
-
-/// What another server saved for the clients comes first; then what the format makes of names.
-fn name_by_list(mailbox: &Mailbox, unique_ids: &mut UniqueIds) -> store::Result<()> {
-    let wants_names = unique_ids.wants_names();
-    if !wants_names && !mailbox.has_saved_unique_ids()? {
-        return Ok(());
-    }
-    mailbox.each_listed(|listing| {
-        let told = listing.unique_id.is_some_and(|saved| unique_ids.give(listing.uid, saved));
-        if !told && wants_names {
-            unique_ids.make(listing.uid, listing.base, listing.guid);
-        }
-    })
 }
 
 impl Maildrop {
@@ -142,19 +117,39 @@ impl Maildrop {
         }
     }
 
-    /// RFC 1939 §6: the update state.
+    /// RFC 1939 §6: the update state. What was fetched is marked first: it stays true if the rest fails.
     fn quit(&mut self, delete: &[Uid], seen: &[Uid]) -> store::Result<Answer> {
         self.message = None;
-        if !seen.is_empty() && self.rights.has(Right::WriteSeen) {
-            self.mailbox.store_flags(seen, &FlagChange { how: How::Add, flags: Flags::SEEN, keywords: Vec::new() })?;
+        self.lock.as_ref().map_or(Ok(()), Kept::verify)?;
+        if !seen.is_empty() && !self.settings.no_flag_updates && self.rights.has(Right::WriteSeen) {
+            self.add_flags(seen, Flags::SEEN, Vec::new())?;
         }
-        if !delete.is_empty() && !self.rights.has(Right::Expunge) {
+        if !delete.is_empty() && !self.remove(delete)? {
             return Ok(Answer::Refused(Refusal::Permanent));
         }
-        if !delete.is_empty() {
-            self.mailbox.expunge(delete)?;
-        }
         Ok(Answer::Done)
+    }
+
+    /// Removes messages, or hides them. False: that is not allowed.
+    fn remove(&self, delete: &[Uid]) -> store::Result<bool> {
+        let (right, flag) = match &self.settings.deleted_flag {
+            None => (Right::Expunge, None),
+            Some(DeletedFlag::System(Flags::DELETED)) => (Right::WriteDeleted, Some((Flags::DELETED, Vec::new()))),
+            Some(DeletedFlag::System(flags)) => (Right::Write, Some((*flags, Vec::new()))),
+            Some(DeletedFlag::Keyword(keyword)) => (Right::Write, Some((Flags::NONE, vec![keyword.clone()]))),
+        };
+        if !self.rights.has(right) {
+            return Ok(false);
+        }
+        match flag {
+            Some((flags, keywords)) => self.add_flags(delete, flags, keywords)?,
+            None => _ = self.mailbox.expunge(delete)?,
+        }
+        Ok(true)
+    }
+
+    fn add_flags(&self, uids: &[Uid], flags: Flags, keywords: Vec<Keyword>) -> store::Result<()> {
+        self.mailbox.store_flags(uids, &FlagChange { how: How::Add, flags, keywords }).map(|_| ())
     }
 }
 
