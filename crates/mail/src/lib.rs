@@ -13,6 +13,7 @@ pub mod dsn;
 pub mod envelope;
 pub mod flags;
 pub mod header;
+pub mod html;
 pub mod large;
 pub mod mailbox_name;
 pub mod mime;

@@ -125,7 +125,8 @@ fn keep_text(text: &mut Option<Vec<u8>>, value: &[u8]) {
     }
 }
 
-fn content_type(value: &[u8]) -> Option<(Word, Word, Params)> {
+/// The value of a Content-Type field: type, subtype, parameters. `None` if it is none.
+pub fn content_type(value: &[u8]) -> Option<(Word, Word, Params)> {
     let mut lexer = Lexer::new(value);
     lexer.skip_cfws();
     let kind: Word = lexer.take_while(is_token).into();
@@ -137,7 +138,8 @@ fn content_type(value: &[u8]) -> Option<(Word, Word, Params)> {
     valid.then(|| (kind, subtype, params(&mut lexer)))
 }
 
-fn disposition(value: &[u8]) -> Option<Disposition> {
+/// The value of a Content-Disposition field.
+pub fn disposition(value: &[u8]) -> Option<Disposition> {
     let mut lexer = Lexer::new(value);
     lexer.skip_cfws();
     let kind: Word = lexer.take_while(is_token).into();

@@ -8,6 +8,7 @@ mod decoder;
 mod indexer;
 mod media;
 mod packed;
+mod parameter;
 mod transfer;
 
 use std::ops::Range;
@@ -16,8 +17,9 @@ pub use decoder::{Decoder, LINE_HELD_MAX};
 pub use indexer::{
     BOUNDARY_LENGTH_MAX, DEPTH_MAX, HEADER_ALWAYS_KEPT_MAX, HEADER_KEPT_MAX, HEADERS_KEPT_MAX, Indexer, PARTS_MAX,
 };
-pub use media::{Disposition, LANGUAGES_MAX, Media, PARAMS_MAX, Params, Word};
+pub use media::{Disposition, LANGUAGES_MAX, Media, PARAMS_MAX, Params, Word, content_type, disposition};
 pub use packed::{Packed, PackedChildren, PackedMedia, PackedParams, PackedPart, Parts, Words};
+pub use parameter::decode_params;
 pub use transfer::{decode_base64, decode_q, decode_quoted_printable, decode_transfer};
 
 /// A message, or a part of one. Offsets count octets of the indexed message, from its first.
