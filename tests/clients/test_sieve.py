@@ -1,5 +1,6 @@
 """Deliveries through Sieve scripts: the platform's own, and what users put there by ManageSieve."""
 
+import email
 import smtplib
 
 import harness
@@ -51,6 +52,26 @@ class Deliveries(Case):
         self.deliver(message("one", "X-Spam-Flag: YES"), message("***SPAM*** two"), message("three", "X-Spam-Flag: NO"), message("four"))
         self.assertEqual(self.subjects("Junk"), ["Subject: ***SPAM*** two", "Subject: one"])
         self.assertEqual(self.subjects(), ["Subject: four", "Subject: three"])
+
+    def test_what_is_kept_is_as_the_scripts_made_it_and_what_is_redirected_is_not_enclosed(self):
+        other = self.server.user()
+        self.script('require ["foreverypart", "mime", "replace", "enclose", "copy", "fileinto", "mailbox"];\r\n'
+                    'foreverypart { if header :mime :param "filename" :matches "content-disposition" "*.exe" { replace "taken out"; } }\r\n'
+                    f'redirect :copy "{other.address}";\r\n'
+                    'enclose :subject "careful" "look twice";\r\n'
+                    'fileinto :create "Watched";\r\n')
+        parts = ("--b\r\n\r\ntext\r\n--b\r\nContent-Disposition: attachment; filename=a.exe\r\n\r\nBAD\r\n--b--\r\n")
+        self.deliver(message("parts", "Content-Type: multipart/mixed; boundary=b", body=parts))
+        kept, = self.server.content(self.user, "Watched")
+        self.assertIn(b"Subject: careful", kept)
+        self.assertEqual(email.message_from_bytes(kept).get_content_type(), "multipart/mixed")
+        note, inner = email.message_from_bytes(kept).get_payload()
+        self.assertEqual(note.get_payload().strip(), "look twice")
+        sent = eventually(lambda: self.server.content(other), "it is redirected")[0]
+        for one in (inner.get_payload(0), email.message_from_bytes(sent)):
+            self.assertEqual(one["Subject"], "parts")
+            self.assertEqual([part.get_payload().strip() for part in one.get_payload()], ["text", "taken out"])
+            self.assertIsNone(one.get_payload(1)["Content-Disposition"])
 
     def test_an_own_script_takes_the_place_of_the_platforms(self):
         self.script('require ["fileinto", "imap4flags"];\r\n'

@@ -134,9 +134,9 @@ fn entity<'h>(html: &'h str, text: &mut String) -> &'h str {
     let inside = html.get(1..).unwrap_or_default();
     let nearby = inside.get(..inside.floor_char_boundary(ENTITY_LENGTH_MAX)).unwrap_or_default();
     let named = nearby.find(';').map(|end| inside.split_at(end));
-    let Some((name, after)) = named.filter(|(name, _)| {
-        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '#')
-    }) else {
+    let Some((name, after)) =
+        named.filter(|(name, _)| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '#'))
+    else {
         text.push('&');
         return inside;
     };
@@ -192,7 +192,10 @@ mod tests {
             ("<b>bold</b> words", "bold  words"),
             ("<p>text &amp; more</p>", "text & more "),
             ("<title>t</title><style>p {}</style><SCRIPT a='>'>if (a</b) x</script ><p>a", "t a"),
-            ("a<!-- <b> -->b 1 < 2 &lt;x&gt; &unknown; & &#233;&#xE9;&eacute;&Ntilde;&oslash;", "ab 1 < 2 <x>  & éééÑø"),
+            (
+                "a<!-- <b> -->b 1 < 2 &lt;x&gt; &unknown; & &#233;&#xE9;&eacute;&Ntilde;&oslash;",
+                "ab 1 < 2 <x>  & éééÑø",
+            ),
             ("said<blockquote>q</blockquote>yes", "said\n> q\nyes"),
             ("a<br>\nb", "a\nb"),
             ("<a title=\"a > b\">c", "c"),

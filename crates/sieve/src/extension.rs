@@ -45,6 +45,11 @@ extensions! {
     SpamTestPlus = "spamtestplus", true;
     VirusTest = "virustest", true;
     ENotify = "enotify", true;
+    Mime = "mime", true;
+    ForEveryPart = "foreverypart", true;
+    ExtractText = "extracttext", true;
+    Replace = "replace", true;
+    Enclose = "enclose", true;
     /// `debug_log`: to the script's log.
     Debug = "vnd.dovecot.debug", false;
     /// `${env.name}`.

@@ -27,8 +27,8 @@ pub use error::{Position, Problem, Severity};
 pub use extension::{Extension, Extensions};
 pub use program::Location;
 pub use run::{
-    Action, Envelope, Fault, FileInto, Flags, Limits, Message, NotIncluded, Notification, Outcome, RunError, Score,
-    Seen, Vacation, World,
+    Action, Envelope, Fault, FileInto, Flags, Limits, Message, NotIncluded, Notification, Outcome, Rewritten, RunError,
+    Score, Seen, Vacation, World,
 };
 pub use suite_call::{SuiteAnswer, SuiteRequest, SuiteState};
 

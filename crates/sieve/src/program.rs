@@ -1,6 +1,10 @@
 //! The compiled form: what a checked script does, with nothing left to look up. Made by `check`, run by `run`.
 
+mod mime;
+
 use std::sync::Arc;
+
+pub use mime::{Enclose, ExtractText, MimeAsk, MimeCommand, MimePiece, MimeTest, Replace};
 
 use crate::extension::Extensions;
 use crate::pattern::Pattern;
@@ -108,6 +112,8 @@ pub enum Command {
     /// `error` of RFC 5463: the script fails.
     Error(Text),
     DebugLog(Text),
+    /// RFC 5703.
+    Mime(Box<MimeCommand>),
     Suite(Box<SuiteCall>),
 }
 
@@ -207,6 +213,7 @@ pub enum Test {
     Score { of: ScoreOf, matching: Matching },
     ValidNotifyMethod(Texts),
     NotifyMethodCapability { method: Text, capability: Text, matching: Matching },
+    Mime(Box<MimeTest>),
     Suite(Box<SuiteCall>),
 }
 

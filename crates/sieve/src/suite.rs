@@ -65,6 +65,7 @@ pub fn run(file: &[u8], folder: &str, read: &mut Read<'_>) -> Verdict {
         performed: 0,
         implicit_done: false,
         edited: None,
+        redirected: None,
         cases: Vec::new(),
         case: None,
         failure: None,
@@ -101,8 +102,9 @@ struct Stage<'r> {
     /// How many of the actions were carried out.
     performed: usize,
     implicit_done: bool,
-    /// The content of the message after a script has edited its header.
+    /// The content of the message after a script has changed it, and what is redirected of it.
     edited: Option<Vec<u8>>,
+    redirected: Option<Vec<u8>>,
     cases: Vec<Case>,
     case: Option<String>,
     failure: Option<String>,
@@ -281,8 +283,12 @@ impl Stage<'_> {
         let limits = self.settings.limits;
         let outcome = script.run(message, envelope, self, &limits);
         self.errors.extend(outcome.error.iter().map(|error| error.fault.to_string()));
-        if let Some(header) = &outcome.header {
-            self.edited = Some([header, message.body()].concat());
+        let content = || [message.header(), message.body()].concat();
+        if let Some(rewritten) = outcome.rewritten() {
+            self.edited = Some(rewritten.pieces(&content()).concat());
+        }
+        if let Some(redirected) = &outcome.redirected {
+            self.redirected = Some(redirected.pieces(&content()).concat());
         }
         outcome
     }
@@ -315,7 +321,8 @@ impl Stage<'_> {
     fn reset(&mut self, actions: &mut Vec<Action>, implicit_keep: &mut bool) {
         actions.clear();
         *implicit_keep = true;
-        (self.performed, self.implicit_done, self.edited) = (0, false, None);
+        (self.performed, self.implicit_done) = (0, false);
+        (self.edited, self.redirected) = (None, None);
     }
 
     fn message(&mut self, request: &SuiteRequest<'_>, state: SuiteState<'_, '_>) -> SuiteAnswer {
@@ -342,7 +349,7 @@ impl Stage<'_> {
             (state.envelope.from, state.envelope.to) = (from, to.clone());
             state.envelope.original_to = Some(to);
         }
-        self.edited = None;
+        (self.edited, self.redirected) = (None, None);
         SuiteAnswer::Value(true)
     }
 }

@@ -27,6 +27,15 @@ const WORDS: &[&str] = &[
     "anyof",
     "true",
     "ihave",
+    "foreverypart",
+    "break",
+    "extracttext",
+    "replace",
+    "enclose",
+    ":mime",
+    ":anychild",
+    ":param",
+    ":name",
     "body",
     "date",
     "currentdate",
@@ -74,10 +83,19 @@ const COMMANDS: &[&str] = &[
     "addheader \"X-A\" \"${a}\"; deleteheader :matches \"subject\" \"*${a}*\";",
     "set \"a\" \"${a}${a}${b}xy\";",
     "vacation :subject \"${a}\" \"${b}\";",
+    "foreverypart { if header :mime :anychild :param [\"name\", \"${a}\"] :contains [\"content-type\", \"${b}\"] \"a\" { break; } }",
+    "foreverypart { extracttext :first 9 \"a\"; foreverypart :name \"x\" { extracttext :upper \"b\"; break :name \"x\"; } }",
+    "foreverypart { replace \"${a}\"; } if exists :mime :anychild \"${b}\" { keep; }",
+    "foreverypart { enclose :headers [\"to\", \"${a}\"] \"${b}\"; break; }",
+    "replace :subject \"${a}\" \"${b}\"; if address :mime :anychild :user \"from\" \"x\" { keep; }",
 ];
 
 const REQUIRE: &str = "require [\"variables\",\"imap4flags\",\"relational\",\"index\",\"body\",\"date\",\"editheader\",\"regex\",\
-    \"subaddress\",\"vacation\",\"ihave\"];";
+    \"subaddress\",\"vacation\",\"ihave\",\"mime\",\"foreverypart\",\"extracttext\",\"replace\",\"enclose\"];";
+
+/// The rest of a header, and the start of a body with parts.
+const PARTS: &str =
+    "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/html; name=a\n\na<b>\n--b\n\n";
 
 fn compile_and_run(script: &[u8], message: &[u8]) -> Option<usize> {
     let (script, _) = compile(script, &Options::default()).ok()?;
@@ -102,7 +120,7 @@ proptest! {
     fn any_message_is_read(
         commands in prop::collection::vec(prop::sample::select(COMMANDS), 0..12),
         header in "((To|From|Subject|Date|Received|Content-Type): [ -~ñ]{0,40}\r?\n){0,6}",
-        blank in prop::sample::select(vec!["", "\n", "\r\n"]),
+        blank in prop::sample::select(vec!["", "\n", "\r\n", PARTS]),
         rest in prop::collection::vec(any::<u8>(), 0..200),
     ) {
         let message = [header.as_bytes(), blank.as_bytes(), &rest].concat();

@@ -13,6 +13,12 @@ const DIFFERENCES: &[(&str, &str)] = &[
     ("good-16", "a byte order mark at the start, as editors of Windows write it, is passed over"),
     ("extension-05", "i;unicode-casemap came after Pigeonhole 0.5.19"),
     ("does-05", "addresses that differ in case only get the message once"),
+    ("mime-06", "theirs looks no further than a part that lacks the field"),
+    ("mime-09", "likewise"),
+    ("mime-11", "likewise"),
+    ("mime-15", "likewise"),
+    ("mime-10", "a parameter that is not there does not count (RFC 5703 §4.1)"),
+    ("mime-14", "fields of parts may hold addresses, as in the example of RFC 5703 §4.2"),
     ("more-25", "Debian's Pigeonhole knows no ereject"),
 ];
 

@@ -180,6 +180,8 @@ fn sizes_are_bounded() {
 #[test]
 fn the_capabilities_are_what_may_be_required() {
     for name in sieve::capabilities().split(' ') {
-        assert_eq!(problems(&format!("require \"{name}\";")), [""; 0], "{name}");
+        // `extracttext` writes variables, in loops.
+        let script = format!("require [\"{name}\", \"variables\", \"foreverypart\"];");
+        assert_eq!(problems(&script), [""; 0], "{name}");
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use directory::Account;
 use mail::envelope::{Body, Recipient};
 use mail::{Address, Envelope, Flags, Keyword, MailboxName, Outcome, Reply, ReversePath};
-use sieve::{Action, FileInto, Message, Seen};
+use sieve::{Action, FileInto, Message, Rewritten, Seen};
 use store::{Duplicates, Original};
 
 use super::sequence::{self, Decision, Failure, Source, Whose};
@@ -69,9 +69,10 @@ pub fn deliver(delivery: &Delivery<'_>, sources: &[Source]) -> Outcome {
     };
     let message = Message::new(&delivery.content);
     let decision = sequence::run(sources, &message, &mut world);
-    let Decision { actions, implicit_keep, header, seen, failures } = decision;
+    let Decision { actions, implicit_keep, changed, redirected, seen, failures } = decision;
     let kept = BTreeSet::new();
-    let mut work = Work { delivery, mailboxes: &mailboxes, duplicates: &duplicates, header, kept, failures };
+    let mut work =
+        Work { delivery, mailboxes: &mailboxes, duplicates: &duplicates, changed, redirected, kept, failures };
     let outcome = work.carry_out(&actions, implicit_keep, &seen);
     work.tell_failures();
     outcome
@@ -96,8 +97,9 @@ struct Work<'a> {
     delivery: &'a Delivery<'a>,
     mailboxes: &'a Arc<store::Account>,
     duplicates: &'a Duplicates,
-    /// The header as the scripts want it.
-    header: Option<Vec<u8>>,
+    /// What the scripts have made of the message, and what of it is sent on if that is something else.
+    changed: Rewritten,
+    redirected: Option<Rewritten>,
     /// Where the message is by now.
     kept: BTreeSet<MailboxName>,
     failures: Vec<Failure>,
@@ -250,26 +252,14 @@ impl Work<'_> {
         }
         let is_marked = !place.flags.is_empty() || !place.keywords.is_empty();
         if let Some(original) = delivery.original
-            && self.header.is_none()
+            && self.changed == Rewritten::default()
             && !is_marked
         {
             return original.deliver(self.mailboxes, &place.mailbox, &key);
         }
         let mut draft = self.mailboxes.draft_for(&place.mailbox, &key)?;
-        self.pieces().into_iter().try_for_each(|piece| draft.write(piece))?;
+        self.changed.pieces(&delivery.content).into_iter().try_for_each(|piece| draft.write(piece))?;
         if is_marked { draft.append(place.flags, &place.keywords, None).map(|_| ()) } else { draft.deliver() }
-    }
-
-    /// The message, with the header that the scripts want.
-    fn pieces(&self) -> [&[u8]; 2] {
-        let content = self.delivery.content.as_slice();
-        match &self.header {
-            None => [content, &[]],
-            Some(header) => {
-                let body = mail::header::header_end(content).and_then(|end| content.get(end..));
-                [header, body.unwrap_or_default()]
-            }
-        }
     }
 
     fn redirect(&self, address: &Address) -> Result<(), String> {
@@ -295,8 +285,9 @@ impl Work<'_> {
         let header = format!("{REDIRECTED_FROM}: {user}\r\n");
         let acceptance =
             Acceptance { envelope, header: &header, session: delivery.origin.session, detail, settles: None };
+        let sent = self.redirected.as_ref().unwrap_or(&self.changed);
         let queued = accept_copy::<queue::Error>(node, acceptance, |incoming| {
-            self.pieces().into_iter().try_for_each(|piece| incoming.write(piece))
+            sent.pieces(&delivery.content).into_iter().try_for_each(|piece| incoming.write(piece))
         });
         queued.map(|_| ()).map_err(|error| {
             tracing::error!(trace = %delivery.origin.trace, %error, "cannot redirect a message");

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use directory::Account;
 use disk::Disk;
-use sieve::{Action, Message, Outcome};
+use sieve::{Action, Message, Outcome, Rewritten};
 
 use super::world::DeliveryWorld;
 use crate::node::Node;
@@ -69,8 +69,9 @@ fn read(disk: &dyn Disk, path: &Path) -> Option<Source> {
 pub struct Decision {
     pub actions: Vec<Action>,
     pub implicit_keep: Option<Vec<String>>,
-    /// The header as the scripts have changed it.
-    pub header: Option<Vec<u8>>,
+    /// What the scripts have made of the message, and what of it is sent on if that is something else.
+    pub changed: Rewritten,
+    pub redirected: Option<Rewritten>,
     pub seen: Vec<sieve::Seen>,
     /// Why scripts failed, for the user or for the operator. A script that fails is as good as none.
     pub failures: Vec<Failure>,
@@ -96,10 +97,13 @@ pub fn run(sources: &[Source], message: &Message<'_>, world: &mut DeliveryWorld<
             }
         };
         let goes_on = outcome.keeps();
-        if let Some(header) = &outcome.header {
-            edited = Some(Message::owned(&[header, message.body()].concat()));
-        }
+        let changes = outcome.header.is_some() || outcome.body.is_some();
         decision.add(outcome);
+        if changes {
+            let header = decision.changed.header.as_deref().unwrap_or(message.header());
+            let body = decision.changed.body.as_deref().unwrap_or(message.body());
+            edited = Some(Message::owned(&[header, body].concat()));
+        }
         if !goes_on {
             break;
         }
@@ -128,7 +132,16 @@ impl Decision {
         self.actions.retain(|action| !matches!(action, Action::Keep { .. }));
         self.actions.extend(outcome.actions);
         self.implicit_keep = outcome.implicit_keep;
-        self.header = outcome.header.or(self.header.take());
+        // What an earlier script has done to a message that a later one encloses is for both who keep it and who get it sent.
+        let before = self.changed.clone();
+        self.changed.header = outcome.header.or(self.changed.header.take());
+        self.changed.body = outcome.body.or(self.changed.body.take());
+        if self.redirected.is_none() {
+            self.redirected = outcome.redirected.map(|redirected| Rewritten {
+                header: redirected.header.or(before.header),
+                body: redirected.body.or(before.body),
+            });
+        }
         self.seen.extend(outcome.seen);
     }
 }

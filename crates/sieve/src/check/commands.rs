@@ -93,14 +93,17 @@ pub fn set(checker: &mut Checker<'_>, bound: &mut Bound) -> Option<Command> {
     Some(Command::Set { variable: variable?, modifiers: modifiers?, value })
 }
 
-fn modifiers(checker: &mut Checker<'_>, bound: &Bound) -> Option<Vec<Modifier>> {
+/// The modifiers among the tags, in the order in which they are applied.
+pub(super) fn modifiers(checker: &mut Checker<'_>, bound: &Bound) -> Option<Vec<Modifier>> {
     let mut chosen: Vec<&(&str, Modifier, u32)> = Vec::new();
     for (tag, at, _) in &bound.tags {
-        let row = MODIFIERS.iter().find(|(name, _, _)| *name == tag.name)?;
+        let Some(row) = MODIFIERS.iter().find(|(name, _, _)| *name == tag.name) else { continue };
         if let Some(other) = chosen.iter().find(|(_, _, precedence)| *precedence == row.2) {
             let text = format!(
-                "modifiers :{} and :{} specified for the set command conflict having equal precedence.",
-                other.0, row.0
+                "modifiers :{} and :{} specified for the {} conflict having equal precedence.",
+                other.0,
+                row.0,
+                bound.name()
             );
             return checker.error(*at, text);
         }
@@ -230,12 +233,12 @@ pub fn debug_log(checker: &mut Checker<'_>, bound: &mut Bound) -> Option<Command
     next_text(checker, bound).map(Command::DebugLog)
 }
 
-fn next_text(checker: &mut Checker<'_>, bound: &mut Bound) -> Option<Text> {
+pub(super) fn next_text(checker: &mut Checker<'_>, bound: &mut Bound) -> Option<Text> {
     let argument = bound.next()?;
     checker.text_of(argument)
 }
 
-fn tag_text(checker: &mut Checker<'_>, bound: &mut Bound, tag: &str) -> Option<Text> {
+pub(super) fn tag_text(checker: &mut Checker<'_>, bound: &mut Bound, tag: &str) -> Option<Text> {
     let argument = bound.take(tag)?;
     checker.text_of(argument)
 }

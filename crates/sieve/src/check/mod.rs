@@ -5,6 +5,7 @@ mod address;
 mod bind;
 mod commands;
 mod matching;
+mod mime;
 mod suite;
 mod table;
 mod tests;
@@ -25,6 +26,7 @@ use table::{Make, Row, SubTests};
 pub use address::parse_mailbox;
 pub(crate) use commands::is_script_name;
 pub(crate) use matching::{is_field_name, ready};
+pub(crate) use mime::{LOOPS_NESTED_MAX, parse_mailboxes};
 pub(crate) use text::{MATCH_VARIABLE_MAX, VARIABLES_MAX};
 
 pub(crate) fn check(commands: Vec<Node>, options: &Options, problems: &mut Problems) -> Program {
@@ -36,8 +38,11 @@ pub(crate) fn check(commands: Vec<Node>, options: &Options, problems: &mut Probl
         globals: HashSet::new(),
         unknown: HashSet::new(),
         head: true,
+        loops: Vec::new(),
+        extracttext_required: None,
     };
     let block = checker.block(commands, true);
+    checker.check_extracttext();
     Program { block, variables: checker.variables, extensions: checker.extensions }
 }
 
@@ -53,6 +58,10 @@ struct Checker<'a> {
     unknown: HashSet<String>,
     /// Nothing but `require` so far.
     head: bool,
+    /// The names of the loops around, the innermost last.
+    loops: Vec<Option<String>>,
+    /// Where `extracttext` was required, which needs other extensions.
+    extracttext_required: Option<Position>,
 }
 
 impl Checker<'_> {
@@ -82,6 +91,7 @@ impl Checker<'_> {
                 None
             }
             Make::Control if row.name == "if" => self.branches(row, node, rest),
+            Make::Control if row.name == "foreverypart" => self.foreverypart(row, node),
             Make::Control => {
                 let text = format!("the {} command must follow an if or elseif command.", row.name);
                 self.problems.error(node.at, text);
@@ -161,7 +171,12 @@ impl Checker<'_> {
         }
         for (at, name) in bind::strings(names) {
             match self.offered(&name) {
-                Some(extension) => self.enable(extension),
+                Some(extension) => {
+                    if extension == Extension::ExtractText {
+                        self.extracttext_required.get_or_insert(at);
+                    }
+                    self.enable(extension);
+                }
                 None => self.problems.error(at, format!("require command: unknown Sieve capability `{name}'.")),
             }
         }

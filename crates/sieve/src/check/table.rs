@@ -4,7 +4,7 @@ use crate::extension::Extension::{self, *};
 use crate::program::{Command, Test};
 
 use super::bind::Bound;
-use super::{Checker, commands, suite, tests};
+use super::{Checker, commands, mime, suite, tests};
 
 pub struct Row {
     pub name: &'static str,
@@ -72,7 +72,7 @@ pub enum SubTests {
 pub enum Make {
     Command(fn(&mut Checker<'_>, &mut Bound) -> Option<Command>),
     Test(fn(&mut Checker<'_>, &mut Bound) -> Option<Test>),
-    /// `require`, `if`, `elsif`, `else`: the checker's own.
+    /// `require`, `if`, `elsif`, `else`, `foreverypart`: the checker's own.
     Control,
 }
 
@@ -181,6 +181,19 @@ const NOTIFY: &[Tag] = &[
 ];
 const EDIT_INDEX: &[Tag] = &[valued("index", None, Shape::Number), flag("last", None, "last")];
 const LAST: &[Tag] = &[flag("last", None, "last")];
+const MIME: &[Tag] = &[flag("mime", Some(Mime), "mime"), flag("anychild", Some(Mime), "anychild")];
+/// Which of them exclude each other is said in Pigeonhole's words.
+const MIME_PIECE: &[Tag] = &[
+    flag("type", Some(Mime), ""),
+    flag("subtype", Some(Mime), ""),
+    flag("contenttype", Some(Mime), ""),
+    Tag { name: "param", extension: Some(Mime), value: Some(Shape::Texts), group: "" },
+];
+const LOOP_NAME: &[Tag] = &[valued("name", None, Shape::Text)];
+const FIRST: &[Tag] = &[valued("first", None, Shape::Number)];
+const REPLACE: &[Tag] =
+    &[flag("mime", None, "mime"), valued("subject", None, Shape::Text), valued("from", None, Shape::Text)];
+const ENCLOSE: &[Tag] = &[valued("subject", None, Shape::Text), valued("headers", None, Shape::Texts)];
 const PERCENT: &[Tag] = &[flag("percent", Some(SpamTestPlus), "percent")];
 
 const KEYS: Slot = slot("key list", Shape::Texts);
@@ -215,6 +228,11 @@ pub const COMMANDS: &[Row] = &[
     Row { tags: &[NOTIFY], slots: &[slot("method", Shape::Text)], ..command("notify", Some(ENotify), commands::notify) },
     Row { slots: &[slot("message", Shape::Text)], ..command("error", Some(IHave), commands::error) },
     Row { slots: &[slot("message", Shape::Text)], ..command("debug_log", Some(Debug), commands::debug_log) },
+    Row { tags: &[LOOP_NAME], block: true, ..row("foreverypart", Some(ForEveryPart), Make::Control) },
+    Row { tags: &[LOOP_NAME], ..command("break", Some(ForEveryPart), mime::break_) },
+    Row { tags: &[SET, FIRST], slots: &[slot("varname", Shape::Text)], ..command("extracttext", Some(ExtractText), mime::extracttext) },
+    Row { tags: &[REPLACE], slots: &[slot("replacement", Shape::Text)], ..command("replace", Some(Replace), mime::replace) },
+    Row { tags: &[ENCLOSE], slots: &[slot("text", Shape::Text)], ..command("enclose", Some(Enclose), mime::enclose) },
 ];
 
 #[rustfmt::skip]
@@ -224,10 +242,10 @@ pub const TESTS: &[Row] = &[
     Row { tests: SubTests::One, ..test("not", None, tests::not) },
     Row { tests: SubTests::List, ..test("allof", None, tests::allof) },
     Row { tests: SubTests::List, ..test("anyof", None, tests::anyof) },
-    Row { slots: &[HEADERS], ..test("exists", None, tests::exists) },
+    Row { tags: &[MIME], slots: &[HEADERS], ..test("exists", None, tests::exists) },
     Row { tags: &[SIZE], slots: &[slot("limit", Shape::Number)], ..test("size", None, tests::size) },
-    Row { tags: &[MATCH, INDEX], slots: &[HEADERS, KEYS], ..test("header", None, tests::header) },
-    Row { tags: &[MATCH, PART, INDEX], slots: &[HEADERS, KEYS], ..test("address", None, tests::address) },
+    Row { tags: &[MATCH, INDEX, MIME, MIME_PIECE], slots: &[HEADERS, KEYS], ..test("header", None, tests::header) },
+    Row { tags: &[MATCH, PART, INDEX, MIME], slots: &[HEADERS, KEYS], ..test("address", None, tests::address) },
     Row { tags: &[MATCH, PART], slots: &[slot("envelope parts", Shape::Texts), KEYS], ..test("envelope", Some(Envelope), tests::envelope) },
     Row { tags: &[MATCH, BODY], slots: &[KEYS], ..test("body", Some(Body), tests::body) },
     Row { tags: &[MATCH, ZONE, ORIGINAL_ZONE, INDEX], slots: &[slot("header name", Shape::Text), slot("date part", Shape::Text), KEYS], ..test("date", Some(Date), tests::date) },

@@ -30,7 +30,10 @@ pub fn anyof(_: &mut Checker<'_>, bound: &mut Bound) -> Option<Test> {
 pub fn exists(checker: &mut Checker<'_>, bound: &mut Bound) -> Option<Test> {
     let names = checker.next_texts(bound);
     checker.judge_names(bound.at, &names);
-    Some(Test::Exists(names))
+    Some(match checker.mime_scope(bound)? {
+        None => Test::Exists(names),
+        Some(any_child) => super::mime::test(any_child, MimeAsk::Exists(names)),
+    })
 }
 
 pub fn size(checker: &mut Checker<'_>, bound: &mut Bound) -> Option<Test> {
@@ -46,8 +49,13 @@ pub fn size(checker: &mut Checker<'_>, bound: &mut Bound) -> Option<Test> {
 
 pub fn header(checker: &mut Checker<'_>, bound: &mut Bound) -> Option<Test> {
     let fields = checker.fields(bound);
+    let (piece, scope) = (checker.mime_piece(bound), checker.mime_scope(bound));
     let matching = checker.matching(bound);
-    Some(Test::Header { fields: fields?, matching: matching? })
+    let (fields, piece, matching) = (fields?, piece?, matching?);
+    Some(match scope? {
+        None => Test::Header { fields, matching },
+        Some(any_child) => super::mime::test(any_child, MimeAsk::Header { fields, piece, matching }),
+    })
 }
 
 /// The fields that hold addresses. The test may be asked for no others (RFC 5228 §5.1).
@@ -91,18 +99,25 @@ const ADDRESS_FIELDS: &[&str] = &[
 pub fn address(checker: &mut Checker<'_>, bound: &mut Bound) -> Option<Test> {
     let fields = checker.fields(bound);
     let part = address_part(bound);
+    let scope = checker.mime_scope(bound);
     let matching = checker.matching(bound);
-    let fields = fields?;
-    let wrong = fields
-        .names
-        .iter()
-        .filter_map(Text::constant)
-        .find(|name| !ADDRESS_FIELDS.iter().any(|known| known.eq_ignore_ascii_case(name)));
+    let (fields, scope) = (fields?, scope?);
+    let wrong = fields.names.iter().filter_map(Text::constant).find(|name| !holds_addresses(name, scope.is_some()));
     if let Some(name) = wrong {
         let text = format!("specified header '{name}' is not allowed for the address test.");
         return checker.error(bound.at, text);
     }
-    Some(Test::Address { fields, part, matching: matching? })
+    let matching = matching?;
+    Some(match scope {
+        None => Test::Address { fields, part, matching },
+        Some(any_child) => super::mime::test(any_child, MimeAsk::Address { fields, part, matching }),
+    })
+}
+
+/// RFC 5703 §4.2: fields of a part may hold addresses as well (`content-from`).
+fn holds_addresses(name: &str, of_part: bool) -> bool {
+    let name = name.to_ascii_lowercase();
+    ADDRESS_FIELDS.contains(&name.as_str()) || (of_part && name.starts_with("content-"))
 }
 
 fn address_part(bound: &Bound) -> AddressPart {

@@ -116,6 +116,23 @@ pub enum Fault {
     Suite(String),
 }
 
+/// What has become of a message: `None` for what is as it was.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rewritten {
+    /// With the empty line after it.
+    pub header: Option<Vec<u8>>,
+    pub body: Option<Vec<u8>>,
+}
+
+impl Rewritten {
+    /// The message, in two pieces.
+    pub fn pieces<'a>(&'a self, content: &'a [u8]) -> [&'a [u8]; 2] {
+        let end = mail::header::header_end(content).unwrap_or(content.len());
+        let (header, body) = content.split_at_checked(end).unwrap_or((content, &[]));
+        [self.header.as_deref().unwrap_or(header), self.body.as_deref().unwrap_or(body)]
+    }
+}
+
 /// What a run has decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
@@ -125,11 +142,21 @@ pub struct Outcome {
     pub implicit_keep: Option<Flags>,
     /// The new header if the script has changed it, with the empty line after it.
     pub header: Option<Vec<u8>>,
+    /// The new body if the script has changed it (RFC 5703).
+    pub body: Option<Vec<u8>>,
+    /// What `redirect` sends if that is not what is kept: `enclose` is not for it (RFC 5703 §6).
+    pub redirected: Option<Rewritten>,
     pub seen: Vec<Seen>,
     pub error: Option<RunError>,
 }
 
 impl Outcome {
+    /// What has become of the message, if the script has changed it.
+    pub fn rewritten(&self) -> Option<Rewritten> {
+        let changed = self.header.is_some() || self.body.is_some();
+        changed.then(|| Rewritten { header: self.header.clone(), body: self.body.clone() })
+    }
+
     /// Whether the message is kept, by the script or without it: then a script that comes after this one runs, too.
     pub fn keeps(&self) -> bool {
         self.implicit_keep.is_some() || self.actions.iter().any(|action| matches!(action, Action::Keep { .. }))

@@ -65,6 +65,7 @@ impl Run<'_, '_> {
                 let text = self.expand(text)?.into_owned();
                 self.world.log(self.line, &text);
             }
+            Command::Mime(command) => return self.mime_command(command),
             Command::Suite(call) => return self.suite_command(call),
         }
         Ok(Flow::Next)

@@ -9,7 +9,9 @@ use super::fields::indexed;
 use super::{Fault, Ran, Run};
 
 /// RFC 5293 §6: what tells the way of a message stays.
-const PROTECTED: &[&str] = &["received", "auto-submitted"];
+///
+/// RFC 5703 §5: so does what `replace` has kept of a message.
+const PROTECTED: &[&str] = &["received", "auto-submitted", "original-subject", "original-from"];
 
 impl Run<'_, '_> {
     pub(super) fn add_header(&mut self, name: &Text, value: &Text, last: bool) -> Ran<()> {
@@ -89,7 +91,7 @@ impl Run<'_, '_> {
         Ok(())
     }
 
-    fn line_end(&self) -> &'static str {
+    pub(super) fn line_end(&self) -> &'static str {
         if self.message.header().windows(2).any(|pair| pair == b"\r\n") { "\r\n" } else { "\n" }
     }
 }

@@ -90,7 +90,7 @@ impl Run<'_, '_> {
 }
 
 // RFC 5229 §4.1
-fn modified(value: &str, modifier: Modifier) -> String {
+pub(super) fn modified(value: &str, modifier: Modifier) -> String {
     let first = |change: fn(&char) -> char| {
         let mut chars = value.chars();
         chars.next().map(|c| change(&c)).into_iter().chain(chars).collect()

@@ -11,7 +11,7 @@ use super::work::COMPARISON_COST;
 use super::{Fault, Ran, Run};
 
 /// Fields that one test looks at, one that was named twice counted twice.
-const CHOSEN_MAX: usize = 4 * FIELDS_MAX;
+pub(super) const CHOSEN_MAX: usize = 4 * FIELDS_MAX;
 /// What an address of the envelope costs: it has no more octets (RFC 5321 §4.5.3.1).
 const ENVELOPE_COST: usize = 512;
 
@@ -73,16 +73,7 @@ impl Run<'_, '_> {
         let mut values = Vec::new();
         for field in chosen {
             self.made(field.value.len())?;
-            let before = values.len();
-            for address in field.addresses() {
-                let Some(parts) = parts(address) else { continue };
-                values.extend(part_of(&parts, part, &delimiter).map(|value| Cow::Owned(value.into_owned())));
-            }
-            // What is no address can still be compared as a whole.
-            if values.len() == before && part == AddressPart::All {
-                let text = String::from_utf8_lossy(&unfold(&field.value)).into_owned();
-                values.push(Cow::Owned(text));
-            }
+            push_addresses(field, part, &delimiter, &mut values);
         }
         Ok(values)
     }
@@ -108,6 +99,20 @@ impl Run<'_, '_> {
             values.extend(part_of(&parts, part, &delimiter).map(|value| Cow::Owned(value.into_owned())));
         }
         Ok(values)
+    }
+}
+
+/// The addresses of a field, or that part of them.
+pub(super) fn push_addresses(field: &Field, part: AddressPart, delimiter: &str, values: &mut Vec<Cow<'static, str>>) {
+    let before = values.len();
+    for address in field.addresses() {
+        let Some(parts) = parts(address) else { continue };
+        values.extend(part_of(&parts, part, delimiter).map(|value| Cow::Owned(value.into_owned())));
+    }
+    // What is no address can still be compared as a whole.
+    if values.len() == before && part == AddressPart::All {
+        let text = String::from_utf8_lossy(&unfold(&field.value)).into_owned();
+        values.push(Cow::Owned(text));
     }
 }
 

@@ -2,11 +2,14 @@
 //!
 //! Cloning is cheap. An edited header is a new one; the body is shared.
 
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use mail::header::{self, MailAddress, addresses};
 use mail::mime::{Children, Indexer, Part, decode_transfer};
 use mail::text::{decode_charset, decode_words};
+
+use super::structure::Structure;
 
 /// A message: content with CRLF or LF.
 #[derive(Debug, Clone)]
@@ -17,6 +20,8 @@ pub struct Message<'m> {
     bare_line_feeds: usize,
     /// Read when the body is first looked at, and once for all clones.
     parts: Arc<OnceLock<Vec<TextPart>>>,
+    /// Likewise.
+    structure: Arc<OnceLock<Structure>>,
 }
 
 #[derive(Debug, Clone)]
@@ -75,6 +80,7 @@ impl<'m> Message<'m> {
             body: Body::Borrowed(body),
             bare_line_feeds: bare_line_feeds(body),
             parts: Arc::default(),
+            structure: Arc::default(),
         }
     }
 
@@ -86,7 +92,16 @@ impl<'m> Message<'m> {
             body: Body::Shared(Arc::from(body)),
             bare_line_feeds: bare_line_feeds(body),
             parts: Arc::default(),
+            structure: Arc::default(),
         }
+    }
+
+    /// The same of a header with its empty line, and a body.
+    pub(crate) fn owned_pieces(header: Vec<u8>, body: &[u8]) -> Message<'static> {
+        let bare_line_feeds = bare_line_feeds(body);
+        let (parts, structure) = (Arc::default(), Arc::default());
+        let body = Body::Shared(Arc::from(body));
+        Message { header: Arc::new(Header::new(header)), body, bare_line_feeds, parts, structure }
     }
 
     /// The header with the empty line after it.
@@ -119,7 +134,8 @@ impl<'m> Message<'m> {
     /// The same message with another header.
     pub(crate) fn with_header(&self, block: Vec<u8>) -> Message<'m> {
         let (header, body) = (Arc::new(Header::new(block)), self.body.clone());
-        Message { header, body, bare_line_feeds: self.bare_line_feeds, parts: Arc::default() }
+        let (parts, structure) = (Arc::default(), Arc::default());
+        Message { header, body, bare_line_feeds: self.bare_line_feeds, parts, structure }
     }
 
     /// Whether the parts were read before.
@@ -127,14 +143,43 @@ impl<'m> Message<'m> {
         self.parts.get().is_some()
     }
 
+    /// The parts of the message (RFC 5703).
+    pub(crate) fn structure(&self) -> &Structure {
+        self.structure.get_or_init(|| Structure::new(self.indexed()))
+    }
+
+    pub(crate) fn is_structure_known(&self) -> bool {
+        self.structure.get().is_some()
+    }
+
+    /// The header fields of a part, the message itself being 0.
+    pub(crate) fn part_fields(&self, part: usize) -> &[Field] {
+        match part {
+            0 => self.all_fields(),
+            part => self.structure().part(part).map_or(&[], |part| part.fields()),
+        }
+    }
+
+    /// What stands at a place of the body, counted from the start of the message.
+    pub(crate) fn part_octets(&self, place: &Range<usize>) -> &[u8] {
+        let header = self.header().len();
+        let (start, end) = (place.start.checked_sub(header), place.end.checked_sub(header));
+        start.zip(end).and_then(|(start, end)| self.body().get(start..end)).unwrap_or_default()
+    }
+
+    fn indexed(&self) -> Part {
+        let mut indexer = Indexer::new();
+        indexer.feed(self.header());
+        indexer.feed(self.body());
+        indexer.finish()
+    }
+
     /// The leaves of the MIME structure, decoded.
     pub(crate) fn parts(&self) -> &[TextPart] {
         self.parts.get_or_init(|| {
             let content = [self.header(), self.body()].concat();
-            let mut indexer = Indexer::new();
-            indexer.feed(&content);
             let mut budget = BODY_LENGTH_MAX;
-            indexer.finish().walk().filter_map(|part| decoded(part, &content, &mut budget)).collect()
+            self.indexed().walk().filter_map(|part| decoded(part, &content, &mut budget)).collect()
         })
     }
 }
@@ -150,18 +195,20 @@ fn split(content: &[u8]) -> (&[u8], &[u8]) {
 
 impl Header {
     fn new(block: Vec<u8>) -> Header {
-        let fields = header::fields(&block)
-            .filter(|field| !field.name.is_empty())
-            .take(FIELDS_MAX)
-            .map(|field| Field {
-                name: String::from_utf8_lossy(field.name).into_owned(),
-                value: field.value.to_vec(),
-                decoded: OnceLock::new(),
-                addresses: OnceLock::new(),
-            })
-            .collect();
-        Header { bare_line_feeds: bare_line_feeds(&block), block, fields }
+        Header { bare_line_feeds: bare_line_feeds(&block), fields: read_fields(&block), block }
     }
+}
+
+/// The fields of a header block, as many as are looked at.
+pub(super) fn read_fields(block: &[u8]) -> Vec<Field> {
+    let fields = header::fields(block).filter(|field| !field.name.is_empty()).take(FIELDS_MAX);
+    let field = |field: header::Field<'_>| Field {
+        name: String::from_utf8_lossy(field.name).into_owned(),
+        value: field.value.to_vec(),
+        decoded: OnceLock::new(),
+        addresses: OnceLock::new(),
+    };
+    fields.map(field).collect()
 }
 
 fn decoded(part: &Part, content: &[u8], budget: &mut usize) -> Option<TextPart> {

@@ -13,7 +13,11 @@ mod flags;
 mod include;
 mod matching;
 mod message;
+mod mime;
 mod names;
+mod parts;
+mod rewrite;
+mod structure;
 mod suite;
 mod test;
 mod work;
@@ -25,7 +29,7 @@ use std::sync::Arc;
 use crate::Script;
 use crate::program::{Location, Program};
 
-pub use action::{Action, Fault, FileInto, Flags, Notification, Outcome, RunError, Seen, Vacation};
+pub use action::{Action, Fault, FileInto, Flags, Notification, Outcome, Rewritten, RunError, Seen, Vacation};
 pub use message::Message;
 pub(crate) use names::{check_method, is_date_part, is_special_use, zone_minutes};
 pub use world::{Envelope, Limits, NotIncluded, Score, World};
@@ -43,6 +47,10 @@ impl Script {
             work: 0,
             edits: 0,
             edited: false,
+            rewritten: false,
+            unenclosed: None,
+            size_first: message.header().len() + message.body().len(),
+            loops: Vec::new(),
             actions: Vec::new(),
             implicit_keep: true,
             flags: Vec::new(),
@@ -70,6 +78,14 @@ struct Run<'w, 'm> {
     work: u64,
     edits: usize,
     edited: bool,
+    /// The body is another, too.
+    rewritten: bool,
+    /// What `redirect` sends, once the message was enclosed.
+    unenclosed: Option<Rewritten>,
+    /// The octets of the message as it came.
+    size_first: usize,
+    /// The loops around, the innermost last.
+    loops: Vec<parts::Loop>,
     actions: Vec<Action>,
     implicit_keep: bool,
     /// The internal variable of RFC 5232 §2.
@@ -102,6 +118,8 @@ enum Flow {
     Stop,
     /// `return`: the script that included this one goes on.
     Return,
+    /// `break`: behind the loop that is so many loops further out than the innermost.
+    Break(usize),
     /// The case of a test suite is over.
     CaseFailed,
 }
@@ -124,10 +142,19 @@ impl Run<'_, '_> {
     fn outcome(self, error: Option<RunError>) -> Outcome {
         // A broken script loses nothing: what it has decided until then is void (RFC 5228 §2.10.6).
         let failed = error.is_some();
+        let Rewritten { header, body } = if failed { Rewritten::default() } else { self.rewritten() };
         let implicit_keep = if failed { Some(Flags::new()) } else { self.implicit_keep.then_some(self.flags) };
-        let header = (self.edited && !failed).then(|| self.message.header().to_vec());
+        let redirected = self.unenclosed.filter(|_| !failed);
         let actions = if failed { Vec::new() } else { self.actions };
-        Outcome { actions, implicit_keep, header, seen: if failed { Vec::new() } else { self.seen }, error }
+        Outcome {
+            actions,
+            implicit_keep,
+            header,
+            body,
+            redirected,
+            seen: if failed { Vec::new() } else { self.seen },
+            error,
+        }
     }
 
     fn fail<T>(&self, fault: Fault) -> Ran<T> {

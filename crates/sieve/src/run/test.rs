@@ -83,6 +83,7 @@ impl Run<'_, '_> {
                 let values: &[Cow<'_, str>] = if known { &[Cow::Borrowed("maybe")] } else { &[] };
                 self.matches(matching, values)
             }
+            Test::Mime(test) => self.mime_test(test),
             Test::Suite(call) => self.suite_test(call),
         }
     }

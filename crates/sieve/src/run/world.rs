@@ -35,6 +35,8 @@ pub struct Limits {
     /// Changes to the header, and its octets.
     pub edits_max: usize,
     pub header_size_max: usize,
+    /// Octets by which `replace` and `enclose` may make a message larger.
+    pub growth_max: usize,
 }
 
 impl Default for Limits {
@@ -49,6 +51,7 @@ impl Default for Limits {
             include_nesting_max: 10,
             edits_max: 100,
             header_size_max: 1 << 20,
+            growth_max: 4 << 20,
         }
     }
 }

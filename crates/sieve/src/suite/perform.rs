@@ -44,11 +44,8 @@ impl Stage<'_> {
             Action::Keep { .. } => self.store("INBOX", content),
             Action::FileInto(into) => self.store(&into.mailbox, content),
             Action::Redirect { address, .. } => {
-                self.outbox.push(Sent {
-                    content: content.to_vec(),
-                    from: envelope.from.clone(),
-                    to: address.to_string(),
-                });
+                let content = self.redirected.as_deref().unwrap_or(content).to_vec();
+                self.outbox.push(Sent { content, from: envelope.from.clone(), to: address.to_string() });
             }
             Action::Reject { reason, .. } => {
                 if !envelope.from.is_empty() {

@@ -33,6 +33,12 @@ pub fn sieve_run(data: &[u8]) {
     assert!(outcome.implicit_keep.is_some() || outcome.actions.iter().any(goes), "{outcome:?}");
     assert!(outcome.error.is_none() || (outcome.actions.is_empty() && outcome.implicit_keep.is_some()));
     assert!(outcome.actions.len() <= limits.actions_max);
+    // What it has become is a message, and not much larger.
+    if let Some(rewritten) = outcome.rewritten() {
+        let size = rewritten.pieces(message).concat().len();
+        assert!(size <= message.len() + limits.growth_max + limits.header_size_max, "{size}");
+        assert!(outcome.error.is_none());
+    }
 }
 
 /// A world in which every included script is the one that runs.

@@ -84,6 +84,9 @@ fn show(outcome: &Outcome) {
     if let Some(header) = &outcome.header {
         println!("\nChanged header:\n\n{}", String::from_utf8_lossy(header));
     }
+    if let Some(body) = &outcome.body {
+        println!("\nChanged body:\n\n{}", String::from_utf8_lossy(body));
+    }
     println!();
 }
 
