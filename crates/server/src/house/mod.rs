@@ -112,7 +112,7 @@ impl Guest {
     /// Those of the store.
     pub async fn open_account(&self, account: &Account) -> store::Result<Arc<store::Account>> {
         let (node, account) = (self.node.clone(), account.clone());
-        blocking(move || quota::open(&node.store(), &node.live().settings.quota, &account)).await
+        promptly(&self.node, move || quota::open(&node.store(), &node.live().settings.quota, &account)).await
     }
 }
 

@@ -23,7 +23,7 @@ use mail::namespace::NamespaceKind;
 use proto::Session;
 use proto::imap::{Answer, Ask, Refusal, Server};
 
-use super::{Guest, blocking};
+use super::{Guest, blocking, promptly};
 use crate::driver::{House, Stretch};
 use others::{Met, Shared};
 use room::Room;
@@ -70,10 +70,10 @@ impl ImapHouse {
         }
     }
 
-    /// Lets the room work on a blocking thread.
+    /// Lets the room work where it may block.
     async fn in_room<T: Send + 'static>(&mut self, work: impl FnOnce(&mut Room) -> T + Send + 'static) -> Option<T> {
         let mut room = self.room.take()?;
-        let (room, result) = blocking(move || {
+        let (room, result) = promptly(&self.guest.node, move || {
             let result = work(&mut room);
             (room, result)
         })
@@ -160,7 +160,7 @@ impl House<Server> for ImapHouse {
             self.flush_content().await;
             if let Some(mut room) = self.room.take() {
                 let name = self.guest.session.clone();
-                let (room, stretch) = blocking(move || {
+                let (room, stretch) = promptly(&self.guest.node, move || {
                     let stretch = stretch::go_on(&mut room, session, ask, &name);
                     (room, stretch)
                 })
