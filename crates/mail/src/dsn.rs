@@ -19,6 +19,8 @@ pub enum ReportKind {
     Delivered,
     /// Handed to a server that does not report deliveries.
     Relayed,
+    /// Handed to those whom the address stands for.
+    Expanded,
 }
 
 /// What the sender gets back of the message.
@@ -73,6 +75,7 @@ impl ReportKind {
             ReportKind::Delayed => "delayed",
             ReportKind::Delivered => "delivered",
             ReportKind::Relayed => "relayed",
+            ReportKind::Expanded => "expanded",
         }
     }
 
@@ -82,6 +85,7 @@ impl ReportKind {
             ReportKind::Delayed => "Your message is delayed",
             ReportKind::Delivered => "Your message was delivered",
             ReportKind::Relayed => "Your message was handed on",
+            ReportKind::Expanded => "Your message was passed on to the members of a list",
         }
     }
 
@@ -100,6 +104,9 @@ impl ReportKind {
                 "Your message was handed on towards the recipients below, to a server that does not report deliveries: \
                  you may hear nothing more of it."
             }
+            ReportKind::Expanded => {
+                "Your message was passed on to all for whom the addresses below stand. You will not hear of each of them."
+            }
         }
     }
 
@@ -108,7 +115,7 @@ impl ReportKind {
         match self {
             ReportKind::Failed => 5,
             ReportKind::Delayed => 4,
-            ReportKind::Delivered | ReportKind::Relayed => 2,
+            ReportKind::Delivered | ReportKind::Relayed | ReportKind::Expanded => 2,
         }
     }
 }

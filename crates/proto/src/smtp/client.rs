@@ -231,6 +231,7 @@ impl Client {
         self.ask = Some(Ask::Report(Report {
             outcomes,
             tls: self.in_tls,
+            dsn: self.offers.dsn,
             tls_failed: self.tls_failed,
             unheard: self.broken && !self.heard,
         }));

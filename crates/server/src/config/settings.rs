@@ -286,6 +286,8 @@ pub struct QueueSettings {
     pub retry_max: Duration,
     pub lifetime: Duration,
     pub bounce_lifetime: Duration,
+    /// `None`: senders hear of no delay.
+    pub delay_warning: Option<Duration>,
     pub connections_per_destination: usize,
 }
 

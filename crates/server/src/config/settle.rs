@@ -414,6 +414,7 @@ impl<'a> Settler<'a> {
             retry_max: table.duration("retry_max"),
             lifetime: table.duration("lifetime"),
             bounce_lifetime: table.duration("bounce_lifetime"),
+            delay_warning: Some(table.duration("delay_warning")).filter(|after| !after.is_zero()),
             connections_per_destination: table.number("connections_per_destination"),
         }
     }

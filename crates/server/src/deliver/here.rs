@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use mail::dsn::ReportKind;
 use mail::envelope::Recipient;
 use mail::header::header_end;
 use mail::received::{Protocol, Received, hops};
 use mail::{Address, Envelope, Outcome, Reply, ReversePath};
 use queue::{Attempt, Content, Entry};
 
-use super::finish::{finish, unreadable};
+use super::finish::{Fate, finish, unreadable};
 use super::local::{self, Target, date_time};
 use super::outgoing::QUEUE_FOLDER;
 use super::together::{self, Addressee, Parcel};
@@ -22,23 +23,26 @@ const PIECE: usize = 256 * 1024;
 
 /// Delivers an attempt, and ends it.
 pub async fn deliver(node: Arc<Node>, attempt: Attempt) {
-    let outcomes = match open(node.clone(), attempt.id).await {
+    let fates = match open(node.clone(), attempt.id).await {
         Ok((entry, content)) => {
             let (entry, content) = (Arc::new(entry), Arc::new(content));
-            let (mut outcomes, mut addressees) = (Vec::new(), Vec::new());
+            let (mut fates, mut addressees) = (Vec::new(), Vec::new());
             for &index in &attempt.recipients {
                 match addressee(&node, &entry, &content, index).await {
                     Some(Ok(addressee)) => addressees.push(addressee),
-                    Some(Err(outcome)) => outcomes.push((index, outcome)),
+                    // Whom the address stands for have an entry of their own.
+                    Some(Err(outcome)) => fates.push(Fate { index, outcome, told: Some(ReportKind::Expanded) }),
                     None => {}
                 }
             }
-            outcomes.extend(together::deliver(&node, parcel(&entry, content), addressees).await);
-            outcomes
+            let outcomes = together::deliver(&node, parcel(&entry, content), addressees).await;
+            let told = Some(ReportKind::Delivered);
+            fates.extend(outcomes.into_iter().map(|(index, outcome)| Fate { index, outcome, told }));
+            fates
         }
         Err(error) => return unreadable(node, attempt, error).await,
     };
-    finish(node, attempt, outcomes).await;
+    finish(node, attempt, fates).await;
 }
 
 async fn open(node: Arc<Node>, id: mail::QueueId) -> queue::Result<(Entry, Content)> {

@@ -1,16 +1,16 @@
 //! The queue at work: what is due is tried, and what became of it is written down before it is forgotten.
 //!
 //! `accept` takes messages in. `Outgoing` (`outgoing`) joins spool and schedule; `run` is the one task that asks what is due. An attempt goes to a mailbox here
-//! (`here`, `local`, `together`) or over a lane to the next hop (`remote`, `lanes`); `finish` writes down what became of it; a failure for good becomes a report to the sender (`bounce`).
+//! (`here`, `local`, `together`) or over a lane to the next hop (`remote`, `lanes`); `finish` writes down what became of it; what a sender has to hear becomes a report (`report`).
 
 mod accept;
-mod bounce;
 mod finish;
 mod here;
 mod lanes;
 pub mod local;
 mod outgoing;
 mod remote;
+pub mod report;
 pub mod submit;
 pub mod together;
 
@@ -26,7 +26,7 @@ use crate::config::NextHop;
 use crate::house::blocking;
 use crate::node::Node;
 pub use accept::{Acceptance, accept, accept_copy};
-use finish::{finish, settle};
+use finish::{Fate, finish, settle};
 pub use here::forwarded;
 pub use outgoing::Outgoing;
 
@@ -63,8 +63,8 @@ pub async fn run(node: Arc<Node>, mut stopping: watch::Receiver<bool>) {
 /// Does what is left undone, and gives back the disk space of what is finished.
 fn keep_house(node: &Node) {
     let undone = std::mem::take(&mut *node.outgoing.undone());
-    for (id, verdict) in undone {
-        settle(node, id, verdict);
+    for settlement in undone {
+        settle(node, settlement);
     }
     loop {
         match node.outgoing.spool.compact() {
@@ -86,8 +86,9 @@ fn start(node: &Arc<Node>, attempt: Attempt) {
         Ok(NextHop::Here) => drop(tokio::spawn(here::deliver(node, attempt))),
         Ok(NextHop::Unknown) | Err(_) => drop(tokio::spawn(async move {
             let reply = Reply::new(451, (4, 4, 4), format!("no route to {}", attempt.destination));
-            let outcomes = attempt.recipients.iter().map(|index| (*index, Outcome::Deferred(reply.clone()))).collect();
-            finish(node, attempt, outcomes).await;
+            let deferred = |index: &usize| Fate::not_delivered(*index, Outcome::Deferred(reply.clone()));
+            let fates = attempt.recipients.iter().map(deferred).collect();
+            finish(node, attempt, fates).await;
         })),
     }
 }

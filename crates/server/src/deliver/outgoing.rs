@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use disk::Disk;
 use mail::QueueId;
-use queue::{Destination, Entry, Incoming, Schedule, ScheduleSettings, Spool, SpoolSettings, Verdict, Which};
+use queue::{Destination, Entry, Incoming, Schedule, ScheduleSettings, Spool, SpoolSettings, Which};
 use tokio::sync::Notify;
 
+use super::finish::Settlement;
 use super::lanes::Lanes;
 use super::now;
 use crate::config::Settings;
@@ -25,7 +26,7 @@ pub struct Outgoing {
     pub(super) spool: Spool,
     pub(super) schedule: Mutex<Schedule>,
     /// What a crash, or a full disk, left undone, until the housekeeping does it.
-    pub(super) undone: Mutex<Vec<(QueueId, Verdict)>>,
+    pub(super) undone: Mutex<Vec<Settlement>>,
     pub(super) wake: Notify,
     pub(super) lanes: Lanes,
     pub(super) under_way: AtomicUsize,
@@ -45,8 +46,15 @@ impl Outgoing {
             tracing::error!(damage, "the queue was damaged");
         }
         let mut schedule = Schedule::new(schedule_settings(settings));
-        let verdicts = recovered.entries.iter().map(|entry| (entry.id, schedule.add(entry, destination)));
-        let undone = verdicts.filter(|(_, verdict)| verdict.finished || !verdict.bounced.is_empty()).collect();
+        let settlement = |entry: &Entry| Settlement {
+            id: entry.id,
+            verdict: schedule.add(entry, destination),
+            // Their states are written down together with what is told of them.
+            arrived: Vec::new(),
+        };
+        let settlements = recovered.entries.iter().map(settlement);
+        let is_undone = |one: &Settlement| one.verdict.finished || !one.verdict.bounced.is_empty();
+        let undone = settlements.filter(is_undone).collect();
         if !recovered.entries.is_empty() {
             tracing::info!(entries = recovered.entries.len(), "messages are in the queue from before");
         }
@@ -145,7 +153,7 @@ impl Outgoing {
         self.wake.notify_one();
     }
 
-    pub(super) fn undone(&self) -> MutexGuard<'_, Vec<(QueueId, Verdict)>> {
+    pub(super) fn undone(&self) -> MutexGuard<'_, Vec<Settlement>> {
         self.undone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -160,6 +168,7 @@ fn schedule_settings(settings: &Settings) -> ScheduleSettings {
         retry_max: settings.queue.retry_max,
         message_lifetime: settings.queue.lifetime,
         bounce_lifetime: settings.queue.bounce_lifetime,
+        delay_warning: settings.queue.delay_warning,
         concurrency_per_destination: settings.queue.connections_per_destination,
         concurrency: ATTEMPTS_MAX,
         ..ScheduleSettings::default()

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mail::dsn::ReportKind;
 use mail::{Outcome, Reply, TraceMark};
 use proto::smtp::Dialect;
 use proto::smtp::client::{Answer, Ask, Client, ClientProfile, ClientTls, Job, Patience, Report};
@@ -12,7 +13,7 @@ use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::finish::{finish, unreadable};
+use super::finish::{Fate, finish, unreadable};
 use crate::config::{Route, RouteTls};
 use crate::connection::{Connection, Tls};
 use crate::driver::{Ending, House, drive};
@@ -50,9 +51,9 @@ pub async fn lane(node: Arc<Node>, route: Route, attempt: Attempt) {
             }
             Err(error) => {
                 let reply = Reply::new(451, (4, 4, 1), format!("connect to {}:{}: {error}", route.host, route.port));
-                let outcomes =
-                    attempt.recipients.iter().map(|index| (*index, Outcome::Deferred(reply.clone()))).collect();
-                finish(house.node.clone(), attempt, outcomes).await;
+                let deferred = |index: &usize| Fate::not_delivered(*index, Outcome::Deferred(reply.clone()));
+                let fates = attempt.recipients.iter().map(deferred).collect();
+                finish(house.node.clone(), attempt, fates).await;
             }
         }
         // RFC 7435 §3: an opportunistic handshake that failed is no reason not to deliver.
@@ -97,6 +98,7 @@ struct Lane {
     hop: String,
     destination: Destination,
     opportunistic: bool,
+    lmtp: bool,
     /// To be delivered next.
     next: Option<Attempt>,
     current: Option<Current>,
@@ -123,6 +125,7 @@ impl Lane {
             hop: format!("{}:{}", route.host, route.port),
             destination: attempt.destination.clone(),
             opportunistic: route.tls == RouteTls::Opportunistic,
+            lmtp: route.lmtp,
             next: Some(attempt),
             current: None,
             tls_failed: false,
@@ -207,8 +210,15 @@ impl Lane {
             self.next = Some(current.attempt);
             return;
         }
-        let outcomes = current.attempt.recipients.iter().copied().zip(report.outcomes).collect();
-        finish(self.node.clone(), current.attempt, outcomes).await;
+        // RFC 3461 §5.2.2, §5.2.6: a hop that knows DSN tells the sender itself; who gives it over LMTP has put it in a mailbox.
+        let told = match (report.dsn, self.lmtp) {
+            (true, _) => None,
+            (false, true) => Some(ReportKind::Delivered),
+            (false, false) => Some(ReportKind::Relayed),
+        };
+        let outcomes = current.attempt.recipients.iter().copied().zip(report.outcomes);
+        let fates = outcomes.map(|(index, outcome)| Fate { index, outcome, told }).collect();
+        finish(self.node.clone(), current.attempt, fates).await;
     }
 }
 

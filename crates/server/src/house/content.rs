@@ -32,6 +32,11 @@ impl HeaderWatch {
         self.complete = end.is_some() || self.block.len() == HEADER_MAX;
     }
 
+    /// As far as it is kept.
+    pub fn block(&self) -> &[u8] {
+        &self.block
+    }
+
     pub fn has(&self, field: &str) -> bool {
         header::find(&self.block, field).is_some()
     }

@@ -26,6 +26,8 @@ pub struct Report {
     pub outcomes: Vec<Outcome>,
     /// Whether it travelled inside TLS.
     pub tls: bool,
+    /// Whether the peer was told whom the sender wants to hear of (RFC 3461 §5.2.1).
+    pub dsn: bool,
     /// STARTTLS was offered and its handshake failed.
     pub tls_failed: bool,
     /// The connection was lost before the peer said a word about this message: on a connection that was kept from an

@@ -118,6 +118,12 @@ pub const QUEUE: Table = Table {
             "\"5d\"",
             "How long a report to a sender is tried before it is dropped.",
         ),
+        with(
+            "delay_warning",
+            Kind::Duration,
+            "\"0s\"",
+            "After how long the sender is told that a message still waits, as Postfix's `delay_warning_time`; `\"0s\"`: never.",
+        ),
         with("connections_per_destination", up_to(1000), "20", "Connections at the same time to one next hop."),
     ],
 };

@@ -1,8 +1,9 @@
 //! The mailbox role: a message is delivered before it is answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use mail::dsn::ReportKind;
 use mail::{Address, Envelope, Outcome, QueueId, Reply, TraceId, TraceMark};
 use proto::smtp::{Dialect, ForwardRecipient, Transaction};
 
@@ -12,6 +13,7 @@ use super::into_queue::{envelope, queued};
 use super::recipients::{Way, unknown};
 use super::{SmtpHouse, blocking, ours};
 use crate::deliver::local::{self, Target};
+use crate::deliver::report::{self, Arrived};
 use crate::deliver::together::{self, Addressee, Parcel};
 use crate::deliver::{Acceptance, accept_copy, forwarded};
 
@@ -22,6 +24,7 @@ impl SmtpHouse {
         let received = self.received(&content.transaction, &mark.id) + &self.missing_fields(&content, &mark.id);
         let transaction = &content.transaction;
         let mut outcomes = self.relay(transaction, &received, &held, &mark.id).await;
+        let relayed: BTreeSet<usize> = outcomes.keys().copied().collect();
         let mut addressees = Vec::new();
         for (index, recipient) in transaction.recipients.iter().enumerate() {
             if outcomes.contains_key(&index) {
@@ -48,13 +51,59 @@ impl SmtpHouse {
             recipients: transaction.recipients.len(),
             content: Box::new(move |take| message.copy_to(|piece| take(piece))),
         };
+        let addressed: BTreeSet<usize> = addressees.iter().map(|addressee| addressee.index).collect();
         outcomes.extend(together::deliver(&self.guest.node, parcel, addressees).await);
+        let told = outcomes.iter().filter(|(index, _)| !relayed.contains(index)).map(|(index, outcome)| {
+            // Who is no addressee is an address that stands for others.
+            let is_his = addressed.contains(index);
+            (*index, outcome, if is_his { ReportKind::Delivered } else { ReportKind::Expanded })
+        });
+        self.tell_sender(&content, &mark.id, told).await;
         // By the order of the recipients.
         let outcomes: Vec<Outcome> = outcomes.into_values().collect();
         if self.dialect == Dialect::Lmtp {
             return outcomes.into_iter().map(|outcome| outcome.reply().clone()).collect();
         }
         vec![self.answer_once(&content, held, &received, mark.id, &outcomes).await]
+    }
+
+    /// Tells the sender of deliveries, if he wants to hear of them (RFC 3461 §5.2.3); of what went into the queue he hears
+    /// from there.
+    async fn tell_sender(
+        &self,
+        content: &Content,
+        trace: &TraceId,
+        outcomes: impl Iterator<Item = (usize, &Outcome, ReportKind)>,
+    ) {
+        let transaction = &content.transaction;
+        if !transaction.recipients.iter().any(|recipient| recipient.notify.success) {
+            return;
+        }
+        let (mut recipients, mut delivered) = (Vec::new(), Vec::new());
+        for (index, outcome, kind) in outcomes {
+            let recipient = &transaction.recipients[index];
+            if let (Outcome::Delivered(reply), Some(address)) = (outcome, self.address(&recipient.path)) {
+                recipients.push(queued(recipient, address));
+                delivered.push((reply, kind));
+            }
+        }
+        let envelope = envelope(transaction, trace.clone(), recipients);
+        let arrived: Vec<Arrived> = delivered
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, (reply, kind))| Arrived::of(&envelope, index, reply, kind))
+            .collect();
+        if arrived.is_empty() {
+            return;
+        }
+        let (node, header, trace) = (self.guest.node.clone(), content.header.block().to_vec(), trace.clone());
+        blocking(move || {
+            if let Err(error) = report::arrived_at_once(&node, &envelope, &header, &arrived) {
+                // They have it: a refusal would make the sender send it again.
+                tracing::error!(%trace, %error, "the sender does not hear of a delivery");
+            }
+        })
+        .await;
     }
 
     /// Puts the message into the queue for those whose mailboxes are elsewhere, and says what became of each.
