@@ -7,6 +7,7 @@
 pub mod imap;
 pub mod input;
 pub mod managesieve;
+pub mod policy;
 pub mod pop3;
 pub mod sasl;
 pub mod session;

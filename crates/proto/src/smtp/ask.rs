@@ -17,6 +17,9 @@ pub enum Ask {
     /// May this session send from here? (`Go`, `Refused`)
     ReversePath {
         path: ReversePath,
+        /// The name the client gave itself, if it did, and whether it said EHLO.
+        helo: Option<String>,
+        extended: bool,
         /// As announced by SIZE, in octets.
         size: Option<u64>,
         body: Body,

@@ -10,12 +10,14 @@ mod hints;
 mod ldap;
 mod namespace;
 mod nearest;
+mod policy;
 mod pop3;
 mod quota;
 pub mod reference;
 mod relay;
 mod report;
 mod schema;
+mod sending;
 mod settings;
 mod settle;
 mod sieve;
@@ -28,7 +30,9 @@ use std::path::Path;
 pub use crate::certificate::UserField;
 pub use domains::SpareRecipients;
 pub use ldap::{BadOption, LdapSettings};
+pub use policy::{PolicyService, PolicyStage, ServiceAddress};
 pub use relay::{Others, RelaySettings};
+pub use sending::{SendingLimit, limit_of};
 pub use settings::{
     AuthMode, ClientCertificates, DeletedFlag, DirectorySettings, GssapiSettings, HintSettings, Limits, ListenAt,
     Listener, LmtpSettings, LogFormat, LogSettings, MailboxSettings, NextHop, OauthCheck, OauthSettings, Pop3Settings,

@@ -98,6 +98,8 @@ pub const TABLES: &[Table] = &[
     platform::ROUTE,
     smtp::RELAY,
     smtp::SMTP,
+    smtp::SENDING_LIMIT,
+    smtp::POLICY_SERVICE,
     people::DIRECTORY,
     people::LDAP,
     people::TRUSTED,

@@ -39,7 +39,7 @@ pub fn settle(written: &Written, folder: &Path, mistakes: &mut Vec<Mistake>) -> 
         recipient_delimiter: settler.punctuation("domains", "recipient_delimiter"),
         spare: domains::settle(written, settler.mistakes),
         relay: relay::settle(written, settler.mistakes),
-        smtp: smtp::settle(written, settler.mistakes),
+        smtp: smtp::settle(written, folder, settler.mistakes),
         routes: settler.routes(),
         directory: settler.directory(),
         ldap: settler.ldap(),

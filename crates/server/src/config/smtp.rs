@@ -1,10 +1,13 @@
 //! `[smtp]`: from its texts to settings.
 
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 
 use directory::passwd_file::Network;
 
 use super::Mistake;
+use super::policy::{self, PolicyService};
+use super::sending::{self, SendingLimit};
 use super::settle::networks;
 use super::written::Written;
 
@@ -18,6 +21,10 @@ pub struct SmtpSettings {
     pub tell_login: bool,
     pub add_missing: AddMissing,
     pub limits: ClientLimits,
+    pub policy_services: Vec<PolicyService>,
+    pub sending_limits: Vec<SendingLimit>,
+    /// Where what accounts have sent is counted.
+    pub sending_folder: PathBuf,
 }
 
 /// What becomes of a sender that is not his who logged in.
@@ -56,9 +63,10 @@ impl ClientLimits {
     }
 }
 
-pub fn settle(written: &Written, mistakes: &mut Vec<Mistake>) -> SmtpSettings {
+pub fn settle(written: &Written, folder: &Path, mistakes: &mut Vec<Mistake>) -> SmtpSettings {
     let table = written.table("smtp").unwrap_or_else(|| panic!("the schema has no table `smtp`"));
     let relay = written.table("relay").unwrap_or_else(|| panic!("the schema has no table `relay`"));
+    let state = written.table("node").and_then(|node| node.text("state"));
     let exempt = if table.value_is_written("exempt") {
         networks(table.texts("exempt"), mistakes)
     } else {
@@ -87,5 +95,11 @@ pub fn settle(written: &Written, mistakes: &mut Vec<Mistake>) -> SmtpSettings {
             _ => AddMissing::Ours,
         },
         limits,
+        policy_services: policy::settle(written, mistakes),
+        sending_limits: sending::settle(written),
+        sending_folder: folder.join(match table.text("sending_folder") {
+            Some(sending) => PathBuf::from(sending),
+            None => Path::new(state.unwrap_or_default()).join("sending"),
+        }),
     }
 }

@@ -86,7 +86,7 @@ pub fn show(ask: &Ask) -> String {
     match ask {
         Ask::Sasl(ask) => show_sasl(ask),
         Ask::LogIn(credentials) => show_credentials(credentials),
-        Ask::ReversePath { path, size, body: encoding, smtputf8, submitter, quirks } => {
+        Ask::ReversePath { path, size, body: encoding, smtputf8, submitter, quirks, helo: _, extended: _ } => {
             let mut words = vec![format!("ReversePath <{path}>")];
             words.extend(size.map(|size| format!("size={size}")));
             words.extend(body(*encoding));

@@ -38,6 +38,8 @@ impl Server {
         }
         let ask = Ask::ReversePath {
             path: reverse_path.clone(),
+            helo: self.hello.as_ref().map(|hello| hello.name.clone()),
+            extended: self.hello.as_ref().is_some_and(|hello| hello.extended),
             size: parameters.size,
             body: parameters.body,
             smtputf8: parameters.smtputf8,

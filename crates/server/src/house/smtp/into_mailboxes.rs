@@ -21,7 +21,7 @@ impl SmtpHouse {
     /// Delivers into each recipient's mailbox and answers for each (LMTP) or for all (SMTP).
     pub(super) async fn deliver(&self, content: Box<Content>, held: Held, mark: TraceMark) -> Vec<Reply> {
         let held = Arc::new(held);
-        let received = self.received(&content.transaction, &mark.id) + &self.missing_fields(&content, &mark.id);
+        let received = self.top(&content, &mark.id);
         let transaction = &content.transaction;
         let mut outcomes = self.relay(transaction, &received, &held, &mark.id).await;
         let relayed: BTreeSet<usize> = outcomes.keys().copied().collect();

@@ -6,7 +6,7 @@ use mail::{Address, Envelope, Reply, TraceId};
 use proto::smtp::{Dialect, ForwardRecipient, Transaction};
 
 use super::intake::Content;
-use super::{SmtpHouse, blocking, now};
+use super::{SmtpHouse, blocking, now, only};
 use crate::config::AddMissing;
 use crate::deliver::{Acceptance, accept};
 use crate::steps::StepKind;
@@ -20,7 +20,7 @@ impl SmtpHouse {
             .iter()
             .filter_map(|recipient| Some(queued(recipient, self.address(&recipient.path)?)));
         let envelope = envelope(transaction, trace.clone(), recipients.collect());
-        let header = self.received(transaction, &trace) + &self.missing_fields(content, &trace);
+        let header = self.top(content, &trace);
         let (node, from) = (self.guest.node.clone(), transaction.reverse_path.to_string());
         let detail = format!("<{from}> for {} recipients", envelope.recipients.len());
         node.steps.tell(StepKind::Submitted, &trace, Some(&self.guest.session), None, detail);
@@ -43,8 +43,18 @@ impl SmtpHouse {
         self.dialect == Dialect::Submission || self.login.is_some() || is_inside()
     }
 
+    /// What is put before a message: the trace line, what policy services want, and what was missing.
+    pub(super) fn top(&self, content: &Content, trace: &TraceId) -> String {
+        let mut top = self.received(&content.transaction, trace);
+        for field in &self.said.prepended {
+            top.push_str(field);
+            top.push_str("\r\n");
+        }
+        top + &self.missing_fields(content, trace)
+    }
+
     /// RFC 6409 §8: a submission server adds what a mail program left out.
-    pub(super) fn missing_fields(&self, content: &Content, trace: &TraceId) -> String {
+    fn missing_fields(&self, content: &Content, trace: &TraceId) -> String {
         let (live, mut fields) = (self.guest.node.live(), String::new());
         let is_wanted = self.is_ours() || live.settings.smtp.add_missing == AddMissing::Always;
         if !is_wanted || self.dialect == Dialect::Lmtp {
@@ -67,7 +77,7 @@ impl SmtpHouse {
     }
 
     /// The trace line of this hop (RFC 5321 §4.4).
-    pub(super) fn received(&self, transaction: &Transaction, trace: &TraceId) -> String {
+    fn received(&self, transaction: &Transaction, trace: &TraceId) -> String {
         let live = self.guest.node.live();
         let features =
             Features { tls: transaction.tls, auth: transaction.authenticated.is_some(), utf8: transaction.smtputf8 };
@@ -76,10 +86,7 @@ impl SmtpHouse {
             (_, true) => Protocol::Esmtp(features),
             (_, false) => Protocol::Smtp,
         };
-        let only = match &transaction.recipients[..] {
-            [recipient] => self.address(&recipient.path),
-            _ => None,
-        };
+        let only = only(transaction, self);
         let received = Received {
             helo: transaction.helo.as_deref().unwrap_or_default(),
             peer: Some(self.guest.peer.ip()),

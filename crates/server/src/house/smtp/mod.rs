@@ -6,22 +6,27 @@
 mod intake;
 mod into_mailboxes;
 mod into_queue;
+mod policy;
 mod recipients;
 mod sender;
+mod sending;
 
 use std::time::{Instant, SystemTime};
 
 use directory::chain::LogIn;
 use mail::address::AddressError;
 use mail::date::DateTime;
-use mail::{Domain, ForwardPath, Reply, ReversePath, TraceMark};
+use mail::{Address, Domain, ForwardPath, Reply, ReversePath, TraceMark};
 use proto::smtp::{Answer, Ask, Dialect, Transaction};
 
 use super::{Guest, HOPS_MAX, blocking};
+use crate::config::PolicyStage;
 use crate::deliver::local;
 use crate::driver::House;
+use crate::policy::Policies;
 use crate::rates::Event;
 use intake::{Content, Kept};
+use policy::Said;
 use recipients::Way;
 
 /// The house of one SMTP or LMTP session.
@@ -33,12 +38,28 @@ pub struct SmtpHouse {
     tls: Option<String>,
     /// Who logged in.
     login: Option<String>,
+    /// The groups that he is in.
+    groups: Vec<String>,
     content: Option<Box<Content>>,
+    policies: Policies,
+    said: Said,
+    /// How many have begun.
+    transactions: u64,
 }
 
 impl SmtpHouse {
     pub fn new(guest: Guest, dialect: Dialect) -> SmtpHouse {
-        SmtpHouse { guest, dialect, tls: None, login: None, content: None }
+        SmtpHouse {
+            guest,
+            dialect,
+            tls: None,
+            login: None,
+            groups: Vec::new(),
+            content: None,
+            policies: Policies::default(),
+            said: Said::default(),
+            transactions: 0,
+        }
     }
 
     async fn log_in(&mut self, credentials: proto::sasl::Credentials) -> Answer {
@@ -48,6 +69,7 @@ impl SmtpHouse {
         match self.guest.log_in(credentials).await {
             LogIn::Welcome { account, .. } => {
                 self.login = Some(account.name.clone());
+                self.groups = account.groups();
                 Answer::LoggedIn { account: account.name }
             }
             LogIn::Refused(_) => Answer::Refused(Reply::new(535, (5, 7, 8), "Error: authentication failed")),
@@ -60,9 +82,11 @@ impl SmtpHouse {
         self.may_send_as(path).await
     }
 
-    async fn recipient(&self, path: &ForwardPath) -> Result<(), Reply> {
+    async fn recipient(&mut self, path: &ForwardPath) -> Result<(), Reply> {
         self.within_rate(Event::Recipient)?;
-        self.forward_path(path).await
+        self.forward_path(path).await?;
+        let address = self.address(path);
+        self.ask_policy(PolicyStage::Recipient, address.as_ref()).await
     }
 
     /// Whether the client does this too often. The words are Postfix's.
@@ -110,7 +134,16 @@ impl SmtpHouse {
         Answer::Reply(Reply::plain(250, "Queuing started"))
     }
 
-    fn begin(&mut self, transaction: Transaction) -> Answer {
+    async fn begin(&mut self, transaction: Transaction) -> Answer {
+        self.said.recipients = transaction.recipients.len();
+        let asked = self.ask_policy(PolicyStage::Data, only(&transaction, self).as_ref()).await;
+        let may_send = match asked {
+            Ok(()) => self.may_send(&transaction).await,
+            refused => refused,
+        };
+        if let Err(reply) = may_send {
+            return Answer::Refused(reply);
+        }
         let is_here = |path| self.address(path).is_some_and(|address| self.way(&address) == Way::Here);
         let any_here = transaction.recipients.iter().any(|recipient| is_here(&recipient.path));
         match Content::begin(&self.guest.node, any_here, transaction) {
@@ -122,8 +155,13 @@ impl SmtpHouse {
         }
     }
 
-    async fn end(&mut self) -> Vec<Reply> {
+    async fn end(&mut self, size: u64) -> Vec<Reply> {
         let Some(mut content) = self.content.take() else { return vec![ours()] };
+        self.said.size = size;
+        if let Err(reply) = self.ask_policy(PolicyStage::EndOfMessage, only(&content.transaction, self).as_ref()).await
+        {
+            return self.to_all(&content, reply);
+        }
         if content.header.hops() >= HOPS_MAX {
             return self.to_all(&content, Reply::new(554, (5, 4, 6), "Error: too many hops"));
         }
@@ -166,7 +204,11 @@ impl House<proto::smtp::Server> for SmtpHouse {
                 None => Answer::Refused(cannot_say()),
             },
             Ask::LogIn(credentials) => self.log_in(credentials).await,
-            Ask::ReversePath { path, .. } => self.sender(&path).await.map_or_else(Answer::Refused, |()| Answer::Go),
+            Ask::ReversePath { path, helo, extended, size, .. } => {
+                self.transactions += 1;
+                self.said(&path, size, helo, extended);
+                self.sender(&path).await.map_or_else(Answer::Refused, |()| Answer::Go)
+            }
             Ask::ForwardPath { recipient, .. } => match self.recipient(&recipient.path).await {
                 Ok(()) => Answer::Go,
                 Err(reply) => {
@@ -176,8 +218,8 @@ impl House<proto::smtp::Server> for SmtpHouse {
             },
             Ask::Verify(text) => self.verify(&text).await,
             Ask::Flush(domain) => self.flush(&domain),
-            Ask::ContentBegin(transaction) => self.begin(*transaction),
-            Ask::ContentEnd { .. } => Answer::Replies(self.end().await),
+            Ask::ContentBegin(transaction) => self.begin(*transaction).await,
+            Ask::ContentEnd { size } => Answer::Replies(self.end(size).await),
             Ask::Abandoned => {
                 let content = self.content.take();
                 tracing::info!(session = &*self.guest.session, begun = content.is_some(), "message abandoned");
@@ -197,6 +239,14 @@ impl House<proto::smtp::Server> for SmtpHouse {
     async fn content(&mut self, bytes: Vec<u8>) {
         let Some(content) = &mut self.content else { return };
         content.take_in(&bytes).await;
+    }
+}
+
+/// The recipient, where there is one only.
+fn only(transaction: &Transaction, house: &SmtpHouse) -> Option<Address> {
+    match &transaction.recipients[..] {
+        [recipient] => house.address(&recipient.path),
+        _ => None,
     }
 }
 
