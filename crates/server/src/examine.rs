@@ -127,6 +127,15 @@ pub fn warnings(settings: &Settings) -> Vec<String> {
             }
         }
     }
+    for network in settings.relay.networks.iter().filter(|network| is_wide(network.is_ipv4(), network.bits())) {
+        warnings.push(format!("[relay] {network} is wide: everybody in it may send mail to the world"));
+    }
+    if !settings.relay.domains.is_empty() && !settings.relay.check_recipients {
+        warnings.push(
+            "[relay] `recipients = \"any\"`: what the next server refuses is returned to senders who may never have sent it"
+                .to_owned(),
+        );
+    }
     warnings
 }
 

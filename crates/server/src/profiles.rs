@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use directory::passwd_file::Network;
 use mail::Reply;
 use proto::{imap, managesieve, pop3, smtp};
 
@@ -59,6 +60,8 @@ pub fn smtp(guest: Guest, setup: &Setup<'_>) -> (smtp::Server, SmtpHouse) {
         chunking: !hides("CHUNKING"),
         vrfy: !hides("VRFY"),
         etrn: !hides("ETRN"),
+        xclient: is_in(&live.settings.smtp.xclient, guest.peer.ip()),
+        xforward: is_in(&live.settings.smtp.xforward, guest.peer.ip()),
         hidden: listener.hide.clone(),
         trace: dialect != smtp::Dialect::Submission && is_inside(guest.peer.ip()),
         limits: smtp::Limits {
@@ -182,6 +185,10 @@ fn kept_max(size_max: u64) -> usize {
     let literal_max = managesieve::reader::LITERAL_LENGTH_MAX;
     let size_max = if size_max == 0 { literal_max } else { size_max.min(literal_max) };
     usize::try_from(size_max).unwrap_or(usize::MAX)
+}
+
+fn is_in(networks: &[Network], peer: IpAddr) -> bool {
+    networks.iter().any(|network| network.contains(peer))
 }
 
 /// Whether a peer is on this machine or in a private network, as the nodes of a platform are to each other.

@@ -5,6 +5,7 @@ use mail::{Domain, ForwardPath, Reply, ReversePath, TraceMark};
 
 use super::command::Quirk;
 use super::profile::Dialect;
+use super::xclient::ClientAttributes;
 use crate::sasl::{self, Credentials};
 
 /// A question. In brackets: the answers that fit. Any other is taken for a failure of ours (451 4.3.0).
@@ -30,6 +31,10 @@ pub enum Ask {
     },
     /// May it send to there? (`Go`, `Refused`)
     ForwardPath { recipient: ForwardRecipient, quirks: Vec<Quirk> },
+    /// XCLIENT: the peer speaks for this client, who begins anew. (`Go`, `LoggedIn`, `Refused`)
+    Client(Box<ClientAttributes>),
+    /// XFORWARD: the peer has the next message from this client. (`Go`)
+    Forwarded(Box<ClientAttributes>),
     /// What VRFY says of this text (RFC 5321 §3.5). (`Reply`, `Refused`)
     Verify(String),
     /// ETRN: mail that waits for this domain shall be tried now (RFC 1985). (`Reply`, `Refused`)

@@ -7,6 +7,7 @@ use mail::{Domain, ForwardPath, ReversePath};
 
 use super::parameter::{self, MailParameters, RcptParameters};
 use super::profile::{Dialect, Profile};
+use super::xclient::{self, ClientAttributes};
 
 /// A name given by HELO, EHLO or LHLO, in octets (RFC 5321 §4.5.3.1.2).
 pub const HELO_LENGTH_MAX: usize = 255;
@@ -34,6 +35,8 @@ pub enum Command<'a> {
     Noop,
     Verify(&'a str),
     Flush(Domain),
+    XClient(Box<ClientAttributes>),
+    XForward(Box<ClientAttributes>),
     Expand,
     Help,
     Quit,
@@ -114,6 +117,8 @@ enum Speakers {
     /// SMTP and submission.
     Smtp,
     Lmtp,
+    /// Peers that are trusted, in any dialect; HELP is silent about it.
+    Peer,
     /// Nobody who has mail: HTTP's verbs, known so that they can be turned away.
     Browser,
 }
@@ -121,7 +126,7 @@ enum Speakers {
 impl Row {
     fn spoken_in(&self, dialect: Dialect) -> bool {
         match self.speakers {
-            Speakers::All | Speakers::Browser => true,
+            Speakers::All | Speakers::Peer | Speakers::Browser => true,
             Speakers::Smtp => dialect != Dialect::Lmtp,
             Speakers::Lmtp => dialect == Dialect::Lmtp,
         }
@@ -144,6 +149,8 @@ pub static TABLE: &[Row] = &[
     Row { name: "NOOP",     speakers: Speakers::All,  before_tls: true,  before_login: true,  junk: true,  parse: noop },
     Row { name: "VRFY",     speakers: Speakers::All,  before_tls: false, before_login: false, junk: true,  parse: vrfy },
     Row { name: "ETRN",     speakers: Speakers::Smtp, before_tls: false, before_login: false, junk: true,  parse: etrn },
+    Row { name: "XCLIENT",  speakers: Speakers::Peer, before_tls: true,  before_login: true,  junk: false, parse: xclient },
+    Row { name: "XFORWARD", speakers: Speakers::Peer, before_tls: true,  before_login: true,  junk: false, parse: xforward },
     Row { name: "EXPN",     speakers: Speakers::All,  before_tls: false, before_login: false, junk: true,  parse: expn },
     Row { name: "HELP",     speakers: Speakers::All,  before_tls: false, before_login: true,  junk: true,  parse: help },
     Row { name: "QUIT",     speakers: Speakers::All,  before_tls: true,  before_login: true,  junk: false, parse: quit },
@@ -157,7 +164,7 @@ pub static TABLE: &[Row] = &[
 
 /// The verbs that HELP names.
 pub fn verbs(dialect: Dialect) -> impl Iterator<Item = &'static str> {
-    let named = move |row: &&Row| row.spoken_in(dialect) && row.speakers != Speakers::Browser;
+    let named = move |row: &&Row| row.spoken_in(dialect) && !matches!(row.speakers, Speakers::Browser | Speakers::Peer);
     TABLE.iter().filter(named).map(|row| row.name)
 }
 
@@ -280,6 +287,20 @@ fn etrn<'a>(argument: &'a str, _: &Profile) -> Result<Command<'a>, Fault> {
         "" => Err(Fault::EtrnSyntax),
         _ => Domain::parse(argument).map(Command::Flush).map_err(|_| Fault::Syntax("ETRN domain")),
     }
+}
+
+fn xclient<'a>(argument: &'a str, profile: &Profile) -> Result<Command<'a>, Fault> {
+    if !profile.xclient {
+        return Err(Fault::Unknown);
+    }
+    xclient::attributes(argument, "XCLIENT attribute=value...").map(|client| Command::XClient(Box::new(client)))
+}
+
+fn xforward<'a>(argument: &'a str, profile: &Profile) -> Result<Command<'a>, Fault> {
+    if !profile.xforward {
+        return Err(Fault::Unknown);
+    }
+    xclient::attributes(argument, "XFORWARD attribute=value...").map(|client| Command::XForward(Box::new(client)))
 }
 
 fn expn<'a>(_: &'a str, _: &Profile) -> Result<Command<'a>, Fault> {

@@ -13,8 +13,10 @@ pub mod peer_reply;
 pub mod profile;
 pub mod response;
 pub mod server;
+pub mod xclient;
 
 pub use ask::{Answer, Ask, ForwardRecipient, Transaction};
 pub use client::Client;
 pub use profile::{Auth, BareNewline, Dialect, Limits, Profile, Tls};
 pub use server::Server;
+pub use xclient::ClientAttributes;

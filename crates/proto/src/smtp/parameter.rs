@@ -188,7 +188,7 @@ fn original(rcpt: &mut RcptParameters, value: Option<&str>) -> Option<()> {
 }
 
 // RFC 3461 §4: xtext = *( xchar / hexchar ); hexchar = "+" 2(%x30-39 / %x41-46). What it decodes to must be fit to print.
-fn from_xtext(text: &str) -> Option<String> {
+pub(super) fn from_xtext(text: &str) -> Option<String> {
     let mut decoded = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((plain, encoded)) = rest.split_once('+') {

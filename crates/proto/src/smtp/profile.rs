@@ -115,6 +115,10 @@ pub struct Profile {
     pub vrfy: bool,
     /// RFC 1985; else it is answered 502.
     pub etrn: bool,
+    /// XCLIENT: the peer may say for whom it speaks.
+    pub xclient: bool,
+    /// XFORWARD: the peer may say for whom it speaks, for the log.
+    pub xforward: bool,
     /// What EHLO does not tell though it is there, by keyword.
     pub hidden: Vec<String>,
     pub bare_newline: BareNewline,
@@ -138,6 +142,8 @@ impl Profile {
             trace: false,
             vrfy: true,
             etrn: true,
+            xclient: false,
+            xforward: false,
             hidden: Vec::new(),
             bare_newline: BareNewline::Refuse,
             limits: Limits::default(),

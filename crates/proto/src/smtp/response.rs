@@ -7,6 +7,7 @@ use mail::Reply;
 
 use super::command::{self, Fault};
 use super::profile::{Auth, Dialect, Profile, Tls};
+use super::xclient;
 use crate::sasl::{self, Channel, Failure};
 use crate::session::Outbox;
 
@@ -106,7 +107,7 @@ pub fn hello(profile: &Profile, extended: bool, in_tls: bool, channel: Option<&C
     Reply::plain(250, lines.join("\n"))
 }
 
-fn extensions(profile: &Profile, in_tls: bool, channel: Option<&Channel>) -> [(String, bool); 13] {
+fn extensions(profile: &Profile, in_tls: bool, channel: Option<&Channel>) -> [(String, bool); 15] {
     let mechanisms = profile.offers.names("", channel);
     let starttls = !in_tls && matches!(profile.tls, Tls::Offered | Tls::Required);
     let auth = profile.auth != Auth::Off && (in_tls || !profile.auth_needs_tls);
@@ -124,6 +125,8 @@ fn extensions(profile: &Profile, in_tls: bool, channel: Option<&Channel>) -> [(S
         ("CHUNKING".into(), profile.chunking),
         // RFC 9422 §4
         (format!("LIMITS RCPTMAX={}", profile.limits.recipients_max), profile.dialect != Dialect::Lmtp),
+        (xclient::XCLIENT.into(), profile.xclient),
+        (xclient::XFORWARD.into(), profile.xforward),
         ("XTRACE".into(), profile.trace),
     ]
 }

@@ -17,6 +17,7 @@ use super::ask::{Answer, Ask};
 use super::command::{self, Command, Fault, Row};
 use super::profile::{Auth, Profile, Tls};
 use super::response;
+use super::xclient::ClientAttributes;
 use crate::input::{Input, Line};
 use crate::sasl::{Channel, Exchange, LastWords};
 use crate::session::{Next, Outbox, Session};
@@ -87,6 +88,8 @@ enum Pending {
     ForwardPath(Box<super::ask::ForwardRecipient>),
     /// VRFY or ETRN.
     Asked,
+    XClient(Box<ClientAttributes>),
+    XForward,
     Begin(Option<Chunk>),
     End,
     Abandoned,
@@ -249,6 +252,11 @@ impl Server {
             // RFC 1985 §5.2: not within a transaction.
             Command::Flush(_) if self.in_transaction() => self.reply(&response::transaction_open()),
             Command::Flush(domain) => self.ask(Ask::Flush(domain), Pending::Asked),
+            Command::XClient(_) | Command::XForward(_) if self.in_transaction() => {
+                self.reply(&response::transaction_open());
+            }
+            Command::XClient(client) => self.ask(Ask::Client(client.clone()), Pending::XClient(client)),
+            Command::XForward(client) => self.ask(Ask::Forwarded(client), Pending::XForward),
             Command::Expand => self.reply(&response::not_implemented()),
             Command::Help => self.reply(&response::help(self.profile.dialect)),
             Command::Quit => self.end(&response::bye()),
@@ -273,6 +281,19 @@ impl Server {
                 self.phase = Phase::StartTls;
             }
         }
+    }
+
+    /// XCLIENT: the session begins anew, for another client. What only peers of ours are offered, it is not.
+    fn client_answered(&mut self, client: ClientAttributes, answer: Answer) {
+        self.account = match answer {
+            Answer::Go => None,
+            Answer::LoggedIn { account } => Some(account),
+            Answer::Refused(reply) => return self.reply(&reply),
+            _ => return self.reply(&response::our_failure()),
+        };
+        self.hello = client.helo.map(|name| Hello { name, extended: client.extended });
+        Arc::make_mut(&mut self.profile).trace = false;
+        self.phase = Phase::Greeting;
     }
 
     fn in_transaction(&self) -> bool {
@@ -337,6 +358,12 @@ impl Session for Server {
             Some(Pending::ForwardPath(recipient)) => self.forward_path_answered(*recipient, answer),
             Some(Pending::Asked) => match answer {
                 Answer::Reply(reply) | Answer::Refused(reply) => self.reply(&reply),
+                _ => self.reply(&response::our_failure()),
+            },
+            Some(Pending::XClient(client)) => self.client_answered(*client, answer),
+            Some(Pending::XForward) => match answer {
+                Answer::Go => self.reply(&response::ok()),
+                Answer::Refused(reply) => self.reply(&reply),
                 _ => self.reply(&response::our_failure()),
             },
             Some(Pending::Begin(chunk)) => self.content_begin_answered(chunk, answer),

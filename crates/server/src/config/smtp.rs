@@ -20,6 +20,9 @@ pub struct SmtpSettings {
     /// Whether trace lines name who logged in.
     pub tell_login: bool,
     pub add_missing: AddMissing,
+    /// Who may say for whom he speaks (XCLIENT), and whose word is logged (XFORWARD).
+    pub xclient: Vec<Network>,
+    pub xforward: Vec<Network>,
     pub limits: ClientLimits,
     pub policy_services: Vec<PolicyService>,
     pub sending_limits: Vec<SendingLimit>,
@@ -90,6 +93,8 @@ pub fn settle(written: &Written, folder: &Path, mistakes: &mut Vec<Mistake>) -> 
         },
         members_send_for_groups: table.text("group_senders") == Some("members"),
         tell_login: table.text("authenticated_header") == Some("yes"),
+        xclient: networks(table.texts("xclient"), mistakes),
+        xforward: networks(table.texts("xforward"), mistakes),
         add_missing: match table.text("add_missing_headers") {
             Some("always") => AddMissing::Always,
             _ => AddMissing::Ours,

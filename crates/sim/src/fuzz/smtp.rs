@@ -80,8 +80,10 @@ impl House<Server> for Watch {
                 Answer::Go
             }
             Ask::Verify(_) | Ask::Flush(_) => Answer::Reply(Reply::new(252, (2, 0, 0), "perhaps\n\u{f1}\r")),
-            Ask::ReversePath { .. } | Ask::ForwardPath { .. } if refused => refusal(),
-            Ask::ReversePath { .. } | Ask::ForwardPath { .. } => Answer::Go,
+            Ask::ReversePath { .. } | Ask::ForwardPath { .. } | Ask::Client(_) | Ask::Forwarded(_) if refused => {
+                refusal()
+            }
+            Ask::ReversePath { .. } | Ask::ForwardPath { .. } | Ask::Client(_) | Ask::Forwarded(_) => Answer::Go,
         }
     }
 

@@ -1,10 +1,12 @@
 //! SMTP, submission and LMTP servers on stage.
 //!
 //! Settings: those of `logins`, `smtp`, `submission` or `lmtp`; `tls=off|offered|required|on`, `auth=off|offered|required`, `auth-in-clear`,
-//! `no-utf8`, `no-dsn`, `no-chunking`, `no-vrfy`, `no-etrn`, `hide=KEYWORD`, `banner=`, `mend`, and the limits `recipients=`, `size=`, `line=`, `junk=`, `errors=`.
+//! `no-utf8`, `no-dsn`, `no-chunking`, `no-vrfy`, `no-etrn`, `xclient` (and XFORWARD), `hide=KEYWORD`, `banner=`, `mend`, and the limits `recipients=`, `size=`, `line=`, `junk=`, `errors=`.
 
 use mail::envelope::Notify;
-use proto::smtp::{Answer, Ask, Auth, BareNewline, Dialect, ForwardRecipient, Profile, Server, Tls, Transaction};
+use proto::smtp::{
+    Answer, Ask, Auth, BareNewline, ClientAttributes, Dialect, ForwardRecipient, Profile, Server, Tls, Transaction,
+};
 
 use super::logins::{Logins, sasl_answer, show_credentials, show_sasl};
 use super::words::{body, notify, number, reply, settings};
@@ -44,6 +46,7 @@ impl Stage for Smtp {
             Ask::Sasl(_) => Answer::Go,
             Ask::LogIn(credentials) => Answer::LoggedIn { account: credentials.login.clone() },
             Ask::Verify(_) | Ask::Flush(_) | Ask::ContentEnd { .. } => Answer::Replies(Vec::new()),
+            Ask::Client(_) | Ask::Forwarded(_) => Answer::Go,
             Ask::ReversePath { .. } | Ask::ForwardPath { .. } | Ask::ContentBegin(_) | Ask::Abandoned => Answer::Go,
         }
     }
@@ -66,6 +69,7 @@ fn set(profile: &mut Profile, key: &str, value: &str) -> Result<(), String> {
         ("no-dsn", _) => profile.dsn = false,
         ("trace", _) => profile.trace = true,
         ("no-chunking", _) => profile.chunking = false,
+        ("xclient", _) => (profile.xclient, profile.xforward) = (true, true),
         ("no-vrfy", _) => profile.vrfy = false,
         ("no-etrn", _) => profile.etrn = false,
         ("hide", keyword) => profile.hidden.push(keyword.to_owned()),
@@ -100,11 +104,24 @@ pub fn show(ask: &Ask) -> String {
             std::iter::once(format!("ForwardPath {}", show_recipient(recipient))).chain(quirks).collect()
         }
         Ask::Verify(text) => format!("Verify {text}"),
+        Ask::Client(client) => format!("Client {}", show_client(client)),
+        Ask::Forwarded(client) => format!("Forwarded {}", show_client(client)),
         Ask::Flush(domain) => format!("Flush {domain}"),
         Ask::ContentBegin(transaction) => show_transaction(transaction),
         Ask::ContentEnd { size } => format!("ContentEnd {size}"),
         Ask::Abandoned => "Abandoned".to_owned(),
     }
+}
+
+fn show_client(client: &ClientAttributes) -> String {
+    let mut words: Vec<String> = client.address.iter().map(ToString::to_string).collect();
+    words.extend(client.port.map(|port| format!("port={port}")));
+    words.extend(
+        client.helo.as_ref().map(|helo| format!("helo={helo}{}", if client.extended { "" } else { " (HELO)" })),
+    );
+    words.extend(client.login.as_ref().map(|login| format!("login={login}")));
+    words.extend(client.ident.as_ref().map(|ident| format!("ident={ident}")));
+    words.join(" ")
 }
 
 fn show_recipient(recipient: &ForwardRecipient) -> String {

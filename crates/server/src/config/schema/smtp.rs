@@ -63,6 +63,18 @@ pub const SMTP: Table = Table {
             "\"ours\"",
             "Which messages get a Date, Message-ID and From that they lack: those that begin their way here, from users and from the `networks` of `[relay]`, or all, as with Postfix's `always_add_missing_headers`. LMTP adds nothing.",
         ),
+        with(
+            "xclient",
+            Kind::Texts,
+            "[]",
+            "Networks whose clients may say for whom they speak, by XCLIENT, as Postfix's `smtpd_authorized_xclient_hosts`: address, name and login of a session are then what they say.",
+        ),
+        with(
+            "xforward",
+            Kind::Texts,
+            "[]",
+            "Networks whose clients may say by XFORWARD from whom they have a message. It is logged.",
+        ),
         may(
             "sending_folder",
             Kind::Path,

@@ -3,6 +3,7 @@
 //! Submission and relayed mail go into the queue. The mailbox role delivers before it answers (`deliver::local`), and queues
 //! only what could not be delivered while something else was.
 
+mod client;
 mod intake;
 mod into_mailboxes;
 mod into_queue;
@@ -216,6 +217,8 @@ impl House<proto::smtp::Server> for SmtpHouse {
                     Answer::Refused(reply)
                 }
             },
+            Ask::Client(client) => self.speaks_for(*client).await,
+            Ask::Forwarded(client) => self.forwarded_for(&client),
             Ask::Verify(text) => self.verify(&text).await,
             Ask::Flush(domain) => self.flush(&domain),
             Ask::ContentBegin(transaction) => self.begin(*transaction).await,
