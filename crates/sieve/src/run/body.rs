@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::program::{BodyContent, Matching};
 
+use super::message::TextPart;
 use super::work::COMPARISON_COST;
 use super::{Ran, Run};
 
@@ -36,12 +37,15 @@ impl Run<'_, '_> {
             self.work(message.body().len())?;
         }
         self.work(COMPARISON_COST * types.len() * message.parts().len())?;
-        let chosen: Vec<_> = message
-            .parts()
-            .iter()
-            .filter(|part| types.iter().any(|wanted| is_wanted(wanted, &part.media_type)))
-            .map(|part| Cow::Borrowed(part.text.as_str()))
-            .collect();
+        let chosen =
+            message.parts().iter().filter(|part| types.iter().any(|wanted| is_wanted(wanted, &part.media_type)));
+        // RFC 5173 §5.3: `:text` is what people see.
+        let is_readable = matches!(content, BodyContent::Text);
+        if is_readable {
+            self.made(chosen.clone().map(TextPart::readable_cost).sum())?;
+        }
+        let text = |part| if is_readable { TextPart::readable(part) } else { &part.text };
+        let chosen: Vec<_> = chosen.map(|part| Cow::Borrowed(text(part))).collect();
         self.matches(matching, &chosen)
     }
 }

@@ -6,7 +6,8 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use mail::header::{self, MailAddress, addresses};
-use mail::mime::{Children, Indexer, Part, decode_transfer};
+use mail::html;
+use mail::mime::{Children, Indexer, Media, Part, decode_transfer};
 use mail::text::{decode_charset, decode_words};
 
 use super::structure::Structure;
@@ -65,6 +66,26 @@ pub(crate) struct TextPart {
     /// `text/html`, lower case.
     pub media_type: String,
     pub text: String,
+    /// What people see of it, where that is something else.
+    readable: OnceLock<String>,
+}
+
+impl TextPart {
+    /// The text without the tags of HTML.
+    pub fn readable(&self) -> &str {
+        if is_html(&self.media_type) { self.readable.get_or_init(|| html::to_text(&self.text)) } else { &self.text }
+    }
+
+    /// What making the readable text costs: octets, once.
+    pub fn readable_cost(&self) -> usize {
+        let is_made = is_html(&self.media_type) && self.readable.get().is_none();
+        if is_made { self.text.len() } else { 0 }
+    }
+}
+
+/// Whether the text of a media type, in lower case, has tags.
+pub(super) fn is_html(media_type: &str) -> bool {
+    matches!(media_type, "text/html" | "application/xhtml+xml")
 }
 
 /// The most header fields looked at.
@@ -211,9 +232,14 @@ pub(super) fn read_fields(block: &[u8]) -> Vec<Field> {
     fields.map(field).collect()
 }
 
+/// In lower case.
+pub(super) fn media_type(media: &Media) -> String {
+    let media_type = [&media.kind[..], b"/", &media.subtype[..]].concat();
+    String::from_utf8_lossy(&media_type).to_ascii_lowercase()
+}
+
 fn decoded(part: &Part, content: &[u8], budget: &mut usize) -> Option<TextPart> {
-    let media_type = [&part.media.kind[..], b"/", &part.media.subtype[..]].concat();
-    let media_type = String::from_utf8_lossy(&media_type).to_ascii_lowercase();
+    let media_type = media_type(&part.media);
     let range = |range: &std::ops::Range<u64>| {
         let (start, end) = (usize::try_from(range.start).ok()?, usize::try_from(range.end).ok()?);
         content.get(start..end)
@@ -238,7 +264,7 @@ fn decoded(part: &Part, content: &[u8], budget: &mut usize) -> Option<TextPart> 
         true => decode_charset(part.media.param("charset").unwrap_or(b"utf-8"), &octets),
         false => String::from_utf8_lossy(&octets).into_owned(),
     };
-    Some(TextPart { media_type, text })
+    Some(TextPart { media_type, text, readable: OnceLock::new() })
 }
 
 #[cfg(test)]

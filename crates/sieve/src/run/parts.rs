@@ -8,7 +8,7 @@ use crate::check::LOOPS_NESTED_MAX;
 use crate::program::{Block, ExtractText, MimeCommand};
 
 use super::expand::modified;
-use super::message::Message;
+use super::message::{Message, is_html, media_type};
 use super::structure::Node;
 use super::{Fault, Flow, Ran, Run};
 
@@ -121,6 +121,5 @@ fn part_text(message: &Message<'_>, part: &Node) -> String {
     let octets = decode_transfer(&part.media.encoding, octets.get(..PART_TEXT_MAX).unwrap_or(octets));
     let charset = part.media.param("charset").filter(|charset| !charset.eq_ignore_ascii_case(b"us-ascii"));
     let text = decode_charset(charset.unwrap_or(b"utf-8"), &octets);
-    let is_html = part.media.is("text", "html") || part.media.is("application", "xhtml+xml");
-    if is_html { html::to_text(&text) } else { text }
+    if is_html(&media_type(&part.media)) { html::to_text(&text) } else { text }
 }
