@@ -4,6 +4,7 @@
 //! `command.rs` (what the peer may say), `response.rs` (what we say), `server.rs` (the machine). Protocols do not know
 //! each other; what two of them share stands here or in `mail`.
 
+pub mod clamd;
 pub mod imap;
 pub mod input;
 pub mod managesieve;

@@ -22,6 +22,7 @@ use tokio::net::TcpListener;
 
 use crate::hints::HintCounts;
 use crate::node::Node;
+use crate::scan::ScanCounts;
 
 /// The token's file, below the state folder.
 pub const TOKEN_FILE: &str = "admin.token";
@@ -56,6 +57,7 @@ pub async fn serve(node: Arc<Node>, socket: TcpListener, token: String) {
         .route("/queue/flush", post(flush_all))
         .route("/queue/{id}", get(show).delete(remove))
         .route("/queue/{id}/flush", post(flush))
+        .route("/queue/{id}/release", post(release))
         .route("/status", get(status))
         .route("/auth/failures", get(failures).delete(lift_all))
         .route("/auth/failures/{what}", delete(lift))
@@ -115,6 +117,8 @@ pub struct Status {
     pub queued: usize,
     /// What became of hints since the start, where there is a `[hints]`.
     pub hints: Option<HintCounts>,
+    /// Verdicts since the start, where messages are scanned.
+    pub scan: Option<ScanCounts>,
 }
 
 async fn status(State(node): State<Arc<Node>>) -> Json<Status> {
@@ -126,6 +130,7 @@ async fn status(State(node): State<Arc<Node>>) -> Json<Status> {
         connections: node.connections.count(),
         queued: node.outgoing.len(),
         hints: node.hints.as_ref().map(|hints| hints.counts.shown()),
+        scan: node.live().scanners.as_ref().map(|_| node.scanned.shown()),
     })
 }
 
@@ -140,6 +145,8 @@ pub struct QueueEntry {
     pub arrived: u64,
     /// Octets.
     pub size: u64,
+    /// It is not tried before somebody releases it.
+    pub held: bool,
     pub recipients: Vec<QueueRecipient>,
 }
 
@@ -178,6 +185,7 @@ impl From<queue::Entry> for QueueEntry {
             reverse_path: entry.envelope.reverse_path.to_string(),
             arrived: entry.arrived.0,
             size: entry.size,
+            held: entry.held,
             recipients: recipients.collect(),
         }
     }
@@ -207,6 +215,12 @@ async fn remove(State(node): State<Arc<Node>>, UrlPath(id): UrlPath<String>) -> 
 async fn flush(State(node): State<Arc<Node>>, UrlPath(id): UrlPath<String>) -> Result<StatusCode, Failure> {
     let id = parse_id(&id)?;
     crate::house::blocking(move || node.outgoing.entry(id).map(|_| node.outgoing.flush(Some(id)))).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn release(State(node): State<Arc<Node>>, UrlPath(id): UrlPath<String>) -> Result<StatusCode, Failure> {
+    let id = parse_id(&id)?;
+    crate::house::blocking(move || node.outgoing.release(id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -1,4 +1,4 @@
-//! Notices that a password file changed, and puts it in force without a reload.
+//! Notices that a password file, or a table or key of DKIM, changed, and puts it in force without a reload.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,7 +29,11 @@ pub async fn run(node: Arc<Node>, mut seen: Seen) {
     loop {
         tokio::time::sleep(LOOK_INTERVAL).await;
         let (disk, live) = (node.disk(), node.live());
-        let now = blocking(move || look(&*disk, &live.settings)).await;
+        let now = blocking(move || {
+            live.signing.iter().for_each(|signing| signing.look_again(&*disk));
+            look(&*disk, &live.settings)
+        })
+        .await;
         if now == seen {
             continue;
         }

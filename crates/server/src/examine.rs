@@ -10,8 +10,9 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::config::{LdapSettings, Settings};
-use crate::sources;
+use crate::config::{LdapSettings, OnScanFailure, ScanSettings, ScannerAddress, Settings, SigningSettings};
+use crate::dkim::{KeyError, KeyRow, SigningKey, Tables};
+use crate::{scan, sources};
 
 /// Servers that are tried at the same time.
 const AT_ONCE_MAX: usize = 8;
@@ -62,6 +63,7 @@ pub async fn everything(settings: &Settings) -> Vec<Examined> {
     let directory = &settings.directory;
     let files = [&directory.password_file, &directory.master_users].into_iter().flatten();
     let mut examined: Vec<Examined> = files.map(|file| password_file(file)).collect();
+    examined.extend(settings.dkim.iter().map(examine_signing));
     let turns = Arc::new(Semaphore::new(AT_ONCE_MAX));
     let mut servers = JoinSet::new();
     let all = settings.ldap.iter().flat_map(|ldap| ldap.servers.iter().map(move |url| (ldap.clone(), url.clone())));
@@ -75,6 +77,11 @@ pub async fn everything(settings: &Settings) -> Vec<Examined> {
     let mut tried = servers.join_all().await;
     tried.sort_by_key(|(place, _)| *place);
     examined.extend(tried.into_iter().map(|(_, examined)| examined));
+    for (scan, scanner) in
+        settings.scan.iter().flat_map(|scan| scan.scanners.iter().map(move |scanner| (scan, scanner)))
+    {
+        examined.push(examine_scanner(scan, scanner).await);
+    }
     examined
 }
 
@@ -105,9 +112,49 @@ async fn server(ldap: &LdapSettings, url: &str) -> Examined {
     Examined { what: url.to_owned(), steps }
 }
 
+async fn examine_scanner(settings: &ScanSettings, scanner: &ScannerAddress) -> Examined {
+    let step = match scan::version(scanner, settings.timeout).await {
+        Ok(said) => ExaminedStep { step: "version", good: true, said, advice: None },
+        Err(error) => ExaminedStep::failed("version", error, "start clamd, or correct this [[scanner]]"),
+    };
+    Examined { what: format!("scanner {scanner}"), steps: vec![step] }
+}
+
+fn examine_signing(settings: &SigningSettings) -> Examined {
+    let what = settings.key_table.display().to_string();
+    let tables = match Tables::load(settings) {
+        Ok(tables) => tables,
+        Err(error) => {
+            return Examined { what, steps: vec![ExaminedStep::failed("tables", error, "correct this file")] };
+        }
+    };
+    let step = |(row, key): (&KeyRow, Result<&SigningKey, &KeyError>)| match key {
+        Ok(key) => {
+            let said = format!("{}: {} signs for {}", row.name, key.algorithm().word(), row.domain);
+            ExaminedStep { step: "key", good: true, said, advice: None }
+        }
+        Err(error) => {
+            ExaminedStep::failed("key", error, "make it readable for this user, or make one: `tepui dkim keygen`")
+        }
+    };
+    Examined { what, steps: tables.keys().map(step).collect() }
+}
+
 /// What is allowed and probably not meant.
 pub fn warnings(settings: &Settings) -> Vec<String> {
     let mut warnings = Vec::new();
+    if let Some(scan) = &settings.scan {
+        if scan.on_failure == OnScanFailure::Accept {
+            warnings.push(
+                "[scan] `on_failure` = \"accept\": while no scanner answers, viruses go on to their recipients".into(),
+            );
+        }
+        if scan.size < settings.limits.message_size {
+            warnings.push(
+                "[scan] `size` is less than `message_size`: whatever is longer goes on without being scanned".into(),
+            );
+        }
+    }
     for trusted in &settings.trusted {
         for network in trusted.networks.iter().filter(|network| is_wide(network.is_ipv4(), network.bits())) {
             warnings.push(format!(

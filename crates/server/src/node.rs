@@ -24,11 +24,13 @@ use crate::clients::Clients as SmtpClients;
 use crate::config::{ListenAt, Listener, Protocol, Settings};
 use crate::connections::Connections;
 use crate::deliver::Outgoing;
+use crate::dkim::{Signing, TableError};
 use crate::filter::Programs;
 use crate::gssapi::{self, NoCredentials};
 use crate::hints::{self, Hints};
 use crate::ids::Ids;
 use crate::logins::Logins;
+use crate::scan::{ScanTally, Scanners};
 use crate::secret::{self, SecretError};
 use crate::socket::Acceptor;
 use crate::sources::{self, SourceError};
@@ -52,6 +54,7 @@ pub struct Node {
     quota_life: String,
     pub(crate) logins: Logins,
     pub(crate) hints: Option<Arc<Hints>>,
+    pub(crate) scanned: ScanTally,
     pub started: SystemTime,
 }
 
@@ -64,6 +67,10 @@ pub struct Live {
     servers_tls: Option<ServerTls>,
     /// How one may log in.
     pub offers: Offers,
+    /// `None`: nothing is scanned.
+    pub(crate) scanners: Option<Arc<Scanners>>,
+    /// `None`: nothing is signed.
+    pub(crate) signing: Option<Arc<Signing>>,
     made_up: MadeUp,
 }
 
@@ -82,6 +89,8 @@ pub enum StartError {
     Gssapi(#[from] NoCredentials),
     #[error("[directory] `secret_file`: {0}")]
     Secret(#[from] SecretError),
+    #[error("[dkim] {0}")]
+    Dkim(#[from] TableError),
     #[error("[hints] `secret_file`: {0}")]
     HintSecret(SecretError),
     #[error("[hints] `listen`: {address}: {source}")]
@@ -106,7 +115,9 @@ impl Live {
         let directory = sources::directory_with(&settings, Some(made_up.clone()))?;
         settings.gssapi.as_ref().map(gssapi::check).transpose()?;
         let offers = sources::offers(&settings, &directory);
-        Ok(Live { settings, directory, users_tls, servers_tls, offers, made_up })
+        let scanners = settings.scan.clone().map(|scan| Arc::new(Scanners::new(scan)));
+        let signing = settings.dkim.clone().map(|dkim| Signing::load(dkim, disk)).transpose()?.map(Arc::new);
+        Ok(Live { settings, directory, users_tls, servers_tls, offers, scanners, signing, made_up })
     }
 
     /// The same settings and certificates, with the sources read again.
@@ -114,7 +125,8 @@ impl Live {
         let offers = sources::offers(&self.settings, &directory);
         let (users_tls, servers_tls) = (self.users_tls.clone(), self.servers_tls.clone());
         let (settings, made_up) = (self.settings.clone(), self.made_up.clone());
-        Live { settings, directory, users_tls, servers_tls, offers, made_up }
+        let (scanners, signing) = (self.scanners.clone(), self.signing.clone());
+        Live { settings, directory, users_tls, servers_tls, offers, scanners, signing, made_up }
     }
 
     /// Our side of TLS on a listener.
@@ -242,6 +254,7 @@ fn open(live: Live, disk: Arc<dyn Disk>) -> Result<(Arc<Node>, String), StartErr
     let node = Node {
         store,
         hints,
+        scanned: ScanTally::default(),
         quota_life: life,
         ids: Ids::new(&settings.name),
         logins: Logins::new().map_err(SourceError::from)?,

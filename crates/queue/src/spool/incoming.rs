@@ -14,6 +14,9 @@ use super::record::Kind;
 use super::{RecipientState, Spool};
 use crate::{Entry, Error, Result, Timestamp};
 
+/// How much of a file is read back at once.
+const PIECE: usize = 256 * 1024;
+
 /// What a report says the last word on, in the same atomic write that accepts the report.
 #[derive(Debug, Clone, Copy)]
 pub enum Settles<'a> {
@@ -37,6 +40,7 @@ pub struct Incoming {
     checksum: Xxh3,
     /// A write failed, so that the content has a hole.
     failed: bool,
+    held: bool,
 }
 
 impl fmt::Debug for Incoming {
@@ -47,7 +51,16 @@ impl fmt::Debug for Incoming {
 
 impl Incoming {
     pub(super) fn new(spool: Spool, id: QueueId) -> Incoming {
-        Incoming { spool, id, buffer: Vec::new(), file: None, written: 0, checksum: Xxh3::new(), failed: false }
+        Incoming {
+            spool,
+            id,
+            buffer: Vec::new(),
+            file: None,
+            written: 0,
+            checksum: Xxh3::new(),
+            failed: false,
+            held: false,
+        }
     }
 
     /// The id that the entry will have.
@@ -62,6 +75,34 @@ impl Incoming {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The entry will be on hold from the beginning: it is not tried before somebody releases it.
+    pub fn hold(&mut self) {
+        self.held = true;
+    }
+
+    pub fn is_held(&self) -> bool {
+        self.held
+    }
+
+    /// Gives what was received so far, in pieces, to `take`.
+    pub fn copy_to(&self, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        if self.file.is_some() {
+            let shared = &self.spool.shared;
+            let file = shared.disk.open(&shared.layout.content_of(self.id))?;
+            let mut piece = vec![0; PIECE];
+            let mut offset = 0;
+            while offset < self.written {
+                let count = file.read_at(offset, &mut piece)?;
+                if count == 0 {
+                    return Err(Error::Incomplete { id: self.id });
+                }
+                take(&piece[..count])?;
+                offset += count as u64;
+            }
+        }
+        if self.buffer.is_empty() { Ok(()) } else { take(&self.buffer) }
     }
 
     /// Takes the next octets of the content. After an error the message cannot be committed any more; drop it.
@@ -145,7 +186,7 @@ impl Incoming {
         let stored = if self.file.is_some() { Stored::File { header, len, check } } else { Stored::Inline(header) };
         let recipients = envelope.recipients.len();
         let states = vec![RecipientState::Waiting; recipients];
-        let entry = Entry { id: self.id, arrived, envelope, states, held: false, warned: false, size: 0 };
+        let entry = Entry { id: self.id, arrived, envelope, states, held: self.held, warned: false, size: 0 };
         let mut writer = Writer::with_room_for(self.buffer.len() + header.len());
         writer.accepted(&entry, &stored, &std::mem::take(&mut self.buffer));
         let kind = EffectKind::Accepted { recipients, has_file: self.file.is_some() };

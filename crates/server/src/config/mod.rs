@@ -5,6 +5,7 @@
 //! column; `reference` prints `docs/reference/configuration.md` from the rows.
 
 mod auto;
+mod dkim;
 mod domains;
 mod hints;
 mod ldap;
@@ -16,6 +17,7 @@ mod quota;
 pub mod reference;
 mod relay;
 mod report;
+mod scan;
 mod schema;
 mod sending;
 mod settings;
@@ -28,10 +30,12 @@ mod written;
 use std::path::Path;
 
 pub use crate::certificate::UserField;
+pub use dkim::SigningSettings;
 pub use domains::SpareRecipients;
 pub use ldap::{BadOption, LdapSettings};
 pub use policy::{PolicyService, PolicyStage, ServiceAddress};
 pub use relay::{Others, RelaySettings};
+pub use scan::{OnInfected, OnScanFailure, ScanSettings, ScannerAddress};
 pub use sending::{SendingLimit, limit_of};
 pub use settings::{
     AuthMode, ClientCertificates, DeletedFlag, DirectorySettings, GssapiSettings, HintSettings, Limits, ListenAt,

@@ -6,6 +6,7 @@ mod mail;
 mod people;
 mod platform;
 mod protocols;
+mod screen;
 mod smtp;
 
 /// What may stand behind an option's `=`.
@@ -116,6 +117,9 @@ pub const TABLES: &[Table] = &[
     mail::SIEVE,
     protocols::LMTP,
     protocols::POP3,
+    screen::SCAN,
+    screen::SCANNER,
+    screen::DKIM,
     platform::QUEUE,
     platform::TLS,
     platform::LIMITS,

@@ -13,9 +13,11 @@ use mail::{Domain, Flags, Keyword, Quota};
 use proto::pop3::UniqueIdFormat;
 use proto::sasl::Mechanism;
 
+use super::dkim::SigningSettings;
 use super::domains::SpareRecipients;
 use super::ldap::LdapSettings;
 use super::relay::RelaySettings;
+use super::scan::ScanSettings;
 use super::smtp::SmtpSettings;
 use crate::certificate::UserField;
 
@@ -427,6 +429,10 @@ pub struct Settings {
     pub sieve: SieveSettings,
     pub lmtp: LmtpSettings,
     pub pop3: Pop3Settings,
+    /// `None`: nothing is scanned.
+    pub scan: Option<ScanSettings>,
+    /// `None`: nothing is signed.
+    pub dkim: Option<SigningSettings>,
     pub queue: QueueSettings,
     pub tls: Option<TlsFiles>,
     pub limits: Limits,

@@ -20,7 +20,7 @@ use super::settings::{
     Route, RouteTls, Settings, SharedSettings, TlsFiles, TlsMode, TrustedSettings, UniqueIdSettings,
 };
 use super::written::{Written, WrittenTable};
-use super::{auto, domains, hints, namespace, pop3, quota, relay, sieve, smtp};
+use super::{auto, dkim, domains, hints, namespace, pop3, quota, relay, scan, sieve, smtp};
 use crate::certificate::UserField;
 
 /// The shortest `poll`.
@@ -56,6 +56,8 @@ pub fn settle(written: &Written, folder: &Path, mistakes: &mut Vec<Mistake>) -> 
         sieve: sieve::settle(written, folder),
         lmtp: settler.lmtp(),
         pop3: pop3::settle(written, settler.mistakes),
+        scan: scan::settle(written, folder, settler.mistakes),
+        dkim: dkim::settle(written, folder, settler.mistakes),
         queue: settler.queue(),
         tls: settler.tls(),
         limits: settler.limits(),
@@ -561,7 +563,7 @@ fn is_written_as(listener: &Listener, table: &WrittenTable) -> bool {
 }
 
 /// `[192.0.2.1]:25`, `[::1]:25` or `host.example:25`.
-fn host_and_port(text: &str) -> Option<(String, u16)> {
+pub(super) fn host_and_port(text: &str) -> Option<(String, u16)> {
     let (host, port) = text.rsplit_once(':')?;
     let port = port.parse().ok().filter(|port| *port != 0)?;
     let host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {

@@ -29,6 +29,7 @@ pub fn accept(node: &Node, incoming: Incoming, acceptance: Acceptance<'_>) -> qu
     let Acceptance { envelope, header, session, detail, settles } = acceptance;
     let arrived = now();
     let size = incoming.len() + header.len() as u64;
+    let held = incoming.is_held();
     let states = vec![RecipientState::Waiting; envelope.recipients.len()];
     let id = match settles {
         None => incoming.commit(envelope.clone(), header.as_bytes(), arrived)?,
@@ -36,7 +37,7 @@ pub fn accept(node: &Node, incoming: Incoming, acceptance: Acceptance<'_>) -> qu
     };
     // Told before it is scheduled: its first attempt may begin at once.
     node.steps.tell(StepKind::Queued, &envelope.trace, session, Some(id), detail);
-    node.outgoing.add(&Entry { id, arrived, envelope, states, held: false, warned: false, size });
+    node.outgoing.add(&Entry { id, arrived, envelope, states, held, warned: false, size });
     Ok(id)
 }
 

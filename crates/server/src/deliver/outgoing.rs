@@ -133,6 +133,18 @@ impl Outgoing {
         Ok(())
     }
 
+    /// An operator lets an entry go that was on hold. Blocking.
+    ///
+    /// # Errors
+    /// Those of the spool.
+    pub fn release(&self, id: QueueId) -> queue::Result<()> {
+        self.spool.mark(id, queue::Mark::Released)?;
+        self.schedule().release(Which::One(id));
+        self.wake.notify_one();
+        tracing::info!(queue = %id, "message released by an operator");
+        Ok(())
+    }
+
     /// Takes a damaged entry out of the queue, into the spool's own folder for such. Blocking.
     pub(super) fn set_aside(&self, id: QueueId) -> queue::Result<()> {
         self.spool.set_aside(id)?;

@@ -9,6 +9,7 @@ mod backup;
 mod check;
 mod demo;
 mod directory_asked;
+mod dkim;
 mod mailbox;
 mod outcome;
 mod password;
@@ -53,6 +54,7 @@ enum Command {
     Auth(auth::Auth),
     Address(address::AddressCommand),
     Sieve(sieve::Sieve),
+    Dkim(dkim::Dkim),
 }
 
 impl Tepui {
@@ -70,6 +72,7 @@ impl Tepui {
             Command::Auth(command) => command.run(),
             Command::Address(command) => command.run(),
             Command::Sieve(command) => command.run(),
+            Command::Dkim(command) => command.run(),
         }
     }
 }

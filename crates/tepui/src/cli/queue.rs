@@ -38,6 +38,11 @@ enum Action {
     },
     /// Try now: one message, or all
     Flush { id: Option<String> },
+    /// Let messages go that are on hold, as those with a virus are with `on_infected = "quarantine"`
+    Release {
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
     /// Remove messages; nobody is told
     Remove {
         #[arg(required = true)]
@@ -80,6 +85,12 @@ impl Queue {
             Action::Flush { id: None } => {
                 node.ask(Method::POST, "/queue/flush").await?;
                 Ok("everything is tried now\n".to_owned())
+            }
+            Action::Release { ids } => {
+                for id in ids {
+                    node.ask(Method::POST, &format!("/queue/{id}/release")).await?;
+                }
+                Ok(format!("{} released\n", ids.join(", ")))
             }
             Action::Remove { ids } => {
                 for id in ids {

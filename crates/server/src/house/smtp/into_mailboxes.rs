@@ -11,6 +11,7 @@ use super::super::content::Held;
 use super::intake::Content;
 use super::into_queue::{envelope, queued};
 use super::recipients::{Way, unknown};
+use super::screen::Ours;
 use super::{SmtpHouse, blocking, ours};
 use crate::deliver::local::{self, Target};
 use crate::deliver::report::{self, Arrived};
@@ -19,10 +20,19 @@ use crate::deliver::{Acceptance, accept_copy, forwarded};
 
 impl SmtpHouse {
     /// Delivers into each recipient's mailbox and answers for each (LMTP) or for all (SMTP).
-    pub(super) async fn deliver(&self, content: Box<Content>, held: Held, mark: TraceMark) -> Vec<Reply> {
+    pub(super) async fn deliver(&self, content: Box<Content>, held: Held, mark: TraceMark, ours: Ours) -> Vec<Reply> {
         let held = Arc::new(held);
-        let received = self.top(&content, &mark.id);
+        let mut received = self.top(&content, &mark.id, &ours);
+        let signature = match self.signature_of_held(&content, &received, &held).await {
+            Ok(signature) => signature,
+            Err(reply) => return self.to_all(&content, reply),
+        };
+        received.insert_str(0, &signature);
         let transaction = &content.transaction;
+        if ours.hold {
+            let reply = self.quarantine(&content, &held, &received, mark.id).await;
+            return self.to_all(&content, reply);
+        }
         let mut outcomes = self.relay(transaction, &received, &held, &mark.id).await;
         let relayed: BTreeSet<usize> = outcomes.keys().copied().collect();
         let mut addressees = Vec::new();
@@ -126,7 +136,7 @@ impl SmtpHouse {
         }
         let envelope = envelope(transaction, trace.clone(), elsewhere);
         let detail = "for the recipients whose mailboxes are elsewhere".to_owned();
-        let outcome = match self.queue_held(envelope, received, held, detail).await {
+        let outcome = match self.queue_held(envelope, received, held, detail, false).await {
             Ok(id) => Outcome::Delivered(Reply::new(250, (2, 0, 0), format!("Ok: queued as {id}"))),
             Err(error) => Outcome::Deferred(self.queue_trouble(&error)),
         };
@@ -157,7 +167,8 @@ impl SmtpHouse {
     /// A group or an alias: whom it stands for get the message through the queue.
     async fn expand(&self, group: &Address, envelope: Envelope, received: &str, held: &Arc<Held>) -> Outcome {
         let count = envelope.recipients.len();
-        match self.queue_held(envelope, received, held, format!("<{group}> expanded to {count} recipients")).await {
+        let detail = format!("<{group}> expanded to {count} recipients");
+        match self.queue_held(envelope, received, held, detail, false).await {
             Ok(id) => Outcome::Delivered(Reply::new(250, (2, 1, 5), format!("<{group}> expanded, queued as {id}"))),
             Err(error) => Outcome::Deferred(self.queue_trouble(&error)),
         }
@@ -170,12 +181,18 @@ impl SmtpHouse {
         received: &str,
         held: &Arc<Held>,
         detail: String,
+        hold: bool,
     ) -> queue::Result<QueueId> {
         let (node, held, header) = (self.guest.node.clone(), held.clone(), received.to_owned());
         let session = self.guest.session.clone();
         let accepted = blocking(move || {
             let acceptance = Acceptance { envelope, header: &header, session: Some(&session), detail, settles: None };
-            accept_copy(&node, acceptance, |incoming| held.copy_to::<CopyError>(|piece| Ok(incoming.write(piece)?)))
+            accept_copy(&node, acceptance, |incoming| {
+                if hold {
+                    incoming.hold();
+                }
+                held.copy_to::<CopyError>(|piece| Ok(incoming.write(piece)?))
+            })
         });
         accepted.await.map_err(CopyError::into_queue)
     }
@@ -212,14 +229,33 @@ impl SmtpHouse {
         trace: TraceId,
         rest: &[usize],
     ) -> Reply {
+        let detail = "for the recipients that could not be delivered to now".to_owned();
+        self.enqueue_some(content, &held, received, trace, rest, (detail, false)).await
+    }
+
+    /// Keeps a message in the queue until somebody looks at it.
+    async fn quarantine(&self, content: &Content, held: &Arc<Held>, received: &str, trace: TraceId) -> Reply {
+        let all: Vec<usize> = (0..content.transaction.recipients.len()).collect();
+        self.enqueue_some(content, held, received, trace, &all, ("on hold".to_owned(), true)).await
+    }
+
+    /// Queues a message for some of its recipients; `how` is why, and whether it is on hold.
+    async fn enqueue_some(
+        &self,
+        content: &Content,
+        held: &Arc<Held>,
+        received: &str,
+        trace: TraceId,
+        some: &[usize],
+        (detail, hold): (String, bool),
+    ) -> Reply {
         let transaction = &content.transaction;
-        let recipients = rest.iter().filter_map(|&index| {
+        let recipients = some.iter().filter_map(|&index| {
             let recipient = &transaction.recipients[index];
             Some(queued(recipient, self.address(&recipient.path)?))
         });
         let envelope = envelope(transaction, trace, recipients.collect());
-        let detail = "for the recipients that could not be delivered to now".to_owned();
-        match self.queue_held(envelope, received, &held, detail).await {
+        match self.queue_held(envelope, received, held, detail, hold).await {
             Ok(id) => Reply::new(250, (2, 0, 0), format!("Ok: queued as {id}")),
             Err(error) => self.queue_trouble(&error),
         }

@@ -6,13 +6,21 @@ use mail::{Address, Envelope, Reply, TraceId};
 use proto::smtp::{Dialect, ForwardRecipient, Transaction};
 
 use super::intake::Content;
+use super::screen::Ours;
+use super::signature::{self, NotKept};
 use super::{SmtpHouse, blocking, now, only};
 use crate::config::AddMissing;
 use crate::deliver::{Acceptance, accept};
 use crate::steps::StepKind;
 
 impl SmtpHouse {
-    pub(super) async fn enqueue(&self, content: &mut Content, mut incoming: queue::Incoming, trace: TraceId) -> Reply {
+    pub(super) async fn enqueue(
+        &self,
+        content: &mut Content,
+        mut incoming: queue::Incoming,
+        trace: TraceId,
+        ours: Ours,
+    ) -> Reply {
         let pending = std::mem::take(&mut content.pending);
         let transaction = &content.transaction;
         let recipients = transaction
@@ -20,19 +28,28 @@ impl SmtpHouse {
             .iter()
             .filter_map(|recipient| Some(queued(recipient, self.address(&recipient.path)?)));
         let envelope = envelope(transaction, trace.clone(), recipients.collect());
-        let header = self.top(content, &trace);
+        let mut header = self.top(content, &trace, &ours);
+        if ours.hold {
+            incoming.hold();
+        }
         let (node, from) = (self.guest.node.clone(), transaction.reverse_path.to_string());
         let detail = format!("<{from}> for {} recipients", envelope.recipients.len());
         node.steps.tell(StepKind::Submitted, &trace, Some(&self.guest.session), None, detail);
         let session = self.guest.session.clone();
+        let signing = self.signing(content, &header);
         let accepted = blocking(move || {
             incoming.write(&pending)?;
+            if let Some(signing) = signing {
+                let signature = signature::of(&signing, &header, &session, |take| incoming.copy_to(take))?;
+                header.insert_str(0, &signature);
+            }
             let (session, detail) = (Some(&*session), "durable".to_owned());
-            accept(&node, incoming, Acceptance { envelope, header: &header, session, detail, settles: None })
+            let acceptance = Acceptance { envelope, header: &header, session, detail, settles: None };
+            Ok::<_, NotKept>(accept(&node, incoming, acceptance)?)
         });
         match accepted.await {
             Ok(id) => Reply::new(250, (2, 0, 0), format!("Ok: queued as {id}")),
-            Err(error) => self.queue_trouble(&error),
+            Err(error) => self.not_kept(&error),
         }
     }
 
@@ -44,8 +61,8 @@ impl SmtpHouse {
     }
 
     /// What is put before a message: the trace line, what policy services want, and what was missing.
-    pub(super) fn top(&self, content: &Content, trace: &TraceId) -> String {
-        let mut top = self.received(&content.transaction, trace);
+    pub(super) fn top(&self, content: &Content, trace: &TraceId, ours: &Ours) -> String {
+        let mut top = self.received(&content.transaction, trace) + &ours.fields;
         for field in &self.said.prepended {
             top.push_str(field);
             top.push_str("\r\n");

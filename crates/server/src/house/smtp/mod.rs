@@ -9,8 +9,10 @@ mod into_mailboxes;
 mod into_queue;
 mod policy;
 mod recipients;
+mod screen;
 mod sender;
 mod sending;
+mod signature;
 
 use std::time::{Instant, SystemTime};
 
@@ -147,7 +149,7 @@ impl SmtpHouse {
         }
         let is_here = |path| self.address(path).is_some_and(|address| self.way(&address) == Way::Here);
         let any_here = transaction.recipients.iter().any(|recipient| is_here(&recipient.path));
-        match Content::begin(&self.guest.node, any_here, transaction) {
+        match Content::begin(&self.guest.node, self.guest.protocol, any_here, transaction) {
             Ok(content) => {
                 self.content = Some(Box::new(content));
                 Answer::Go
@@ -163,14 +165,19 @@ impl SmtpHouse {
         {
             return self.to_all(&content, reply);
         }
+        content.complete();
         if content.header.hops() >= HOPS_MAX {
             return self.to_all(&content, Reply::new(554, (5, 4, 6), "Error: too many hops"));
         }
         let mark = self.mark(&content);
+        let ours = match self.screen(&mut content, &mark.id).await {
+            Ok(ours) => ours,
+            Err(reply) => return self.to_all(&content, reply),
+        };
         match content.end().await {
             Kept::Lost(reply) => self.to_all(&content, reply),
-            Kept::Queue(incoming) => vec![self.enqueue(&mut content, *incoming, mark.id).await],
-            Kept::Mailboxes(held) => self.deliver(content, held, mark).await,
+            Kept::Queue(incoming) => vec![self.enqueue(&mut content, *incoming, mark.id, ours).await],
+            Kept::Mailboxes(held) => self.deliver(content, held, mark, ours).await,
         }
     }
 
