@@ -111,3 +111,22 @@ class UnixSocket(Case):
         self.assertEqual((folder / "lmtp").stat().st_mode & 0o777, 0o660)
         self.assertEqual(node.stop(), 0)
         self.assertFalse((folder / "lmtp").exists())
+
+
+class Slow(Case):
+    def test_a_recipient_who_takes_long_is_told_so_and_nobody_else_waits_for_him(self):
+        node = self.node(tables={"[lmtp]": {"answer_within": "2s"}, "[quota]": {"rules": ["*:bytes=20K"]}}, level="info")
+        slow, quick = node.user(), node.user()
+        # Near its limit an account is counted under its lock, which somebody holds.
+        node.deliver(slow, messages.text("first", body="x" * 900 + "\r\n"))
+        lock = slow.maildir.parent / "dovecot-quota.lock"
+        lock.write_text("")
+        answers = lmtp(node, [slow.address, quick.address], "Subject: both\r\n\r\n" + ("y" * 900 + "\r\n") * 18)
+        self.assertRegex(answers[0], "^451 4.4.1 ")
+        self.assertRegex(answers[1], "^250 2.0.0 ")
+        lock.unlink()
+        self.assertEqual(len(quick.messages()), 1)
+        # What was given up is not made later: the lock is free for the one who tries again.
+        answers = lmtp(node, [slow.address], "Subject: again\r\n\r\n" + ("y" * 900 + "\r\n") * 18)
+        self.assertRegex(answers[0], "^250 2.0.0 ")
+        self.assertEqual(len(slow.messages()), 2)

@@ -153,18 +153,26 @@ impl Draft {
     /// Puts the message into `new/`, durably and, far below the account's quota, without any lock. It gets its UID from
     /// whoever looks first.
     pub fn deliver(self) -> Result<()> {
-        self.deliver_as(Passage::Delivery)
+        self.deliver_as(Passage::Delivery, &|| true)
+    }
+
+    /// The same, if it is still wanted: asked once, right before the message can be seen. [`Error::Busy`]: it is not.
+    pub fn deliver_if(self, wanted: &dyn Fn() -> bool) -> Result<()> {
+        self.deliver_as(Passage::Delivery, wanted)
     }
 
     /// The same for a message from the platform itself, which is let in however full the account is.
     pub fn deliver_notice(self) -> Result<()> {
-        self.deliver_as(Passage::Notice)
+        self.deliver_as(Passage::Notice, &|| true)
     }
 
-    fn deliver_as(mut self, passage: Passage<'_>) -> Result<()> {
+    fn deliver_as(mut self, passage: Passage<'_>, wanted: &dyn Fn() -> bool) -> Result<()> {
         let (tmp, base) = self.finish(None)?;
         let (disk, left) = (&self.folder.disk, &mut self.tmp);
         arrive(&self.folder, &self.mailbox, Amount::message(self.file.plain_len()), passage, |new| {
+            if !wanted() {
+                return Err(Error::Busy);
+            }
             match disk.rename(&tmp, &new.join(file_name::join(&base, b""))) {
                 // The mailbox was deleted or renamed while the message was written.
                 Err(disk::Error::NotFound { .. }) => return Err(Error::NoSuchMailbox),

@@ -57,6 +57,17 @@ impl Original {
     /// Puts the message into `new/` of a mailbox, durably, as [`crate::Draft::deliver`] does. May be called for several
     /// at once; none knows of the others.
     pub fn deliver(&self, account: &Arc<Account>, mailbox: &MailboxName, key: &DeliveryKey) -> Result<()> {
+        self.deliver_if(account, mailbox, key, &|| true)
+    }
+
+    /// The same, if it is still wanted, as [`crate::Draft::deliver_if`].
+    pub fn deliver_if(
+        &self,
+        account: &Arc<Account>,
+        mailbox: &MailboxName,
+        key: &DeliveryKey,
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<()> {
         let folder = account.made(mailbox)?;
         let unique = unique_name(&*folder.disk, &folder.settings.hostname, key.digits());
         let base = file_name::with_sizes(&unique, self.sizes.0, self.sizes.1);
@@ -70,6 +81,9 @@ impl Original {
             other => other?,
         };
         arrive(&folder, mailbox, change, Passage::Delivery, |new| {
+            if !wanted() {
+                return Err(Error::Busy);
+            }
             self.put(&folder, place, &unique, &new.join(file_name::join(&base, b"")))
         })?;
         if let Some(index) = account.index_of(&folder) {

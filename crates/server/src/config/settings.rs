@@ -194,10 +194,12 @@ pub struct UniqueIdSettings {
 }
 
 /// How mail comes into mailboxes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LmtpSettings {
     /// What stands behind the delimiter of an address names a mailbox.
     pub save_to_detail_mailbox: bool,
+    /// How long the recipients of one message wait for each other.
+    pub answer_within: Duration,
 }
 
 /// How POP3 behaves.

@@ -457,7 +457,11 @@ impl<'a> Settler<'a> {
     }
 
     fn lmtp(&self) -> LmtpSettings {
-        LmtpSettings { save_to_detail_mailbox: self.table("lmtp").text("save_to_detail_mailbox") == Some("yes") }
+        let table = self.table("lmtp");
+        LmtpSettings {
+            save_to_detail_mailbox: table.text("save_to_detail_mailbox") == Some("yes"),
+            answer_within: table.duration("answer_within"),
+        }
     }
 
     fn log(&mut self) -> LogSettings {

@@ -9,6 +9,7 @@ use mail::date::DateTime;
 use mail::{Address, MailboxName, Outcome, QueueId, Reply, ReversePath, TraceId};
 use store::DeliveryKey;
 
+use super::in_time::Claim;
 use crate::filter;
 use crate::node::{Live, Node};
 use crate::quota;
@@ -22,6 +23,18 @@ pub struct Origin<'a> {
     pub again: bool,
     pub session: Option<&'a str>,
     pub queue: Option<QueueId>,
+    /// To be taken before anything of the delivery can be seen.
+    pub claim: &'a Claim,
+}
+
+impl Origin<'_> {
+    /// Whether the delivery is still wanted, asked right before it can be seen.
+    ///
+    /// # Errors
+    /// [`store::Error::Busy`]: it took so long that it was answered for.
+    pub fn is_wanted(&self) -> store::Result<()> {
+        if self.claim.take() { Ok(()) } else { Err(store::Error::Busy) }
+    }
 }
 
 /// What an address of a local domain means for a delivery.

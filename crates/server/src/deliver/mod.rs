@@ -6,6 +6,7 @@
 mod accept;
 mod finish;
 mod here;
+mod in_time;
 mod lanes;
 pub mod local;
 mod outgoing;

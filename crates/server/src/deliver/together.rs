@@ -1,14 +1,16 @@
-//! One message into the mailboxes of several recipients of this node: all at the same time, each with an outcome of its own,
-//! and written once for all where the file system lets it (`store::Original`).
+//! One message into the mailboxes of several recipients of this node: all at the same time, each with an outcome of its own, none
+//! waiting for another longer than a bound, and written once for all where the file system lets it (`store::Original`).
 
 use std::sync::Arc;
 
 use directory::Account;
-use mail::{Address, MailboxName, Outcome, QueueId, ReversePath, TraceId};
+use mail::{Address, MailboxName, Outcome, QueueId, Reply, ReversePath, TraceId};
 use store::Original;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
+use super::in_time::{self, Claim};
 use super::local::{self, Origin};
 use crate::filter;
 use crate::house::{blocking, promptly};
@@ -53,36 +55,49 @@ pub struct Addressee {
 pub async fn deliver(node: &Arc<Node>, parcel: Parcel, addressees: Vec<Addressee>) -> Vec<(usize, Outcome)> {
     let (parcel, addressees) = (Arc::new(parcel), Arc::new(addressees));
     // Fields that name one recipient would make each copy another. Dovecot leaves them out, too.
-    let alike = parcel.recipients > 1 && node.live().settings.mailboxes.single_instance;
+    let live = node.live();
+    let alike = parcel.recipients > 1 && live.settings.mailboxes.single_instance;
+    let patience = live.settings.lmtp.answer_within;
     let original = match alike && addressees.len() > 1 {
-        true => original_for(node, &parcel, &addressees).await,
+        // Where the first of them is slow, each gets one of his own.
+        true => timeout(patience / 2, original_for(node, &parcel, &addressees)).await.unwrap_or_default(),
         false => None,
     };
     if addressees.len() == 1 {
         // Nobody to wait for: no task of its own.
         let here = Arc::clone(node);
         return promptly(node, move || {
-            addressees.iter().map(|one| outcome(&here, &parcel, one, alike, None)).collect()
+            addressees.iter().map(|one| outcome(&here, &parcel, one, alike, None, &Claim::default())).collect()
         })
         .await;
     }
     let places = Arc::new(Semaphore::new(AT_ONCE_MAX));
+    let claims: Vec<Arc<Claim>> = addressees.iter().map(|_| Arc::default()).collect();
     let mut tasks = JoinSet::new();
-    for number in 0..addressees.len() {
+    for (number, claim) in claims.iter().cloned().enumerate() {
         let (node, parcel, addressees) = (Arc::clone(node), Arc::clone(&parcel), Arc::clone(&addressees));
         let (original, places) = (original.clone(), Arc::clone(&places));
         tasks.spawn(async move {
             // Never closed.
             let _place = places.acquire_owned().await;
-            blocking(move || outcome(&node, &parcel, &addressees[number], alike, original.as_deref())).await
+            let work = move || outcome(&node, &parcel, &addressees[number], alike, original.as_deref(), &claim);
+            (number, blocking(work).await)
         });
     }
-    let outcomes = tasks.join_all().await;
+    let late = |number: usize| too_late(&parcel, &addressees[number]);
+    let outcomes = in_time::all(tasks, &claims, patience, late).await;
     if original.is_some() {
         // It removes its file.
         blocking(move || drop(original)).await;
     }
     outcomes
+}
+
+fn too_late(parcel: &Parcel, addressee: &Addressee) -> (usize, Outcome) {
+    let recipient = &addressee.address;
+    tracing::error!(trace = %parcel.trace, %recipient, "a delivery takes too long and was given up");
+    let reply = Reply::new(451, (4, 4, 1), format!("<{recipient}> Delivery takes too long, try again later"));
+    (addressee.index, Outcome::Deferred(reply))
 }
 
 /// The message, written and synced once. `None`: each gets one of his own, or hears why not.
@@ -112,20 +127,21 @@ fn outcome(
     addressee: &Addressee,
     alike: bool,
     original: Option<&Original>,
+    claim: &Claim,
 ) -> (usize, Outcome) {
     let Addressee { index, account, address, again } = addressee;
     let Parcel { trace, session, queue, .. } = parcel;
-    let origin = Origin { trace, again: *again, session: session.as_deref(), queue: *queue };
+    let origin = Origin { trace, again: *again, session: session.as_deref(), queue: *queue, claim };
     let named = (!alike).then_some(address);
     let outcome = match filter::sources(node, account) {
         Err(error) => local::failed(node, &origin, address, &error),
         Ok(sources) if sources.is_empty() => {
             local::deliver(node, account, address, &origin, |mailboxes, name, key| match original {
-                Some(original) => original.deliver(mailboxes, name, key),
+                Some(original) => original.deliver_if(mailboxes, name, key, &|| claim.take()),
                 None => {
                     let mut draft = mailboxes.draft_for(name, key)?;
                     parcel.give(named, &mut |piece| draft.write(piece))?;
-                    draft.deliver()
+                    draft.deliver_if(&|| claim.take())
                 }
             })
         }

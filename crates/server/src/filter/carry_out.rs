@@ -255,11 +255,15 @@ impl Work<'_> {
             && self.changed == Rewritten::default()
             && !is_marked
         {
-            return original.deliver(self.mailboxes, &place.mailbox, &key);
+            return original.deliver_if(self.mailboxes, &place.mailbox, &key, &|| delivery.origin.claim.take());
         }
         let mut draft = self.mailboxes.draft_for(&place.mailbox, &key)?;
         self.changed.pieces(&delivery.content).into_iter().try_for_each(|piece| draft.write(piece))?;
-        if is_marked { draft.append(place.flags, &place.keywords, None).map(|_| ()) } else { draft.deliver() }
+        if !is_marked {
+            return draft.deliver_if(&|| delivery.origin.claim.take());
+        }
+        delivery.origin.is_wanted()?;
+        draft.append(place.flags, &place.keywords, None).map(|_| ())
     }
 
     fn redirect(&self, address: &Address) -> Result<(), String> {
@@ -268,6 +272,7 @@ impl Work<'_> {
         if let NextHop::Unknown = live.settings.next_hop(address.domain()) {
             return Err(format!("there is no route to <{address}>"));
         }
+        delivery.origin.is_wanted().map_err(|error| error.to_string())?;
         let user = &delivery.account.name;
         if is_redirected_by(&delivery.content, user) {
             return Err("the message was redirected from here before".to_owned());

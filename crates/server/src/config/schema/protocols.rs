@@ -37,8 +37,16 @@ pub const LMTP: Table = Table {
     name: "lmtp",
     repeats: false,
     sentence: "How mail comes into mailboxes: over LMTP, over SMTP, and out of the node's own queue.",
-    rows: &[switch(
-        "save_to_detail_mailbox",
-        "`yes`: mail for `ana+lists@example.test` is kept in the mailbox `lists`, if there is one, as Dovecot's `lmtp_save_to_detail_mailbox` does; a script's `keep` means that mailbox then. Anybody may fill it. `no`: in INBOX.",
-    )],
+    rows: &[
+        switch(
+            "save_to_detail_mailbox",
+            "`yes`: mail for `ana+lists@example.test` is kept in the mailbox `lists`, if there is one, as Dovecot's `lmtp_save_to_detail_mailbox` does; a script's `keep` means that mailbox then. Anybody may fill it. `no`: in INBOX.",
+        ),
+        with(
+            "answer_within",
+            Kind::Duration,
+            "\"2m\"",
+            "How long the recipients of one message wait for each other. Whose delivery is not made by then (a lock, a script, a slow disk) is given up and answered with 451, to be tried again.",
+        ),
+    ],
 };
