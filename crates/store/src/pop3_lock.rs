@@ -15,8 +15,9 @@ use crate::{Account, Error, Result};
 pub(crate) const FILE: &str = "dovecot-pop3-session";
 /// How long a login waits for the session before it to end: a client that comes back at once finds its own.
 const WAIT: Duration = Duration::from_secs(10);
-/// As Dovecot has it: a session whose lock was not touched for so long is over.
-const STALE: Duration = Duration::from_secs(300);
+/// A session whose lock was not touched for so long is over. For Dovecot that is 300 seconds, and it touches its own just as often: a little
+/// more, so that none of its sessions is taken for dead a moment before.
+const STALE: Duration = Duration::from_secs(360);
 /// How often a session says that it lives.
 pub const POP3_LOCK_TOUCH: Duration = Duration::from_secs(100);
 /// Between two looks at another's lock.
