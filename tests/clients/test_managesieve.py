@@ -127,6 +127,7 @@ class Scripts(Case):
         session = self.session()
         rows = dict(re.findall(r'"(\w+)" "([^"]*)"', b"\n".join(session.ask_for("CAPABILITY")).decode()))
         self.assertLessEqual({"fileinto", "vacation", "variables", "imap4flags"}, set(rows["SIEVE"].split()))
+        self.assertEqual(rows["NOTIFY"], "mailto")
         self.assertEqual((rows["OWNER"], rows["MAXREDIRECTS"], rows["VERSION"]), (self.user.address, "4", "1.0"))
         for extension in rows["SIEVE"].split():
             with self.subTest(extension):

@@ -140,6 +140,25 @@ class Deliveries(Case):
             self.assertIn(line, reply)
         self.assertEqual(len(self.subjects()), 5)
 
+    def test_others_are_told_of_a_message(self):
+        pager = self.server.user()
+        self.script('require ["enotify", "reject"];\r\n'
+                    f'notify :importance "1" :message "Ha escrito" "mailto:{pager.address}?body=Mira.";\r\n'
+                    'if header :is "subject" "no" { reject "No."; }\r\n')
+        self.script(f'require "enotify";\r\nnotify "mailto:{self.user.address}";\r\n', pager)
+        self.deliver(message("hola"), message("robot", "Auto-Submitted: auto-generated"))
+        eventually(lambda: self.server.content(pager), "the notification arrives")
+        with self.assertRaises(smtplib.SMTPResponseException):
+            self.deliver(message("no"))
+        eventually(lambda: len(self.server.content(pager)) == 2, "a refused message is told of as well")
+        # A notification is told to nobody.
+        self.server.drained()
+        self.assertEqual(self.subjects(), ["Subject: hola", "Subject: robot"])
+        notice = self.server.content(pager)[0]
+        owner = f'owner-email="{self.user.address}"'.encode()
+        for line in (f"Return-Path: <{self.user.address}>".encode(), b"Subject: Ha escrito", b"Auto-Submitted: auto-notified", owner, b"Importance: high", b"\r\n\r\nMira."):
+            self.assertIn(line, notice)
+
     def test_a_message_is_seen_once(self):
         self.script('require "duplicate";\r\nif duplicate { discard; }\r\n')
         self.deliver(message("one", "Message-ID: <1@x>"), message("one again", "Message-ID: <1@x>"), message("two", "Message-ID: <2@x>"))

@@ -35,6 +35,7 @@ pub mod subject;
 pub mod text;
 pub mod thread;
 pub mod uid;
+pub mod uri;
 
 pub use address::{Address, Domain, ForwardPath, ReversePath};
 pub use envelope::{Envelope, QueueId, Recipient, TraceId, TraceMark};

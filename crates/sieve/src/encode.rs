@@ -6,9 +6,14 @@ use base64::engine::general_purpose::STANDARD;
 /// The octets of one encoded word before they are encoded: with its frame within the 75 of RFC 2047 §2.
 const WORD_OCTETS_MAX: usize = 45;
 
+/// A text without line ends: an encoded word may hold one, which must not begin another field of ours.
+pub(crate) fn on_one_line(text: &str) -> String {
+    text.replace(|c: char| c.is_control(), " ")
+}
+
 /// A value fit for a header: on one line, or folded between encoded words.
 pub(crate) fn header_value(value: &str, line_end: &str) -> String {
-    let clean: String = value.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let clean = on_one_line(value.trim());
     if clean.is_ascii() {
         return clean;
     }

@@ -10,6 +10,8 @@ mod encode;
 mod error;
 mod extension;
 mod lexer;
+mod mailto;
+pub mod notify;
 mod parser;
 mod pattern;
 mod program;

@@ -6,7 +6,7 @@
 mod perform;
 mod settings;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use mail::date::DateTime;
 
@@ -60,6 +60,7 @@ pub fn run(file: &[u8], folder: &str, read: &mut Read<'_>) -> Verdict {
         saved: HashMap::new(),
         errors: Vec::new(),
         outbox: Vec::new(),
+        told: BTreeSet::new(),
         mailboxes: BTreeMap::from([("INBOX".to_owned(), Vec::new())]),
         settings: Settings::default(),
         performed: 0,
@@ -97,6 +98,8 @@ struct Stage<'r> {
     saved: HashMap<String, Script>,
     errors: Vec<String>,
     outbox: Vec<Sent>,
+    /// Whom notifications of this result went to.
+    told: BTreeSet<String>,
     mailboxes: BTreeMap<String, Vec<Vec<u8>>>,
     settings: Settings,
     /// How many of the actions were carried out.
@@ -319,6 +322,7 @@ impl Stage<'_> {
     }
 
     fn reset(&mut self, actions: &mut Vec<Action>, implicit_keep: &mut bool) {
+        self.told.clear();
         actions.clear();
         *implicit_keep = true;
         (self.performed, self.implicit_done) = (0, false);

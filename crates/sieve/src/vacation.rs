@@ -3,7 +3,7 @@
 
 use mail::header::addresses;
 
-use crate::encode::header_value;
+use crate::encode::{header_value, on_one_line};
 use crate::{Envelope, Message, Vacation};
 
 /// Why nobody is answered.
@@ -87,25 +87,29 @@ fn is_system(sender: &str) -> bool {
         || local_part.ends_with("-owner")
 }
 
+/// RFC 3834 §5: a program sent it.
+pub(crate) fn is_auto_submitted(message: &Message<'_>) -> bool {
+    any_is(message, "auto-submitted", |value| value.split([';', ' ']).next() != Some("no"))
+}
+
+fn any_is(message: &Message<'_>, name: &str, judge: fn(&str) -> bool) -> bool {
+    message.fields(name).any(|field| judge(&field.text().trim().to_ascii_lowercase()))
+}
+
 fn is_automatic(message: &Message<'_>) -> bool {
-    let is = |name: &str, judge: fn(&str) -> bool| {
-        message.fields(name).any(|field| judge(&field.text().trim().to_ascii_lowercase()))
-    };
     message
         .all_fields()
         .iter()
         .any(|field| field.name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("list-")))
-        || is("auto-submitted", |value| value.split([';', ' ']).next() != Some("no"))
-        || is("precedence", |value| matches!(value, "junk" | "bulk" | "list"))
-        || is("x-auto-response-suppress", |value| {
+        || is_auto_submitted(message)
+        || any_is(message, "precedence", |value| matches!(value, "junk" | "bulk" | "list"))
+        || any_is(message, "x-auto-response-suppress", |value| {
             value.split(',').any(|word| matches!(word.trim(), "oof" | "all" | "autoreply"))
         })
 }
 
 /// The answer itself.
 pub fn answer(vacation: &Vacation, message: &Message<'_>, envelope: &Envelope, stamp: Stamp<'_>) -> Answer {
-    // An encoded word may hold a line end, which must not begin another field of ours.
-    let on_one_line = |text: &str| text.replace(|c: char| c.is_control(), " ");
     let text = |name: &str| message.fields(name).next().map(|field| on_one_line(field.text()));
     let subject = vacation.subject.clone().unwrap_or_else(|| match text("subject") {
         Some(subject) => format!("Auto: {}", subject.chars().take(SUBJECT_LENGTH_MAX).collect::<String>()),

@@ -3,13 +3,14 @@
 //! One step only, with a connection of its own that is bound as this node and closed afterwards. A reference that
 //! cannot be followed makes the answer incomplete, and an incomplete answer is no answer: it could mean "no such user".
 
+use mail::uri::percent_decoded;
 use tokio::time::{Instant, timeout_at};
 
 use super::connection::Connection;
 use super::dial::Trust;
 use super::fault::Fault;
 use super::search::{Entry, Found, NO_SUCH_OBJECT, Query, REFERENCES_MAX, Scope};
-use super::settings::{Settings, Transport, Url, percent_decoded};
+use super::settings::{Settings, Transport, Url};
 
 /// The answer with what the referred-to servers add.
 ///

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mail::uri::percent_decoded;
 use proto::sasl::Secret;
 
 /// RFC 4516 §2: what is meant by no port; `ldaps` by custom (IANA).
@@ -95,21 +96,6 @@ fn split_port(text: &str) -> Result<(String, Option<u16>), UrlError> {
             Ok(port) => Ok((host.to_owned(), Some(port))),
         },
     }
-}
-
-pub(super) fn percent_decoded(text: &str) -> Option<String> {
-    let mut octets = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(octet) = rest.next() {
-        octets.push(match octet {
-            b'%' => {
-                let digits = [rest.next()?, rest.next()?];
-                u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
-            }
-            other => other,
-        });
-    }
-    String::from_utf8(octets).ok()
 }
 
 /// As whom this node searches.

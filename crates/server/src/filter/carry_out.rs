@@ -15,7 +15,7 @@ use store::{Duplicates, Original};
 
 use super::sequence::{self, Decision, Failure, Source, Whose};
 use super::world::{DeliveryWorld, duplicate_key, own_mailbox, with_use};
-use super::{log, reply};
+use super::{log, notify, reply};
 use crate::config::NextHop;
 use crate::deliver::local::{self, Origin};
 use crate::deliver::{Acceptance, accept_copy};
@@ -70,9 +70,9 @@ pub fn deliver(delivery: &Delivery<'_>, sources: &[Source]) -> Outcome {
     let message = Message::new(&delivery.content);
     let decision = sequence::run(sources, &message, &mut world);
     let Decision { actions, implicit_keep, changed, redirected, seen, failures } = decision;
-    let kept = BTreeSet::new();
+    let (kept, found) = (BTreeSet::new(), false);
     let mut work =
-        Work { delivery, mailboxes: &mailboxes, duplicates: &duplicates, changed, redirected, kept, failures };
+        Work { delivery, mailboxes: &mailboxes, duplicates: &duplicates, changed, redirected, kept, found, failures };
     let outcome = work.carry_out(&actions, implicit_keep, &seen);
     work.tell_failures();
     outcome
@@ -102,6 +102,8 @@ struct Work<'a> {
     redirected: Option<Rewritten>,
     /// Where the message is by now.
     kept: BTreeSet<MailboxName>,
+    /// An earlier attempt has kept it somewhere.
+    found: bool,
     failures: Vec<Failure>,
 }
 
@@ -110,6 +112,8 @@ impl Work<'_> {
         let delivery = self.delivery;
         if let Some(reason) = actions.iter().find_map(refusal) {
             delivery.tell(StepKind::Bounced, format!("<{}> refused by a script", delivery.recipient));
+            // RFC 5435 §3: whatever else is done.
+            self.notify_all(actions);
             return Outcome::Bounced(rejected(delivery.recipient, reason));
         }
         let keep = self.file_all(actions, implicit_keep);
@@ -124,6 +128,7 @@ impl Work<'_> {
         let outcome = outcome.unwrap_or_else(|| self.gone());
         // What is tried again must not be answered, nor be a duplicate then.
         if let Outcome::Delivered(_) = outcome {
+            self.notify_all(actions);
             self.answer_all(actions);
             self.remember(seen);
         }
@@ -188,6 +193,17 @@ impl Work<'_> {
         }
     }
 
+    /// As with answers, what cannot be sent is no reason to keep the message.
+    fn notify_all(&mut self, actions: &[Action]) {
+        // RFC 5436 §2.7: not again, if the earlier attempt has come as far.
+        if self.delivery.origin.again && (self.found || self.kept.is_empty()) {
+            return;
+        }
+        for why in notify::tell_all(self.delivery, actions) {
+            self.fail("notify", &why);
+        }
+    }
+
     // RFC 7352 §3: remembered once the message is delivered.
     fn remember(&self, seen: &[Seen]) {
         let key = |seen: &Seen| (duplicate_key(&seen.handle, &seen.id), Duration::from_secs(seen.seconds));
@@ -244,10 +260,11 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn put_once(&self, place: &Place) -> store::Result<()> {
+    fn put_once(&mut self, place: &Place) -> store::Result<()> {
         let delivery = self.delivery;
         let key = local::delivery_key(&delivery.origin, delivery.recipient);
         if delivery.origin.again && self.mailboxes.was_delivered(&place.mailbox, &key)? {
+            self.found = true;
             return Ok(());
         }
         let is_marked = !place.flags.is_empty() || !place.keywords.is_empty();

@@ -3,10 +3,11 @@
 use crate::error::Position;
 use crate::extension::Extension;
 use crate::program::*;
+use crate::run::{check_method, check_notify_option};
 use crate::syntax::Value;
 
-use super::Checker;
 use super::bind::Bound;
+use super::{Checker, parse_mailbox};
 
 /// The longest period of a vacation, in days: what goes beyond is as good as forever.
 const VACATION_DAYS_MAX: u64 = 3650;
@@ -215,10 +216,16 @@ pub fn notify(checker: &mut Checker<'_>, bound: &mut Bound) -> Option<Command> {
         let text = format!("invalid :importance value for notify command: {value}.");
         return checker.error(bound.at, text);
     }
+    if let Some(value) = from.as_ref().and_then(Text::constant).filter(|value| parse_mailbox(value).is_none()) {
+        return checker.error(bound.at, format!("invalid :from address '{value:.128}' for notify command."));
+    }
     let options = checker.take_texts(bound, "options").unwrap_or_default();
+    if let Some(Err(reason)) = options.iter().filter_map(Text::constant).map(check_notify_option).find(Result::is_err) {
+        return checker.error(bound.at, format!("notify command: {reason}."));
+    }
     let message = tag_text(checker, bound, "message");
     let method = next_text(checker, bound)?;
-    if let Some(Err(reason)) = method.constant().map(crate::run::check_method) {
+    if let Some(Err(reason)) = method.constant().map(check_method) {
         let text = format!("notify command: {reason}.");
         return checker.error(bound.at, text);
     }

@@ -131,6 +131,10 @@ impl Run<'_, '_> {
             return self.fail(Fault::Invalid(format!("notify action: {reason:.256}")));
         }
         let from = self.expand_some(notify.from.as_ref())?;
+        if let Some(from) = from.as_ref().filter(|from| parse_mailbox(from).is_none()) {
+            return self
+                .fail(Fault::Invalid(format!("notify action: specified :from address '{from:.128}' is invalid")));
+        }
         let message = self.expand_some(notify.message.as_ref())?;
         let importance = self.expand_some(notify.importance.as_ref())?.and_then(|value| value.parse().ok());
         let importance = importance.filter(|value| (1..=3).contains(value)).unwrap_or(2);

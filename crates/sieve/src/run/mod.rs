@@ -31,7 +31,7 @@ use crate::program::{Location, Program};
 
 pub use action::{Action, Fault, FileInto, Flags, Notification, Outcome, Rewritten, RunError, Seen, Vacation};
 pub use message::Message;
-pub(crate) use names::{check_method, is_date_part, is_special_use, zone_minutes};
+pub(crate) use names::{check_method, check_notify_option, is_date_part, is_special_use, zone_minutes};
 pub use world::{Envelope, Limits, NotIncluded, Score, World};
 
 impl Script {

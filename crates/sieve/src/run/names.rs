@@ -1,5 +1,8 @@
 //! Names and forms that are judged when a script is checked, and again when it makes them of variables.
 
+use crate::encode::on_one_line;
+use crate::mailto;
+
 /// The parts of a date (RFC 5260 §4.2).
 const DATE_PARTS: &[&str] = &[
     "year", "month", "day", "date", "julian", "hour", "minute", "second", "time", "iso8601", "std11", "zone", "weekday",
@@ -37,8 +40,21 @@ pub fn check_method(method: &str) -> Result<(), String> {
     match scheme.filter(is_scheme) {
         None => Err(format!("invalid scheme part for method URI '{method}'")),
         Some(scheme) if !scheme.eq_ignore_ascii_case("mailto") => Err(format!("invalid method '{scheme}'")),
-        Some(_) => Ok(()),
+        Some(scheme) => mailto::parse(method.get(scheme.len() + 1..).unwrap_or_default()).map(|_| ()),
     }
+}
+
+/// An option of `notify` (RFC 5435 §3.5): `name=value`.
+pub fn check_notify_option(option: &str) -> Result<(), String> {
+    let name = option.split_once('=').map(|(name, _)| name);
+    let is_name = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+    };
+    if !name.is_some_and(is_name) {
+        return Err(format!("invalid option '{:.64}': it is not of the form name=value", on_one_line(option)));
+    }
+    if option.contains(|c: char| c.is_control()) { Err("invalid character in an option".to_owned()) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Carries actions out, in the memory of a suite.
 
+use crate::notify;
 use crate::vacation::{self, Stamp};
 use crate::{Action, Notification, SuiteState};
 
@@ -69,20 +70,12 @@ impl Stage<'_> {
     }
 
     fn notify(&mut self, notification: &Notification, state: &SuiteState<'_, '_>) {
-        let Some((_, uri)) = notification.method.split_once(':') else { return };
-        let to = uri.split('?').next().unwrap_or_default();
-        for to in to.split(',').filter(|to| !to.is_empty()) {
-            let from = notification.from.as_deref().unwrap_or(&state.envelope.to);
-            let text = notification.message.as_deref().unwrap_or("New mail");
-            let notice = format!(
-                "From: {from}\r\nTo: {to}\r\nSubject: {}\r\nAuto-Submitted: auto-notified\r\n\r\n{text}\r\n",
-                crate::encode::header_value(text, "\r\n")
-            );
-            self.outbox.push(Sent {
-                content: notice.into_bytes(),
-                from: state.envelope.from.clone(),
-                to: to.to_owned(),
-            });
+        let stamp = Stamp { message_id: "<notice@suite.invalid>", date: NOW };
+        let notice = notify::compose(notification, state.message, &*state.envelope, stamp, &mut self.told);
+        let Some(notice) = notice else { return };
+        for to in notice.recipients {
+            let (content, from) = (notice.content.clone(), notice.sender.clone());
+            self.outbox.push(Sent { content, from, to: to.to_string() });
         }
     }
 
