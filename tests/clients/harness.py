@@ -292,7 +292,7 @@ class Node(Process):
         text += self.directory.table(self.folder) if self.directory else ""
         text += table("[lockout]", self.lockout) + (table("[[trusted]]", self.trusted) if self.trusted else "")
         text += table("[queue]", self.queue_settings) + table("[tls]", {"certificate": "certificate.pem", "key": "key.pem"} | more("[tls]", {}))
-        for name in ("[relay]", "[smtp]", "[oauth]", "[gssapi]", "[hints]", "[shared]", "[sieve]", "[lmtp]", "[pop3]", "[scan]", "[dkim]", "[verify]", "[dns]"):
+        for name in ("[relay]", "[smtp]", "[oauth]", "[gssapi]", "[hints]", "[shared]", "[sieve]", "[sieve_spamtest]", "[sieve_virustest]", "[lmtp]", "[pop3]", "[scan]", "[dkim]", "[verify]", "[dns]"):
             text += table(name, self.tables[name]) if name in self.tables else ""
         text += "".join(table(name, row) for name in ("[[mailbox]]", "[[namespace]]", "[[scanner]]", "[[sending_limit]]", "[[policy_service]]") for row in more(name, []))
         text += table("[quota]", more("[quota]", {})) + "".join(table("[[quota_warning]]", row) for row in more("[[quota_warning]]", []))

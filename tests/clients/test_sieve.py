@@ -1,6 +1,7 @@
 """Deliveries through Sieve scripts: the platform's own, and what users put there by ManageSieve."""
 
 import email
+import json
 import smtplib
 
 import harness
@@ -258,6 +259,125 @@ class Full(Case):
         server.deliver(user, message("large", body="y\r\n" * 3000))
         self.assertEqual((len(server.content(user, "Trash")), len(server.content(user))), (1, 0))
         self.assertIn("keep action: quota exceeded", (user.maildir.parent / ".dovecot.sieve.log").read_text())
+
+
+class Verdicts(Case):
+    def test_what_filters_say_is_asked_for(self):
+        tables = {"[sieve_spamtest]": {"status_header": r"X-Spam-Status: score=(-?[0-9.]+)", "max_value": "10.0"},
+                  "[sieve_virustest]": {"status_header": "X-Virus", "status_type": "text", "text_values": ["1=clean", "5=infected"]}}
+        server = Node(hop=HERE, tables=tables).start()
+        self.addCleanup(server.stop)
+        user = server.user()
+        session = Session(server.port("managesieve"), user, server.tls())
+        told = session.ask_for("CAPABILITY")
+        for extension in (b"spamtest", b"spamtestplus", b"virustest"):
+            self.assertIn(extension, b" ".join(told))
+        kept = session.put("spam", 'require ["spamtestplus", "spamtest", "virustest", "relational", "comparator-i;ascii-numeric", "fileinto"];\r\n'
+                           'if virustest :value "ge" :comparator "i;ascii-numeric" "4" { discard; stop; }\r\n'
+                           'if spamtest :percent :value "ge" :comparator "i;ascii-numeric" "70" { fileinto "Junk"; }\r\n')
+        self.assertTrue(kept.startswith(b"OK"), kept)
+        session.ask_for('SETACTIVE "spam"')
+        session.close()
+        server.deliver(user, message("spam", "X-Spam-Status: Yes, score=8.5 required=5"), message("ham", "X-Spam-Status: No, score=-2.0 required=5"),
+                       message("virus", "X-Virus: infected"), message("unseen"))
+        found = {mailbox: sorted(line for content in server.content(user, mailbox) for line in content.decode().splitlines() if line.startswith("Subject"))
+                 for mailbox in ("INBOX", "Junk")}
+        self.assertEqual(found, {"INBOX": ["Subject: ham", "Subject: unseen"], "Junk": ["Subject: spam"]})
+
+    def test_they_are_not_offered_where_nobody_says_where_they_stand(self):
+        server = Node(hop=HERE).start()
+        self.addCleanup(server.stop)
+        session = Session(server.port("managesieve"), server.user(), server.tls())
+        self.addCleanup(session.close)
+        self.assertIn(b"spamtest", session.put("spam", 'require "spamtest";\r\n'))
+
+
+class Global(Case):
+    def test_scripts_include_those_of_the_platform(self):
+        folder = harness.temporary_folder()
+        (folder / "spam.sieve").write_text('require "fileinto";\nif header :is "x-spam-flag" "YES" { fileinto "Junk"; stop; }\n')
+        server = Node(hop=HERE, tables={"[sieve]": {"global": str(folder)}}).start()
+        self.addCleanup(server.stop)
+        user = server.user()
+        session = Session(server.port("managesieve"), user, server.tls())
+        session.put("own", 'require ["include"];\r\ninclude :global "spam";\r\ninclude :global :optional "none";\r\n')
+        session.ask_for('SETACTIVE "own"')
+        session.close()
+        server.deliver(user, message("spam", "X-Spam-Flag: YES"), message("ham"))
+        self.assertIn(b"Subject: spam", server.content(user, "Junk")[0])
+        self.assertIn(b"Subject: ham", server.content(user)[0])
+        # What is wrong there is told before a user meets it.
+        (folder / "bad.sieve").write_text("kep;\n")
+        told = harness.tepui("check", "--config", server.configuration)
+        self.assertEqual(told.returncode, 1)
+        self.assertRegex(told.stdout, r"(?s)bad\.sieve\n  script +FAILED: line 1: error: .*spam\.sieve\n  script +good")
+
+
+class OverMailboxes(Case):
+    SCRIPT = ('require ["fileinto", "imap4flags", "mailbox"];\n'
+              'if header :is "subject" "fuera" { fileinto :create "Listas"; }\n'
+              'elsif header :is "subject" "copia" { fileinto "Archive"; keep; }\n'
+              'elsif header :is "subject" "basura" { discard; }\n'
+              'elsif header :is "subject" "marca" { addflag ["\\\\Flagged", "trabajo"]; }\n'
+              'elsif header :is "subject" "manda" { redirect "x@elsewhere.test"; }\n')
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Node(hop=HERE, tables={"[[mailbox]]": [{"name": "Archive"}, {"name": "Trash"}]}).start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+
+    def setUp(self):
+        self.user = self.server.user()
+        self.server.deliver(self.user, *(message(subject) for subject in ("fuera", "copia", "basura", "marca", "manda", "nada")))
+        self.file = harness.temporary_folder() / "run.sieve"
+        self.file.write_text(self.SCRIPT)
+        client = self.server.imap(self.user, "INBOX")
+        client.store("4", "+FLAGS", "\\Seen")
+        client.logout()
+
+    def run_it(self, *arguments, code=0):
+        told = harness.tepui("sieve", "run", "--config", self.server.configuration, self.user.address, self.file, *arguments)
+        self.assertEqual(told.returncode, code, told.stderr)
+        return told.stdout
+
+    def subjects(self, mailbox="INBOX"):
+        contents = self.server.content(self.user, mailbox)
+        return sorted(line[9:] for content in contents for line in content.decode().splitlines() if line.startswith("Subject: "))
+
+    def test_nothing_is_done_unless_it_is_said(self):
+        told = self.run_it("--discard", "expunge")
+        self.assertIn("put into Listas; take out of INBOX", told)
+        self.assertIn("discarded: expunge", told)
+        self.assertIn("left out: redirect", told)
+        self.assertIn("6 messages looked at, 4 would be changed", told)
+        self.assertEqual(len(self.subjects()), 6)
+
+    def test_messages_go_where_the_script_wants_them(self):
+        lines = json.loads(self.run_it("--execute", "--discard", "move:Trash", "--json"))
+        self.assertEqual([bool(line["actions"]) for line in lines], [True, True, True, True, False, False])
+        self.assertEqual(lines[4]["left_out"], ["redirect"])
+        self.assertEqual(self.subjects(), ["copia", "manda", "marca", "nada"])
+        self.assertEqual([self.subjects(name) for name in ("Listas", "Archive", "Trash")], [["fuera"], ["copia"], ["basura"]])
+        client = self.server.imap(self.user, "INBOX")
+        # What it had it keeps.
+        self.assertEqual(client.search(None, "FLAGGED", "SEEN", "KEYWORD", "trabajo", "SUBJECT", "marca")[1][0].split().__len__(), 1)
+        client.logout()
+        self.assertIn("0 were changed", self.run_it("--execute", "--search", "SUBJECT nada"))
+
+    def test_what_is_discarded_stays_unless_it_is_said(self):
+        self.run_it("--execute", "--search", "SUBJECT basura")
+        self.assertIn("basura", self.subjects())
+        self.run_it("--execute", "--search", "SUBJECT basura", "--discard", "delete")
+        client = self.server.imap(self.user, "INBOX")
+        self.assertEqual(client.search(None, "DELETED", "SUBJECT", "basura")[1][0].split().__len__(), 1)
+        client.logout()
+
+    def test_what_makes_no_sense_is_refused(self):
+        for arguments in (["--search", "SINCE ayer"], ["--discard", "burn"], ["--mailbox", "No/Hay"]):
+            self.run_it(*arguments, code=1)
 
 
 class Sequences(Case):

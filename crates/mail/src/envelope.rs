@@ -86,6 +86,26 @@ impl Default for Notify {
     }
 }
 
+impl Notify {
+    /// Parses the value of NOTIFY, case ignored.
+    pub fn parse(text: &str) -> Option<Notify> {
+        // RFC 3461 §4.1: notify-esmtp-value = "NEVER" / 1#notify-list-element
+        let mut notify = Notify { success: false, failure: false, delay: false };
+        if text.eq_ignore_ascii_case("NEVER") {
+            return Some(notify);
+        }
+        for element in text.split(',') {
+            match element {
+                _ if element.eq_ignore_ascii_case("SUCCESS") => notify.success = true,
+                _ if element.eq_ignore_ascii_case("FAILURE") => notify.failure = true,
+                _ if element.eq_ignore_ascii_case("DELAY") => notify.delay = true,
+                _ => return None,
+            }
+        }
+        Some(notify)
+    }
+}
+
 /// One recipient of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipient {

@@ -1,5 +1,7 @@
 //! Tries what a configuration names outside of itself, for `tepui check`: password files are read, LDAP servers are
-//! connected to, bound and asked. Starts nothing and changes nothing.
+//! connected to, bound and asked, scripts are compiled. Starts nothing and changes nothing.
+
+mod scripts;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -64,6 +66,7 @@ pub async fn everything(settings: &Settings) -> Vec<Examined> {
     let files = [&directory.password_file, &directory.master_users].into_iter().flatten();
     let mut examined: Vec<Examined> = files.map(|file| password_file(file)).collect();
     examined.extend(settings.dkim.iter().map(examine_signing));
+    examined.extend(scripts::of_the_platform(&settings.sieve));
     let turns = Arc::new(Semaphore::new(AT_ONCE_MAX));
     let mut servers = JoinSet::new();
     let all = settings.ldap.iter().flat_map(|ldap| ldap.servers.iter().map(move |url| (ldap.clone(), url.clone())));

@@ -44,6 +44,12 @@ pub use deliver::submit;
 pub use dkim::keygen as dkim_keygen;
 pub use filter::{Verdict as ScriptVerdict, check as check_script, options as script_options};
 pub use hints::HintCounts;
+
+/// Scripts over messages that are kept already, without a node.
+pub mod scripts {
+    pub use crate::filter::{Discarded, Plan, Programs, ScriptWorld, Stays, Stored, stored_items};
+}
+
 pub use node::{Node, Running, StartError, start};
 pub use quota::Mailboxes;
 pub use scan::ScanCounts;

@@ -154,7 +154,7 @@ pub fn managesieve(guest: Guest, setup: &Setup<'_>) -> (managesieve::Server, Sie
         tls: offered(listener.tls),
         login_needs_tls: listener.tls != TlsMode::Off,
         offers: live.offers.clone(),
-        language: filter::language(sieve.redirects_max),
+        language: filter::language(sieve),
         limits: managesieve::Limits {
             script_size_max: kept_max(sieve.bounds.size_max),
             bad_commands_max: u32::try_from(limits.errors).unwrap_or(u32::MAX),

@@ -26,6 +26,7 @@ extensions! {
     Relational = "relational", true;
     Subaddress = "subaddress", true;
     Copy = "copy", true;
+    RedirectDsn = "redirect-dsn", true;
     Imap4Flags = "imap4flags", true;
     Variables = "variables", true;
     Mailbox = "mailbox", true;

@@ -16,6 +16,7 @@ mod parser;
 mod pattern;
 mod program;
 mod run;
+pub mod score;
 pub mod suite;
 mod suite_call;
 mod syntax;
@@ -29,9 +30,10 @@ pub use error::{Position, Problem, Severity};
 pub use extension::{Extension, Extensions};
 pub use program::Location;
 pub use run::{
-    Action, Envelope, Fault, FileInto, Flags, Limits, Message, NotIncluded, Notification, Outcome, Rewritten, RunError,
-    Score, Seen, Vacation, World,
+    Action, Envelope, Fault, FileInto, Flags, Limits, Message, NotIncluded, Notification, Outcome, Reports, Rewritten,
+    RunError, Seen, Vacation, World,
 };
+pub use score::{Score, ScoreRule};
 pub use suite_call::{SuiteAnswer, SuiteRequest, SuiteState};
 
 use error::Problems;

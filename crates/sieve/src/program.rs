@@ -71,10 +71,7 @@ pub enum Command {
         flags: Option<Texts>,
     },
     FileInto(Box<FileInto>),
-    Redirect {
-        address: Text,
-        copy: bool,
-    },
+    Redirect(Box<Redirect>),
     Reject {
         reason: Text,
         extended: bool,
@@ -131,6 +128,15 @@ pub struct FileInto {
     pub copy: bool,
     pub create: bool,
     pub special_use: Option<Text>,
+}
+
+#[derive(Debug)]
+pub struct Redirect {
+    pub address: Text,
+    pub copy: bool,
+    /// Which reports are wanted, and how much of the message they shall hold (RFC 6009 §6).
+    pub notify: Option<Text>,
+    pub ret: Option<Text>,
 }
 
 /// The arguments of `vacation` (RFC 5230 §4, RFC 6131).

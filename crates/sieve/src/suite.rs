@@ -4,6 +4,7 @@
 //! What differs from Pigeonhole's own runner is written down in docs/internals/sieve.md.
 
 mod perform;
+mod scores;
 mod settings;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -11,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use mail::date::DateTime;
 
 use crate::{
-    Action, Envelope, Extension, Extensions, Limits, Location, Message, NotIncluded, Options, Outcome, Problem, Script,
-    Severity, SuiteAnswer, SuiteRequest, SuiteState, World, compile,
+    Action, Envelope, Extension, Extensions, Limits, Location, Message, NotIncluded, Options, Outcome, Problem, Score,
+    Script, Severity, SuiteAnswer, SuiteRequest, SuiteState, World, compile,
 };
 
 use settings::Settings;
@@ -142,6 +143,10 @@ impl World for Stage<'_> {
             "version" => env!("CARGO_PKG_VERSION").to_owned(),
             _ => return None,
         })
+    }
+
+    fn score(&mut self, virus: bool, message: &Message<'_>) -> Option<Score> {
+        self.settings.scores.rule(virus)?.judge(message)
     }
 
     fn include(&mut self, location: Location, name: &str) -> Result<Script, NotIncluded> {

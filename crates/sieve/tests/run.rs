@@ -52,7 +52,7 @@ impl World for Town {
         compile(text.as_bytes(), &Options::default()).map(|(script, _)| script).map_err(NotIncluded::Broken)
     }
 
-    fn score(&mut self, _virus: bool) -> Option<Score> {
+    fn score(&mut self, _virus: bool, _message: &Message<'_>) -> Option<Score> {
         self.score
     }
 
@@ -93,7 +93,7 @@ fn shown_action(action: &Action) -> String {
             let marks: String = marks.into_iter().filter(|(on, _)| *on).map(|(_, mark)| mark).collect();
             format!("into:{}{marks}{}", into.mailbox, shown_flags(&into.flags))
         }
-        Action::Redirect { address, copy } => format!("to:{address}{}", if *copy { "+copy" } else { "" }),
+        Action::Redirect { address, copy, .. } => format!("to:{address}{}", if *copy { "+copy" } else { "" }),
         Action::Reject { reason, extended } => format!("reject:{reason}:{extended}"),
         Action::Vacation(vacation) => format!("vacation:{}:{:?}", vacation.reason, vacation.seconds),
         Action::Notify(notification) => format!("notify:{}:{}", notification.method, notification.importance),

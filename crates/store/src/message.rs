@@ -134,7 +134,7 @@ impl Message {
     }
 
     /// Reads a range in pieces.
-    pub(crate) fn read_range(&mut self, start: u64, end: u64, mut each: impl FnMut(&[u8])) -> Result<()> {
+    pub fn read_range(&mut self, start: u64, end: u64, mut each: impl FnMut(&[u8])) -> Result<()> {
         let mut buf = vec![0; PIECE];
         let mut offset = start;
         while offset < end {

@@ -18,5 +18,6 @@ pub mod server;
 mod view;
 
 pub use ask::{Answer, Ask, Refusal};
+pub use commands::search::search_key;
 pub use context::{Limits, Profile, TlsState};
 pub use server::Server;

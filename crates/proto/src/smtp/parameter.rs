@@ -156,21 +156,8 @@ fn trace(mail: &mut MailParameters, value: Option<&str>) -> Option<()> {
     Some(())
 }
 
-// RFC 3461 §4.1: notify-esmtp-value = "NEVER" / 1#notify-list-element
 fn notify(rcpt: &mut RcptParameters, value: Option<&str>) -> Option<()> {
-    let value = value?;
-    let mut notify = Notify { success: false, failure: false, delay: false };
-    if !value.eq_ignore_ascii_case("NEVER") {
-        for element in value.split(',') {
-            match element {
-                _ if element.eq_ignore_ascii_case("SUCCESS") => notify.success = true,
-                _ if element.eq_ignore_ascii_case("FAILURE") => notify.failure = true,
-                _ if element.eq_ignore_ascii_case("DELAY") => notify.delay = true,
-                _ => return None,
-            }
-        }
-    }
-    rcpt.notify = notify;
+    rcpt.notify = Notify::parse(value?)?;
     Some(())
 }
 

@@ -6,6 +6,7 @@ mod mail;
 mod people;
 mod platform;
 mod protocols;
+mod scores;
 mod screen;
 mod smtp;
 
@@ -115,6 +116,8 @@ pub const TABLES: &[Table] = &[
     mail::QUOTA,
     mail::QUOTA_WARNING,
     mail::SIEVE,
+    scores::SIEVE_SPAMTEST,
+    scores::SIEVE_VIRUSTEST,
     protocols::LMTP,
     protocols::POP3,
     screen::SCAN,

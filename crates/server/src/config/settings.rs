@@ -274,7 +274,7 @@ pub struct Warning {
 }
 
 /// What users' scripts may be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SieveSettings {
     pub bounds: store::ScriptBounds,
     pub redirects_max: u32,
@@ -282,6 +282,11 @@ pub struct SieveSettings {
     pub before: Vec<PathBuf>,
     pub default: Option<PathBuf>,
     pub after: Vec<PathBuf>,
+    /// A folder of scripts to be included.
+    pub global: Option<PathBuf>,
+    /// Where the verdicts of filters stand.
+    pub spam: Option<sieve::ScoreRule>,
+    pub virus: Option<sieve::ScoreRule>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

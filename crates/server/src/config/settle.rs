@@ -53,7 +53,7 @@ pub fn settle(written: &Written, folder: &Path, mistakes: &mut Vec<Mistake>) -> 
         namespaces,
         public,
         quota: quota::settle(written, folder, settler.mistakes),
-        sieve: sieve::settle(written, folder),
+        sieve: sieve::settle(written, folder, settler.mistakes),
         lmtp: settler.lmtp(),
         pop3: pop3::settle(written, settler.mistakes),
         scan: scan::settle(written, folder, settler.mistakes),

@@ -10,11 +10,11 @@ use std::time::Duration;
 use directory::Account;
 use mail::envelope::{Body, Recipient};
 use mail::{Address, Envelope, Flags, Keyword, MailboxName, Outcome, Reply, ReversePath};
-use sieve::{Action, FileInto, Message, Rewritten, Seen};
+use sieve::{Action, FileInto, Message, Reports, Rewritten, Seen};
 use store::{Duplicates, Original};
 
 use super::sequence::{self, Decision, Failure, Source, Whose};
-use super::world::{DeliveryWorld, duplicate_key, own_mailbox, with_use};
+use super::world::{ScriptWorld, delivery_items, duplicate_key, own_mailbox, with_use};
 use super::{log, notify, reply};
 use crate::config::NextHop;
 use crate::deliver::local::{self, Origin};
@@ -39,11 +39,11 @@ pub struct Delivery<'a> {
 
 /// Where a message is to be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Place {
-    mailbox: MailboxName,
-    flags: Flags,
-    keywords: Vec<Keyword>,
-    create: bool,
+pub struct Place {
+    pub mailbox: MailboxName,
+    pub flags: Flags,
+    pub keywords: Vec<Keyword>,
+    pub create: bool,
 }
 
 /// Runs the scripts and does what they want. Blocking.
@@ -56,16 +56,20 @@ pub fn deliver(delivery: &Delivery<'_>, sources: &[Source]) -> Outcome {
     };
     let (store, home) = (node.store(), &account.home);
     let (scripts, duplicates) = (store.scripts(home), store.duplicates(home));
-    let mut world = DeliveryWorld {
+    let disk = node.disk();
+    let mut world = ScriptWorld {
         programs: &node.programs,
+        disk: &*disk,
         settings: &live.settings.sieve,
         namespaces: &live.settings.namespaces,
         mailboxes: &mailboxes,
         scripts: &scripts,
-        duplicates: &duplicates,
+        duplicates: Some(&duplicates),
         envelope: delivery.envelope(),
         delimiter: live.settings.recipient_delimiter.to_string(),
         host: &live.settings.name,
+        flags: Vec::new(),
+        items: delivery_items(),
     };
     let message = Message::new(&delivery.content);
     let decision = sequence::run(sources, &message, &mut world);
@@ -162,8 +166,8 @@ impl Work<'_> {
     fn redirect_all(&mut self, actions: &[Action]) -> bool {
         let mut all = true;
         for action in actions {
-            if let Action::Redirect { address, .. } = action
-                && let Err(why) = self.redirect(address)
+            if let Action::Redirect { address, reports, .. } = action
+                && let Err(why) = self.redirect(address, *reports)
             {
                 self.fail("redirect", &why);
                 all = false;
@@ -283,7 +287,7 @@ impl Work<'_> {
         draft.append(place.flags, &place.keywords, None).map(|_| ())
     }
 
-    fn redirect(&self, address: &Address) -> Result<(), String> {
+    fn redirect(&self, address: &Address, reports: Reports) -> Result<(), String> {
         let delivery = self.delivery;
         let (node, live) = (delivery.node, delivery.node.live());
         if let NextHop::Unknown = live.settings.next_hop(address.domain()) {
@@ -294,14 +298,22 @@ impl Work<'_> {
         if is_redirected_by(&delivery.content, user) {
             return Err("the message was redirected from here before".to_owned());
         }
+        // RFC 6009 §6.1: whoever wants to hear what becomes of it hears it.
+        let reverse_path = match delivery.reverse_path {
+            ReversePath::Address(_) if reports != Reports::default() => {
+                ReversePath::Address(delivery.recipient.clone())
+            }
+            other => other.clone(),
+        };
+        let notify = reports.notify.unwrap_or_default();
         let envelope = Envelope {
             trace: delivery.origin.trace.clone(),
-            reverse_path: delivery.reverse_path.clone(),
-            recipients: vec![Recipient::new(address.clone())],
+            reverse_path,
+            recipients: vec![Recipient { notify, ..Recipient::new(address.clone()) }],
             body: Body::EightBitMime,
             smtputf8: !address.is_ascii(),
             envelope_id: None,
-            return_headers_only: false,
+            return_headers_only: reports.headers_only.unwrap_or(false),
         };
         let detail = format!("<{}> redirected to <{address}>", delivery.recipient);
         let header = format!("{REDIRECTED_FROM}: {user}\r\n");
@@ -357,7 +369,7 @@ fn rejected(recipient: &Address, reason: &str) -> Reply {
 const REASON_LENGTH_MAX: usize = 1024;
 
 /// Names that are no flags are left out (RFC 5232 §2).
-fn parse_flags(names: &[String]) -> (Flags, Vec<Keyword>) {
+pub fn parse_flags(names: &[String]) -> (Flags, Vec<Keyword>) {
     let flags = names.iter().filter_map(|name| Flags::system(name)).fold(Flags::NONE, Flags::with);
     (flags, names.iter().filter_map(|name| Keyword::parse(name)).collect())
 }

@@ -6,6 +6,7 @@ use mail::ScriptName;
 use sieve::{Problem, Severity};
 
 use super::options;
+use crate::config::SieveSettings;
 
 /// What a script is. Texts have a line for each problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +18,8 @@ pub enum Verdict {
 }
 
 /// Compiles a script, only to see. With its name, each line begins with it.
-pub fn check(name: Option<&ScriptName>, content: &[u8]) -> Verdict {
-    match sieve::compile(content, &options()) {
+pub fn check(settings: &SieveSettings, name: Option<&ScriptName>, content: &[u8]) -> Verdict {
+    match sieve::compile(content, &options(settings)) {
         Ok((_, warnings)) if warnings.is_empty() => Verdict::Good,
         Ok((_, warnings)) => Verdict::Warned(text(name, &warnings)),
         Err(problems) => {
@@ -55,7 +56,10 @@ mod tests {
     #[test]
     fn all_errors_are_told_with_the_name_of_the_script() {
         let name = ScriptName::parse("malo").unwrap();
-        let Verdict::Faulty(told) = check(Some(&name), b"kep;\r\nfileinto \"x\";\r\n") else { panic!() };
+        let Verdict::Faulty(told) = check(&SieveSettings::default(), Some(&name), b"kep;\r\nfileinto \"x\";\r\n")
+        else {
+            panic!()
+        };
         let lines: Vec<&str> = told.lines().collect();
         assert!(lines[0].starts_with("malo: line 1: error: ") && lines[0].contains("kep"), "{told}");
         assert!(lines[1].starts_with("malo: line 2: error: ") && lines[1].contains("fileinto"), "{told}");
@@ -64,6 +68,9 @@ mod tests {
 
     #[test]
     fn a_good_script_is_good() {
-        assert_eq!(check(None, b"require \"fileinto\";\r\nfileinto \"x\";\r\n"), Verdict::Good);
+        assert_eq!(
+            check(&SieveSettings::default(), None, b"require \"fileinto\";\r\nfileinto \"x\";\r\n"),
+            Verdict::Good
+        );
     }
 }

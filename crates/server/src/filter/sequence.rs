@@ -7,7 +7,7 @@ use directory::Account;
 use disk::Disk;
 use sieve::{Action, Message, Outcome, Rewritten};
 
-use super::world::DeliveryWorld;
+use super::world::ScriptWorld;
 use crate::node::Node;
 
 /// What logs call a user's script that has no name.
@@ -85,7 +85,7 @@ pub struct Failure {
 }
 
 /// Runs the scripts.
-pub fn run(sources: &[Source], message: &Message<'_>, world: &mut DeliveryWorld<'_>) -> Decision {
+pub fn run(sources: &[Source], message: &Message<'_>, world: &mut ScriptWorld<'_>) -> Decision {
     let mut decision = Decision { implicit_keep: Some(Vec::new()), ..Decision::default() };
     let mut edited: Option<Message<'_>> = None;
     for source in sources {
@@ -111,12 +111,12 @@ pub fn run(sources: &[Source], message: &Message<'_>, world: &mut DeliveryWorld<
     decision
 }
 
-fn run_one(source: &Source, message: &Message<'_>, world: &mut DeliveryWorld<'_>) -> Result<Outcome, String> {
+fn run_one(source: &Source, message: &Message<'_>, world: &mut ScriptWorld<'_>) -> Result<Outcome, String> {
     let content = source.content.as_ref().map_err(Clone::clone)?;
     let told = |problems: std::sync::Arc<[sieve::Problem]>| {
         problems.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
     };
-    let script = world.programs.compile(content).map_err(told)?;
+    let script = world.programs.compile(content, &world.options()).map_err(told)?;
     let outcome = world.run(&script, message);
     outcome.error.as_ref().map_or(Ok(()), |error| Err(error.to_string()))?;
     Ok(outcome)

@@ -1,39 +1,76 @@
-//! What scripts hear of the world at a delivery.
+//! What scripts hear of the world, at a delivery and when they run over messages that are kept already.
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use disk::Disk;
 use mail::date::DateTime;
 use mail::namespace::{Named, Namespaces};
 use mail::{MailboxName, ScriptName};
-use sieve::{Envelope, Limits, Location, Message, NotIncluded, Outcome, Script, World};
+use sieve::{Envelope, Limits, Location, Message, NotIncluded, Options, Outcome, Score, Script, World};
 use store::{DuplicateKey, Duplicates, Scripts, SpecialUse};
 
 use super::Programs;
 use crate::config::SieveSettings;
 use crate::deliver::local::date_time;
 
-/// The platform, as one delivery's scripts see it.
+/// What the names of scripts' files end in.
+pub const SCRIPT_SUFFIX: &str = ".sieve";
+
+/// Items of the environment, by their names (RFC 5183 §4.1).
+pub type Items = Vec<(&'static str, String)>;
+
+/// Those of a delivery.
+pub fn delivery_items() -> Items {
+    vec![("location", "MDA".to_owned()), ("phase", "during".to_owned())]
+}
+
+/// Those of messages that are kept already.
+pub fn stored_items() -> Items {
+    vec![("location", "MS".to_owned()), ("phase", "post".to_owned())]
+}
+
+/// The platform, as the scripts of one message see it.
 #[derive(Debug)]
-pub struct DeliveryWorld<'a> {
+pub struct ScriptWorld<'a> {
     pub programs: &'a Programs,
+    pub disk: &'a dyn Disk,
     pub settings: &'a SieveSettings,
     pub namespaces: &'a Namespaces,
     pub mailboxes: &'a Arc<store::Account>,
     pub scripts: &'a Scripts,
-    pub duplicates: &'a Duplicates,
+    /// None: no message was seen before.
+    pub duplicates: Option<&'a Duplicates>,
     pub envelope: Envelope,
     pub delimiter: String,
     /// The node's name.
     pub host: &'a str,
+    /// Those that the message has.
+    pub flags: Vec<String>,
+    /// What depends on where the script runs.
+    pub items: Items,
 }
 
-impl DeliveryWorld<'_> {
+impl ScriptWorld<'_> {
     pub fn run(&mut self, script: &Script, message: &Message<'_>) -> Outcome {
         let redirects_max = usize::try_from(self.settings.redirects_max).unwrap_or(usize::MAX);
         let limits = Limits { redirects_max, ..Limits::default() };
         let envelope = self.envelope.clone();
         script.run(message, &envelope, self, &limits)
+    }
+
+    /// How scripts are compiled.
+    pub fn options(&self) -> Options {
+        super::options(self.settings)
+    }
+
+    /// A script of the platform's folder.
+    fn global(&self, name: &ScriptName) -> Result<Vec<u8>, NotIncluded> {
+        let folder = self.settings.global.as_ref().ok_or(NotIncluded::Missing)?;
+        self.disk.read(&folder.join(format!("{name}{SCRIPT_SUFFIX}"))).map_err(|error| match error {
+            disk::Error::NotFound { .. } => NotIncluded::Missing,
+            _ => NotIncluded::Unavailable(error.to_string()),
+        })
     }
 }
 
@@ -61,13 +98,17 @@ pub fn with_use(mailboxes: &store::Account, attribute: &str) -> Option<MailboxNa
     listed.into_iter().find(|listed| listed.special_use == Some(wanted)).map(|listed| listed.name)
 }
 
-impl World for DeliveryWorld<'_> {
+impl World for ScriptWorld<'_> {
     fn now(&mut self) -> DateTime {
         date_time(SystemTime::now())
     }
 
     fn recipient_delimiter(&self) -> &str {
         &self.delimiter
+    }
+
+    fn flags(&mut self) -> Vec<String> {
+        self.flags.clone()
     }
 
     fn mailbox_exists(&mut self, mailbox: &str) -> bool {
@@ -86,7 +127,8 @@ impl World for DeliveryWorld<'_> {
     }
 
     fn duplicate_seen(&mut self, handle: &str, id: &str, _seconds: u64) -> bool {
-        self.duplicates.is_there(duplicate_key(handle, id)).unwrap_or_else(|error| {
+        let Some(duplicates) = self.duplicates else { return false };
+        duplicates.is_there(duplicate_key(handle, id)).unwrap_or_else(|error| {
             tracing::warn!(%error, "cannot tell whether a message is a duplicate");
             false
         })
@@ -98,21 +140,24 @@ impl World for DeliveryWorld<'_> {
             "name" => Some("Tepui".to_owned()),
             "version" => Some(env!("CARGO_PKG_VERSION").to_owned()),
             "host" => Some(self.host.to_owned()),
-            "location" => Some("MDA".to_owned()),
-            "phase" => Some("during".to_owned()),
-            _ => None,
+            _ => self.items.iter().find(|(item, _)| *item == name).map(|(_, value)| value.clone()),
         }
     }
 
     fn include(&mut self, location: Location, name: &str) -> Result<Script, NotIncluded> {
-        // The platform has no folder of scripts to be included yet.
-        let Location::Personal = location else { return Err(NotIncluded::Missing) };
         let name = ScriptName::parse(name).map_err(|_| NotIncluded::Missing)?;
-        let content = match self.scripts.read(&name) {
-            Ok(content) => content,
-            Err(store::ScriptError::NotFound) => return Err(NotIncluded::Missing),
-            Err(error) => return Err(NotIncluded::Unavailable(error.to_string())),
+        let content = match location {
+            Location::Personal => self.scripts.read(&name).map_err(|error| match error {
+                store::ScriptError::NotFound => NotIncluded::Missing,
+                error => NotIncluded::Unavailable(error.to_string()),
+            })?,
+            Location::Global => self.global(&name)?,
         };
-        self.programs.compile(&content).map_err(|problems| NotIncluded::Broken(problems.to_vec()))
+        self.programs.compile(&content, &self.options()).map_err(|problems| NotIncluded::Broken(problems.to_vec()))
+    }
+
+    fn score(&mut self, virus: bool, message: &Message<'_>) -> Option<Score> {
+        let rule = if virus { &self.settings.virus } else { &self.settings.spam };
+        rule.as_ref()?.judge(message)
     }
 }

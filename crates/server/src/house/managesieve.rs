@@ -6,9 +6,10 @@ use std::sync::Arc;
 use directory::chain::LogIn;
 use mail::ScriptName;
 use proto::managesieve::{Answer, Ask, Refusal, Script};
-use store::{ScriptBounds, ScriptError, Scripts};
+use store::{ScriptError, Scripts};
 
 use super::{Guest, blocking};
+use crate::config::SieveSettings;
 use crate::driver::House;
 use crate::filter::{self, Verdict};
 
@@ -44,12 +45,12 @@ impl SieveHouse {
     /// Works on the user's scripts on a blocking thread.
     async fn with_scripts(
         &self,
-        work: impl FnOnce(&Scripts, &ScriptBounds) -> Result<Answer, ScriptError> + Send + 'static,
+        work: impl FnOnce(&Scripts, &SieveSettings) -> Result<Answer, ScriptError> + Send + 'static,
     ) -> Answer {
         let Some(user) = self.user.clone() else { return Answer::Refused(Refusal::Permanent) };
         let live = self.guest.node.live();
         let worker = Arc::clone(&user);
-        let answer = blocking(move || work(&worker.scripts, &live.settings.sieve.bounds)).await;
+        let answer = blocking(move || work(&worker.scripts, &live.settings.sieve)).await;
         answer.unwrap_or_else(|error| Answer::Refused(self.refusal(&user.name, error)))
     }
 
@@ -82,16 +83,18 @@ impl House<proto::managesieve::Server> for SieveHouse {
                 Answer::Done
             }
             Ask::HaveSpace { name, size } => {
-                self.with_scripts(move |scripts, bounds| {
-                    scripts.has_space(&name, size, bounds)?;
+                self.with_scripts(move |scripts, settings| {
+                    scripts.has_space(&name, size, &settings.bounds)?;
                     Ok(Answer::Done)
                 })
                 .await
             }
             Ask::Put { name, content } => {
-                self.with_scripts(move |scripts, bounds| put(scripts, bounds, &name, &content)).await
+                self.with_scripts(move |scripts, settings| put(scripts, settings, &name, &content)).await
             }
-            Ask::Check(content) => self.with_scripts(move |_, _| Ok(told(filter::check(None, &content)))).await,
+            Ask::Check(content) => {
+                self.with_scripts(move |_, settings| Ok(told(filter::check(settings, None, &content)))).await
+            }
             Ask::List => self.with_scripts(|scripts, _| list(scripts)).await,
             Ask::Activate(name) => {
                 self.with_scripts(move |scripts, _| scripts.activate(name.as_ref()).map(|()| Answer::Done)).await
@@ -108,10 +111,10 @@ impl House<proto::managesieve::Server> for SieveHouse {
 }
 
 /// RFC 5804 §2.6: a script that is not good is not kept.
-fn put(scripts: &Scripts, bounds: &ScriptBounds, name: &ScriptName, content: &[u8]) -> Result<Answer, ScriptError> {
-    let verdict = filter::check(Some(name), content);
+fn put(scripts: &Scripts, settings: &SieveSettings, name: &ScriptName, content: &[u8]) -> Result<Answer, ScriptError> {
+    let verdict = filter::check(settings, Some(name), content);
     if !matches!(verdict, Verdict::Faulty(_)) {
-        scripts.put(name, content, bounds)?;
+        scripts.put(name, content, &settings.bounds)?;
     }
     Ok(told(verdict))
 }

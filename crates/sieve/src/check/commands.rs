@@ -1,9 +1,11 @@
 //! From bound arguments to compiled commands, one function a row of the table.
 
+use mail::envelope::Notify;
+
 use crate::error::Position;
 use crate::extension::Extension;
 use crate::program::*;
-use crate::run::{check_method, check_notify_option};
+use crate::run::{check_method, check_notify_option, parse_ret};
 use crate::syntax::Value;
 
 use super::bind::Bound;
@@ -46,7 +48,16 @@ pub fn redirect(checker: &mut Checker<'_>, bound: &mut Bound) -> Option<Command>
     let at = argument.at;
     let address = checker.text_of(argument)?;
     checker.check_address(at, &address, |text| format!("specified redirect address '{text}' is invalid"))?;
-    Some(Command::Redirect { address, copy: bound.has("copy") })
+    let (notify, ret) = (tag_text(checker, bound, "notify"), tag_text(checker, bound, "ret"));
+    for (tag, wrong) in [
+        (":notify", notify.as_ref().and_then(Text::constant).filter(|value| Notify::parse(value).is_none())),
+        (":ret", ret.as_ref().and_then(Text::constant).filter(|value| parse_ret(value).is_none())),
+    ] {
+        if let Some(value) = wrong {
+            return checker.error(bound.at, format!("invalid {tag} value '{value:.64}' for the redirect command."));
+        }
+    }
+    Some(Command::Redirect(Box::new(Redirect { address, copy: bound.has("copy"), notify, ret })))
 }
 
 pub fn reject(checker: &mut Checker<'_>, bound: &mut Bound) -> Option<Command> {
@@ -229,7 +240,7 @@ pub fn notify(checker: &mut Checker<'_>, bound: &mut Bound) -> Option<Command> {
         let text = format!("notify command: {reason}.");
         return checker.error(bound.at, text);
     }
-    Some(Command::Notify(Box::new(Notify { method, from, importance, options, message })))
+    Some(Command::Notify(Box::new(crate::program::Notify { method, from, importance, options, message })))
 }
 
 pub fn error(checker: &mut Checker<'_>, bound: &mut Bound) -> Option<Command> {

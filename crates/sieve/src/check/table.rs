@@ -130,6 +130,8 @@ const PART: &[Tag] = &[
 ];
 const INDEX: &[Tag] = &[valued("index", Some(Index), Shape::Number), flag("last", Some(Index), "last")];
 const FLAGS: &[Tag] = &[valued("flags", Some(Imap4Flags), Shape::Texts)];
+const REPORTS: &[Tag] =
+    &[valued("notify", Some(RedirectDsn), Shape::Text), valued("ret", Some(RedirectDsn), Shape::Text)];
 const COPY: &[Tag] = &[flag("copy", Some(Copy), "copy")];
 const SIZE: &[Tag] = &[flag("over", None, ""), flag("under", None, "")];
 const BODY: &[Tag] = &[
@@ -212,7 +214,7 @@ pub const COMMANDS: &[Row] = &[
     command("discard", None, commands::discard),
     Row { tags: &[FLAGS], ..command("keep", None, commands::keep) },
     Row { tags: &[FLAGS, COPY, MAILBOX_TAGS], slots: &[slot("folder", Shape::Text)], ..command("fileinto", Some(FileInto), commands::fileinto) },
-    Row { tags: &[COPY], slots: &[slot("address", Shape::Text)], ..command("redirect", None, commands::redirect) },
+    Row { tags: &[COPY, REPORTS], slots: &[slot("address", Shape::Text)], ..command("redirect", None, commands::redirect) },
     Row { slots: &[REASON], ..command("reject", Some(Reject), commands::reject) },
     Row { slots: &[REASON], ..command("ereject", Some(EReject), commands::ereject) },
     Row { tags: &[VACATION], slots: &[REASON], ..command("vacation", Some(Vacation), commands::vacation) },

@@ -1,6 +1,7 @@
 //! What a run decides: values, which the caller carries out.
 
 use mail::Address;
+use mail::envelope::Notify;
 
 /// The names of flags and keywords, each once.
 pub type Flags = Vec<String>;
@@ -15,6 +16,7 @@ pub enum Action {
     Redirect {
         address: Address,
         copy: bool,
+        reports: Reports,
     },
     /// Refuse the message: with a report, or, if `extended`, in the protocol where that is possible (RFC 5429).
     Reject {
@@ -40,6 +42,14 @@ impl Action {
             Action::Notify(_) => "notify",
         }
     }
+}
+
+/// What shall be reported about a message that is sent on (RFC 6009 §6), where the script says so. Then the owner of the script
+/// hears it (§6.1).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reports {
+    pub notify: Option<Notify>,
+    pub headers_only: Option<bool>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,11 +1,14 @@
 //! Commands, one arm each, and what actions do to each other and to the implicit keep (RFC 5228 §2.10).
 
 use mail::MailboxName;
+use mail::envelope::Notify;
 
 use crate::check::parse_mailbox;
-use crate::program::{self, Block, Command, Step, Text};
+use crate::program::{self, Block, Command, Step};
 
-use super::{Action, Fault, FileInto, Flow, Notification, Ran, Run, Vacation, check_method, is_special_use};
+use super::{
+    Action, Fault, FileInto, Flow, Notification, Ran, Reports, Run, Vacation, check_method, is_special_use, parse_ret,
+};
 
 impl Run<'_, '_> {
     pub(super) fn block(&mut self, block: &Block) -> Ran<Flow> {
@@ -41,7 +44,7 @@ impl Run<'_, '_> {
                 self.act(Action::Keep { flags })?;
             }
             Command::FileInto(fileinto) => self.file_into(fileinto)?,
-            Command::Redirect { address, copy } => self.redirect(address, *copy)?,
+            Command::Redirect(redirect) => self.redirect(redirect)?,
             Command::Reject { reason, extended } => {
                 let reason = self.expand(reason)?.into_owned();
                 self.implicit_keep = false;
@@ -87,17 +90,38 @@ impl Run<'_, '_> {
         self.act(Action::FileInto(FileInto { mailbox, flags, copy, create, special_use }))
     }
 
-    fn redirect(&mut self, address: &Text, copy: bool) -> Ran<()> {
-        let text = self.expand(address)?;
+    fn redirect(&mut self, redirect: &program::Redirect) -> Ran<()> {
+        let reports = self.reports(redirect)?;
+        let copy = redirect.copy;
+        let text = self.expand(&redirect.address)?;
         let Some(address) = parse_mailbox(&text) else {
             return self.fail(Fault::Invalid(format!("specified redirect address '{text:.128}' is invalid")));
         };
         let redirects = self.actions.iter().filter(|action| matches!(action, Action::Redirect { .. })).count();
         self.implicit_keep &= copy;
-        self.act(Action::Redirect { address, copy })?;
+        self.act(Action::Redirect { address, copy, reports })?;
         let more = self.actions.iter().filter(|action| matches!(action, Action::Redirect { .. })).count() > redirects;
         // RFC 5228 §10: how many one message may become.
         if more && redirects >= self.limits.redirects_max { self.fail(Fault::TooMuch("redirect")) } else { Ok(()) }
+    }
+
+    // RFC 6009 §6
+    fn reports(&mut self, redirect: &program::Redirect) -> Ran<Reports> {
+        let wrong = |tag, value: String| Fault::Invalid(format!("redirect action: invalid {tag} value '{value:.64}'"));
+        let mut reports = Reports::default();
+        if let Some(value) = self.expand_some(redirect.notify.as_ref())? {
+            reports.notify = Notify::parse(&value);
+            if reports.notify.is_none() {
+                return self.fail(wrong(":notify", value));
+            }
+        }
+        if let Some(value) = self.expand_some(redirect.ret.as_ref())? {
+            reports.headers_only = parse_ret(&value);
+            if reports.headers_only.is_none() {
+                return self.fail(wrong(":ret", value));
+            }
+        }
+        Ok(reports)
     }
 
     fn vacation(&mut self, vacation: &program::Vacation) -> Ran<()> {
@@ -180,10 +204,12 @@ impl Run<'_, '_> {
                 old.copy = copy;
                 true
             }
-            (Action::Redirect { address, copy }, Action::Redirect { address: new, copy: new_copy })
-                if address.key() == new.key() =>
-            {
+            (
+                Action::Redirect { address, copy, reports },
+                Action::Redirect { address: new, copy: new_copy, reports: new_reports },
+            ) if address.key() == new.key() => {
                 *copy &= new_copy;
+                *reports = *new_reports;
                 true
             }
             (Action::Discard, Action::Discard) => true,

@@ -29,14 +29,15 @@ use std::sync::Arc;
 use crate::Script;
 use crate::program::{Location, Program};
 
-pub use action::{Action, Fault, FileInto, Flags, Notification, Outcome, Rewritten, RunError, Seen, Vacation};
+pub use action::{Action, Fault, FileInto, Flags, Notification, Outcome, Reports, Rewritten, RunError, Seen, Vacation};
 pub use message::Message;
-pub(crate) use names::{check_method, check_notify_option, is_date_part, is_special_use, zone_minutes};
-pub use world::{Envelope, Limits, NotIncluded, Score, World};
+pub(crate) use names::{check_method, check_notify_option, is_date_part, is_special_use, parse_ret, zone_minutes};
+pub use world::{Envelope, Limits, NotIncluded, World};
 
 impl Script {
     /// Runs the script. Never fails: an error is part of the outcome, which then keeps the message.
     pub fn run(&self, message: &Message<'_>, envelope: &Envelope, world: &mut dyn World, limits: &Limits) -> Outcome {
+        let flags = world.flags();
         let mut run = Run {
             message: message.clone(),
             envelope: envelope.clone(),
@@ -53,7 +54,7 @@ impl Script {
             loops: Vec::new(),
             actions: Vec::new(),
             implicit_keep: true,
-            flags: Vec::new(),
+            flags,
             seen: Vec::new(),
             duplicates: 0,
             matched: Vec::new(),

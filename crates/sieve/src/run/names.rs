@@ -44,6 +44,12 @@ pub fn check_method(method: &str) -> Result<(), String> {
     }
 }
 
+/// How much of the message a report shall hold (RFC 3461 §4.3): only its header, or all.
+pub fn parse_ret(value: &str) -> Option<bool> {
+    let values = [("HDRS", true), ("FULL", false)];
+    values.iter().find(|(known, _)| known.eq_ignore_ascii_case(value)).map(|(_, headers_only)| *headers_only)
+}
+
 /// An option of `notify` (RFC 5435 §3.5): `name=value`.
 pub fn check_notify_option(option: &str) -> Result<(), String> {
     let name = option.split_once('=').map(|(name, _)| name);

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
+use crate::Score;
 use crate::program::{Duplicate, DuplicateOf, ScoreOf, Test, Text};
+use crate::score::{SPAM_MAX, VIRUS_MAX};
 
 use super::work::COMPARISON_COST;
-use super::world::Score;
 use super::{Fault, Ran, Run, Seen, check_method};
 
 /// How long `duplicate` remembers unless the script says otherwise, and at most (RFC 7352 §3.3), in seconds.
@@ -72,7 +73,9 @@ impl Run<'_, '_> {
                 })
             }
             Test::Score { of, matching } => {
-                let value = score_value(*of, self.world.score(*of == ScoreOf::Virus));
+                // Its expressions look at the fields anew each time.
+                self.work(self.message.header().len())?;
+                let value = score_value(*of, self.world.score(*of == ScoreOf::Virus, &self.message));
                 self.matches(matching, &[Cow::Owned(value)])
             }
             Test::ValidNotifyMethod(methods) => self.all_are(methods, |_, method| Ok(check_method(method).is_ok())),
@@ -144,15 +147,22 @@ impl Run<'_, '_> {
 
 // RFC 5235 §2.1: 0 not tested, 1 to 10, or 0 to 100 percent; §2.3 for viruses.
 fn score_value(of: ScoreOf, score: Option<Score>) -> String {
-    let number = match score {
-        None => 0,
-        Some(Score::Virus(verdict)) => u64::from(verdict.min(5)),
-        Some(Score::Points { points, points_max }) => {
+    // A value or a percentage begins where its share does; what is lost in the octets of a number is given back.
+    let whole = |number: f64| (number + 0.001).floor() as u64;
+    let number = match (score, of) {
+        (None, _) => 0,
+        (Some(Score::Value(value)), ScoreOf::Virus) => u64::from(value.min(VIRUS_MAX)),
+        (Some(Score::Value(value)), ScoreOf::Spam) => u64::from(value.min(SPAM_MAX)),
+        // §2.2: what lies between the lowest value and the highest.
+        (Some(Score::Value(value)), ScoreOf::SpamPercent) => {
+            whole(f64::from(value.clamp(1, SPAM_MAX) - 1) * 100.0 / f64::from(SPAM_MAX - 1))
+        }
+        (Some(Score::Points { points, points_max }), of) => {
             let share = if points_max > 0.0 { (points / points_max).clamp(0.0, 1.0) } else { 0.0 };
             match of {
-                ScoreOf::SpamPercent => (share * 100.0).round() as u64,
-                ScoreOf::Spam => 1 + (share * 9.0).round() as u64,
-                ScoreOf::Virus => 1 + (share * 4.0).round() as u64,
+                ScoreOf::SpamPercent => whole(share * 100.0),
+                ScoreOf::Spam => 1 + whole(share * f64::from(SPAM_MAX - 1)),
+                ScoreOf::Virus => 1 + whole(share * f64::from(VIRUS_MAX - 1)),
             }
         }
     };
@@ -170,6 +180,10 @@ mod tests {
         assert_eq!(score_value(ScoreOf::Spam, points(-3.0)), "1");
         assert_eq!(score_value(ScoreOf::Spam, points(99.0)), "10");
         assert_eq!(score_value(ScoreOf::SpamPercent, points(2.5)), "25");
-        assert_eq!(score_value(ScoreOf::Virus, Some(Score::Virus(5))), "5");
+        assert_eq!(score_value(ScoreOf::Spam, points(2.0)), "2");
+        assert_eq!(score_value(ScoreOf::SpamPercent, points(2.9)), "29");
+        assert_eq!(score_value(ScoreOf::Virus, Some(Score::Value(5))), "5");
+        assert_eq!(score_value(ScoreOf::SpamPercent, Some(Score::Value(10))), "100");
+        assert_eq!(score_value(ScoreOf::Virus, points(10.0)), "5");
     }
 }

@@ -2,9 +2,10 @@
 
 use mail::date::DateTime;
 
+use super::Flags;
 use crate::program::Location;
 use crate::suite_call::{SuiteAnswer, SuiteRequest, SuiteState};
-use crate::{Problem, Script};
+use crate::{Message, Problem, Score, Script};
 
 /// How the message came.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,15 +66,6 @@ pub enum NotIncluded {
     Unavailable(String),
 }
 
-/// What `spamtest` and `virustest` compare (RFC 5235).
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Score {
-    /// Between 0 and the highest there can be.
-    Points { points: f64, points_max: f64 },
-    /// 0 to 5 of RFC 5235 §2.3.
-    Virus(u8),
-}
-
 /// The questions of the language. All answers must be quick: a run waits for them.
 pub trait World {
     /// The time, with the offset of the local zone.
@@ -82,6 +74,11 @@ pub trait World {
     /// What separates user and detail (RFC 5233).
     fn recipient_delimiter(&self) -> &str {
         "+"
+    }
+
+    /// What the message has already (RFC 5232 §2: the internal variable begins so): nothing before it is delivered.
+    fn flags(&mut self) -> Flags {
+        Flags::new()
     }
 
     /// Whether the mailbox is there and may be delivered into (RFC 5490 §3.1).
@@ -111,7 +108,7 @@ pub trait World {
     }
 
     /// The verdict of the spam or virus filter upon this message; `None` if there was none.
-    fn score(&mut self, _virus: bool) -> Option<Score> {
+    fn score(&mut self, _virus: bool, _message: &Message<'_>) -> Option<Score> {
         None
     }
 

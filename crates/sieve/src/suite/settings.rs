@@ -3,17 +3,21 @@
 
 use crate::Limits;
 
+use super::scores::AllScores;
+
 /// What the scripts of a suite are run with.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub limits: Limits,
     /// What separates user and detail.
     pub delimiter: String,
+    /// Where the verdicts of filters stand.
+    pub scores: AllScores,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { limits: Limits::default(), delimiter: "+".to_owned() }
+        Settings { limits: Limits::default(), delimiter: "+".to_owned(), scores: AllScores::default() }
     }
 }
 
@@ -37,11 +41,15 @@ impl Settings {
     /// # Errors
     /// Why not, as a case that fails tells it.
     pub fn set(&mut self, name: &str, value: Option<&str>) -> Result<(), String> {
+        let value = value.filter(|value| !value.is_empty());
+        let wrong = || format!("the setting {name} cannot be '{}'", value.unwrap_or_default());
+        if let Some(taken) = self.scores.set(name, value) {
+            return taken.ok_or_else(wrong);
+        }
         let Some((_, take)) = SETTINGS.iter().find(|(known, _)| *known == name) else {
             return Err(format!("the setting {name} is not known"));
         };
-        let value = value.filter(|value| !value.is_empty());
-        take(self, value).ok_or_else(|| format!("the setting {name} cannot be '{}'", value.unwrap_or_default()))
+        take(self, value).ok_or_else(wrong)
     }
 }
 

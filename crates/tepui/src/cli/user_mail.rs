@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use directory::chain::Lookup;
 use mail::MailboxName;
-use mail::namespace::{Named, NamespaceKind, Namespaces};
+use mail::namespace::{Named, NamespaceKind};
 use server::Mailboxes;
 use server::config::Settings;
 use store::{Account, Scripts};
@@ -21,7 +21,7 @@ pub struct UserMail {
     /// `None`: what is public is nobody's.
     pub home: Option<PathBuf>,
     pub account: Arc<Account>,
-    namespaces: Namespaces,
+    pub settings: Settings,
     /// Which of the namespaces these mailboxes are in.
     within: NamespaceKind,
 }
@@ -33,11 +33,11 @@ impl UserMail {
     /// In words for the operator.
     pub fn named(&self, outer: &str) -> Result<MailboxName, String> {
         let wrong = |why: String| format!("{}: {outer}: {why}", self.user);
-        let name = self.namespaces.separator.parse(outer).map_err(|error| wrong(error.to_string()))?;
-        match (self.within, self.namespaces.named(&name)) {
+        let name = self.settings.namespaces.separator.parse(outer).map_err(|error| wrong(error.to_string()))?;
+        match (self.within, self.settings.namespaces.named(&name)) {
             (NamespaceKind::Private, Named::Own(inner)) => Ok(inner),
             (NamespaceKind::Public(here), Named::Public { place, name }) if here == place => Ok(name),
-            (NamespaceKind::Private, Named::Outside) => Err(wrong(self.namespaces.hint())),
+            (NamespaceKind::Private, Named::Outside) => Err(wrong(self.settings.namespaces.hint())),
             (NamespaceKind::Private, _) => Err(wrong("this is none of the user's own mailboxes".to_owned())),
             _ => Err(wrong(format!("names of these mailboxes begin with {}", self.user))),
         }
@@ -56,10 +56,10 @@ impl UserMail {
 
     /// What mail programs show for one of the mailboxes; for one that they are not shown, its name in the store.
     pub fn shown(&self, inner: &MailboxName) -> String {
-        let spaces = &self.namespaces;
+        let spaces = &self.settings.namespaces;
         let space = spaces.all.iter().find(|space| space.kind == self.within);
         let outer = space.and_then(|space| spaces.in_space(space, "", inner));
-        outer.map_or_else(|| inner.to_string(), |outer| self.namespaces.separator.show(&outer))
+        outer.map_or_else(|| inner.to_string(), |outer| self.settings.namespaces.separator.show(&outer))
     }
 }
 
@@ -147,6 +147,6 @@ impl Place {
             }
         };
         let account = opened.map_err(|error| format!("{user}: {error}"))?;
-        Ok(UserMail { account, user, home, namespaces: settings.namespaces, within })
+        Ok(UserMail { account, user, home, settings, within })
     }
 }

@@ -269,5 +269,10 @@ pub const SIEVE: Table = Table {
             "A script for those who have none of their own (Dovecot's `sieve_default`, once `sieve_global_path`).",
         ),
         with("after", Kind::Texts, "[]", "Files with scripts that run after the user's own (Dovecot's `sieve_after`)."),
+        may(
+            "global",
+            Kind::Path,
+            "A folder of scripts, `NAME.sieve`, that all scripts may include by `include :global \"NAME\"` (Dovecot's `sieve_global`, once `sieve_global_dir`).",
+        ),
     ],
 };

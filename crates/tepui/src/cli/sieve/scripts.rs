@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::Args;
 use mail::ScriptName;
 use serde::Serialize;
+use server::config;
 use server::{ScriptVerdict, check_script};
 use store::{ScriptBounds, Scripts};
 
@@ -126,7 +127,11 @@ impl Put {
             Ok(name) => name,
             Err(code) => return code,
         };
-        match check_script(Some(&name), &content) {
+        let settings = match config::load(&self.which.whose.config) {
+            Ok(settings) => settings.sieve,
+            Err(bad) => return fail(bad),
+        };
+        match check_script(&settings, Some(&name), &content) {
             ScriptVerdict::Good => {}
             ScriptVerdict::Warned(warnings) => eprint!("{warnings}"),
             ScriptVerdict::Faulty(errors) => {

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use ::sieve::{Action, Envelope, Limits, Location, Message, NotIncluded, Outcome, Script, World};
+use ::sieve::{Action, Envelope, Limits, Location, Message, NotIncluded, Outcome, Score, Script, World};
 use clap::Args;
 use mail::date::DateTime;
+use server::config::SieveSettings;
 
+use super::Platform;
 use crate::cli::{FAILED, fail};
 
 /// Show what a script would do with a message
@@ -24,17 +26,23 @@ pub struct Test {
     /// The recipient of the envelope
     #[arg(long, value_name = "ADDRESS", default_value = "recipient@example.com")]
     to: String,
+    #[command(flatten)]
+    platform: Platform,
 }
 
 impl Test {
     pub fn run(self) -> ExitCode {
-        let Some(script) = super::compile(&self.script) else { return ExitCode::from(FAILED) };
+        let settings = match self.platform.settings() {
+            Ok(settings) => settings,
+            Err(code) => return code,
+        };
+        let Some(script) = super::compile(&self.script, &settings) else { return ExitCode::from(FAILED) };
         let content = match std::fs::read(&self.message) {
             Ok(content) => content,
             Err(error) => return fail(format_args!("{}: {error}", self.message.display())),
         };
         let envelope = Envelope { from: self.from, original_to: Some(self.to.clone()), to: self.to, auth: None };
-        let mut world = Beside { folder: self.script.parent().unwrap_or(Path::new("")).to_owned() };
+        let mut world = Beside { folder: self.script.parent().unwrap_or(Path::new("")).to_owned(), settings };
         let outcome = script.run(&Message::new(&content), &envelope, &mut world, &Limits::default());
         show(&outcome);
         match outcome.error {
@@ -44,9 +52,10 @@ impl Test {
     }
 }
 
-/// A world that holds nothing but the scripts beside the one that is tried.
+/// A world that holds nothing but the scripts beside the one that is tried and those of the platform.
 struct Beside {
     folder: PathBuf,
+    settings: SieveSettings,
 }
 
 impl World for Beside {
@@ -59,9 +68,18 @@ impl World for Beside {
         true
     }
 
-    fn include(&mut self, _location: Location, name: &str) -> Result<Script, NotIncluded> {
-        let text = std::fs::read(self.folder.join(format!("{name}.sieve"))).map_err(|_| NotIncluded::Missing)?;
-        ::sieve::compile(&text, &server::script_options()).map(|(script, _)| script).map_err(NotIncluded::Broken)
+    fn include(&mut self, location: Location, name: &str) -> Result<Script, NotIncluded> {
+        let global = self.settings.global.as_ref().filter(|_| location == Location::Global);
+        let folder = global.unwrap_or(&self.folder);
+        let text = std::fs::read(folder.join(format!("{name}.sieve"))).map_err(|_| NotIncluded::Missing)?;
+        ::sieve::compile(&text, &server::script_options(&self.settings))
+            .map(|(script, _)| script)
+            .map_err(NotIncluded::Broken)
+    }
+
+    fn score(&mut self, virus: bool, message: &Message<'_>) -> Option<Score> {
+        let rule = if virus { &self.settings.virus } else { &self.settings.spam };
+        rule.as_ref()?.judge(message)
     }
 
     fn log(&mut self, line: u32, text: &str) {

@@ -2,6 +2,7 @@
 
 mod criteria;
 mod keys;
+mod outside;
 mod report;
 mod thread;
 
@@ -19,6 +20,7 @@ use crate::imap::parse::{Fault, Parsed, Parser};
 use crate::imap::response::Completion;
 use crate::imap::view::{Numbers, View};
 
+pub use outside::search_key;
 pub use thread::start as thread;
 
 /// How what is found is told.
