@@ -56,7 +56,7 @@ pub use inventory::{Inventory, Stored};
 pub use journal::Vanished;
 pub use listing::Listed;
 pub use location::{BadLocation, Location};
-pub use mailbox::{Access, Copied, Facts, FlagChange, How, Listing, Mailbox, Outsides, Watch};
+pub use mailbox::{Access, Along, Copied, Facts, FlagChange, How, Listing, Mailbox, Outsides, Watch};
 pub use message::Message;
 pub use original::Original;
 pub use packed::{ZstdLevel, unpacked};

@@ -54,6 +54,11 @@ impl Pattern {
         head.get(..root.len()).is_some_and(|head| head.eq_ignore_ascii_case(root.as_bytes()))
     }
 
+    /// Whether it begins with something else than a wildcard.
+    pub fn begins_plainly(&self) -> bool {
+        !self.head().is_empty()
+    }
+
     pub fn has_percent(&self) -> bool {
         self.0.contains(&b'%')
     }

@@ -19,20 +19,36 @@ use crate::index::{Depth, Key};
 use crate::quota::{Amount, Passage};
 use crate::{Error, Result, packed};
 
+/// Which flags come along with a copy (RFC 4314 §4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Along {
+    pub system: Flags,
+    pub keywords: bool,
+}
+
+impl Along {
+    pub const ALL: Along = Along { system: Flags::SYSTEM, keywords: true };
+}
+
 impl Mailbox {
     /// Copies with flags and internal date, durably; all or nothing (RFC 3501 §6.4.7). Messages that were expunged
     /// meanwhile are left out, and `Copied::source` tells.
     pub fn copy(&self, uids: &[Uid], to: &Mailbox) -> Result<Copied> {
-        self.copy_as(Passage::Request, uids, to)
+        self.copy_with(uids, to, Along::ALL)
     }
 
-    fn copy_as(&self, passage: Passage<'_>, uids: &[Uid], to: &Mailbox) -> Result<Copied> {
+    /// The same with some flags only.
+    pub fn copy_with(&self, uids: &[Uid], to: &Mailbox, along: Along) -> Result<Copied> {
+        self.copy_as(Passage::Request, uids, to, along)
+    }
+
+    fn copy_as(&self, passage: Passage<'_>, uids: &[Uid], to: &Mailbox, along: Along) -> Result<Copied> {
         to.sync(Access::Look)?;
         let mut staging = Staging { to, staged: Vec::with_capacity(uids.len()) };
         let mut source = Vec::with_capacity(uids.len());
         let mut keys = Vec::with_capacity(uids.len());
         for &uid in uids {
-            match self.stage(uid, to) {
+            match self.stage(uid, to, along) {
                 Ok((key, staged)) => {
                     keys.push((key, Key::of(&staged.base)));
                     staging.staged.push(staged);
@@ -57,7 +73,12 @@ impl Mailbox {
     /// Moves (RFC 6851): a copy, and when that is durable, an expunge of what was copied. A crash between them leaves
     /// messages in both mailboxes, never in none.
     pub fn move_to(&self, uids: &[Uid], to: &Mailbox) -> Result<Copied> {
-        let copied = self.copy_as(Passage::MoveFrom(&self.name), uids, to)?;
+        self.move_with(uids, to, Along::ALL)
+    }
+
+    /// The same with some flags only.
+    pub fn move_with(&self, uids: &[Uid], to: &Mailbox, along: Along) -> Result<Copied> {
+        let copied = self.copy_as(Passage::MoveFrom(&self.name), uids, to, along)?;
         self.expunge(&copied.source)?;
         Ok(copied)
     }
@@ -78,7 +99,7 @@ impl Mailbox {
     }
 
     /// Gives a message a name in the other mailbox's `tmp/`.
-    fn stage(&self, uid: Uid, to: &Mailbox) -> Result<(Key, Staged)> {
+    fn stage(&self, uid: Uid, to: &Mailbox, along: Along) -> Result<(Key, Staged)> {
         let unique = unique_name(&*self.folder.disk, &self.folder.settings.hostname, "");
         let path = to.folder.join(TMP).join(&unique);
         let (found, sizes) = self.with_file(uid, |found, source| {
@@ -101,14 +122,15 @@ impl Mailbox {
             }
             (len, _) => file_name::with_sizes(&unique, len, self.facts(uid)?.size),
         };
-        Ok((Key::of(&found.base), self.staged(path, base, &found)))
+        Ok((Key::of(&found.base), self.staged(path, base, &found, along)))
     }
 
-    fn staged(&self, path: PathBuf, base: Base, found: &Found) -> Staged {
+    fn staged(&self, path: PathBuf, base: Base, found: &Found, along: Along) -> Staged {
         let snapshot = self.snapshot();
         let flags = found.flags();
-        let keywords = flags.keyword_numbers().filter_map(|number| snapshot.keywords.name(number).cloned()).collect();
-        let system = flags.without(flags.without(Flags::SYSTEM));
+        let numbers = flags.keyword_numbers().filter(|_| along.keywords);
+        let keywords = numbers.filter_map(|number| snapshot.keywords.name(number).cloned()).collect();
+        let system = flags.without(flags.without(along.system));
         Staged { path, base, flags: system, keywords }
     }
 

@@ -30,6 +30,7 @@ use mail::date::DateTime;
 pub use mail::flags::{FlagChange, How};
 use mail::{Keywords, MailboxName, ModSeq, Rows, Snapshot, Uid, UidValidity};
 
+pub use self::copy::Along;
 pub use self::list::Listing;
 pub use self::open::Outsides;
 use self::view::Work;

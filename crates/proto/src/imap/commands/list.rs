@@ -152,11 +152,29 @@ impl Request {
         if self.lsub && !own {
             return false;
         }
-        let Some(root) = &space.root else { return true };
+        // RFC 5258 §3.1: what is subscribed is told of every namespace, and only who looks into it knows whether it is there.
+        let named = space.list == InList::Named && (own || !self.only_subscribed);
+        let Some(root) = &space.root else {
+            // Every name begins so; a wildcard asks for no other names of what is listed already.
+            return !named || self.patterns.iter().any(Pattern::begins_plainly);
+        };
         match space.list {
-            InList::Named => self.patterns.iter().any(|pattern| pattern.spells(root)),
+            InList::Named if named => self.patterns.iter().any(|pattern| pattern.spells(root)),
             // INBOX is own also where it is not below the prefix.
             _ => own || self.patterns.iter().any(|pattern| pattern.may_match_below(root)),
+        }
+    }
+}
+
+impl MailboxInfo {
+    /// What two namespaces know of one name.
+    fn and(self, other: MailboxInfo) -> MailboxInfo {
+        MailboxInfo {
+            selectable: self.selectable || other.selectable,
+            has_children: self.has_children || other.has_children,
+            special_use: self.special_use.or(other.special_use),
+            subscribed: self.subscribed || other.subscribed,
+            name: self.name,
         }
     }
 }
@@ -184,8 +202,13 @@ impl Names {
     fn new(mailboxes: Vec<MailboxInfo>, subscriptions: Vec<MailboxName>) -> Names {
         let mut all = BTreeMap::new();
         for info in mailboxes {
-            let subscribed = info.subscribed;
-            all.insert((!info.name.is_inbox(), info.name.clone()), (Some(info), subscribed));
+            let (known, subscribed) = all.entry((!info.name.is_inbox(), info.name.clone())).or_insert((None, false));
+            *subscribed |= info.subscribed;
+            // INBOX, and a folder above several namespaces, is in each of them.
+            *known = Some(match known.take() {
+                Some(known) => MailboxInfo::and(known, info),
+                None => info,
+            });
         }
         for name in subscriptions {
             all.entry((!name.is_inbox(), name)).or_insert((None, false)).1 = true;
@@ -321,4 +344,56 @@ fn write(line: &Line, lsub: bool, context: &mut Context) {
     out.push(format!("* {word} ({}) \"{}\" ", line.attributes.join(" "), separator.char()).as_bytes());
     response::mailbox(&line.name, separator, out);
     out.push(if line.child_info { b" (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n" } else { b"\r\n" });
+}
+
+#[cfg(test)]
+mod tests {
+    use mail::namespace::Separator;
+
+    use super::*;
+
+    fn request(pattern: &str) -> Request {
+        let patterns = vec![Pattern::new(b"", pattern.as_bytes(), Separator::Slash)];
+        Request { patterns, ..Request::default() }
+    }
+
+    fn space(kind: NamespaceKind, root: &str, list: InList) -> Namespace {
+        Namespace { kind, root: MailboxName::parse(root).ok(), list, hidden: true }
+    }
+
+    #[test]
+    fn further_names_without_a_prefix_are_told_to_whom_spells_them() {
+        let old = space(NamespaceKind::Private, "", InList::Named);
+        for (pattern, looks) in [("*", false), ("%", false), ("%/x", false), ("Sent", true), ("Se*", true)] {
+            assert_eq!(request(pattern).looks_into(&old), looks, "{pattern}");
+            assert_eq!(Request { lsub: true, ..request(pattern) }.looks_into(&old), looks, "{pattern}");
+        }
+        assert!(request("*").looks_into(&space(NamespaceKind::Private, "", InList::Yes)));
+    }
+
+    #[test]
+    fn what_is_subscribed_is_looked_for_where_it_is_not_listed() {
+        let public = space(NamespaceKind::Public(0), "public", InList::Named);
+        assert!(!request("*").looks_into(&public));
+        assert!(Request { only_subscribed: true, ..request("*") }.looks_into(&public));
+        assert!(!Request { only_subscribed: true, ..request("INBOX") }.looks_into(&public));
+        // Of own mailboxes that would be a second name.
+        let own = space(NamespaceKind::Private, "old", InList::Named);
+        assert!(!Request { only_subscribed: true, ..request("*") }.looks_into(&own));
+    }
+
+    #[test]
+    fn a_name_in_two_namespaces_has_what_it_has_in_either() {
+        let inbox = |has_children, subscribed| MailboxInfo {
+            name: MailboxName::inbox(),
+            selectable: true,
+            has_children,
+            special_use: None,
+            subscribed,
+        };
+        let names = Names::new(vec![inbox(true, false), inbox(false, true)], Vec::new());
+        let request = Request { children: true, subscribed: true, ..request("*") };
+        let told: Vec<Vec<&str>> = names.choose(&request).into_iter().map(|line| line.attributes).collect();
+        assert_eq!(told, [["\\Subscribed", "\\HasChildren"]]);
+    }
 }

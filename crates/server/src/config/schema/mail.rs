@@ -122,7 +122,7 @@ pub const MAILBOX: Table = Table {
 pub const SHARED: Table = Table {
     name: "shared",
     repeats: false,
-    sentence: "Mailboxes that users share with each other by ACLs (RFC 4314). With this table IMAP offers ACL, and others' mailboxes are in a namespace of their own; where their mail lies, the directory and `location` say.",
+    sentence: "Mailboxes that users share with each other by ACLs (RFC 4314). With this table others' mailboxes are in a namespace of their own, and IMAP offers ACL (as it does with a `[[namespace]]` of type `public`); where their mail lies, the directory and `location` say.",
     rows: &[
         with(
             "prefix",

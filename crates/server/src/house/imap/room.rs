@@ -143,8 +143,8 @@ impl Room {
                 let snapshot = self.mailbox()?.expunge(&uids)?;
                 self.synced(snapshot)
             }
-            Ask::Copy { uids, to } => self.copy_or_move(&to, |from, target| from.copy(&uids, target)),
-            Ask::Move { uids, to } => self.copy_or_move(&to, |from, target| from.move_to(&uids, target)),
+            Ask::Copy { uids, to } => self.copy_or_move(&to, |from, target, along| from.copy_with(&uids, target, along)),
+            Ask::Move { uids, to } => self.copy_or_move(&to, |from, target, along| from.move_with(&uids, target, along)),
             Ask::Sort { key, criteria } => self.mailbox()?.sort(&key, &criteria).map(Answer::Found),
             Ask::Thread { key, algorithm } => self.mailbox()?.thread(&key, algorithm).map(Answer::Threads),
             Ask::Search(key) => self.mailbox()?.search(&key).map(Answer::Found),
@@ -169,16 +169,17 @@ impl Room {
         }
     }
 
-    /// COPY and MOVE.
+    /// COPY and MOVE. RFC 4314 §4: flags that one may not set in the target do not come along.
     fn copy_or_move(
         &self,
         to: &mail::MailboxName,
-        work: impl FnOnce(&Mailbox, &Mailbox) -> store::Result<store::Copied>,
+        work: impl FnOnce(&Mailbox, &Mailbox, store::Along) -> store::Result<store::Copied>,
     ) -> store::Result<Answer> {
         let place = self.at(to)?;
+        let may = permission::may_change(place.rights()?);
+        let along = store::Along { system: Flags::SYSTEM.without(permission::beyond(may)), keywords: may.others };
         let target = place.account.open(&place.name)?;
-        let made = work(self.mailbox()?, &target)?;
-        strip_flags(&place, &target, made)
+        work(self.mailbox()?, &target, along).map(copied)
     }
 
     fn permit(&self, selected: store::Rights, ask: &Ask) -> store::Result<Result<(), Refusal>> {
@@ -341,18 +342,6 @@ fn is_judged_anew(ask: &Ask) -> bool {
             | Ask::Copy { .. }
             | Ask::Move { .. }
     )
-}
-
-/// RFC 4314 §4: flags that one may not set in the target do not come along. The copies are there a moment before.
-fn strip_flags(place: &Place, target: &Mailbox, made: store::Copied) -> store::Result<Answer> {
-    let may = permission::may_change(place.rights()?);
-    if may != MayChange::ALL && !made.target.is_empty() {
-        let keywords = target.snapshot().keywords.iter().map(|(_, keyword)| keyword.clone()).collect();
-        let keywords = if may.others { Vec::new() } else { keywords };
-        let beyond = FlagChange { how: How::Remove, flags: permission::beyond(may), keywords };
-        target.store_flags(&made.target, &beyond)?;
-    }
-    Ok(copied(made))
 }
 
 fn copied(copied: store::Copied) -> Answer {
