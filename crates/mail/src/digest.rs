@@ -1,9 +1,9 @@
 //! What lists of messages show: size, date, some header fields, the structure. Asked for in batches, and remembered by the
 //! store, so that a list of a large mailbox opens no files.
 
-use crate::Uid;
 use crate::date::DateTime;
 use crate::mime::Packed;
+use crate::{ObjectId, Uid, preview};
 
 /// What is wanted of each message, beside its size.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,11 +11,27 @@ pub struct Want {
     pub fields: Fields,
     pub structure: bool,
     pub date: bool,
+    /// Its identifier (RFC 8474), which needs no file.
+    pub email_id: bool,
+    /// Its thread's.
+    pub thread_id: bool,
+    /// When it was put into this mailbox (RFC 8514).
+    pub saved: bool,
+    pub preview: preview::Wanted,
 }
 
 impl Want {
+    pub const SIZE: Want = Want {
+        fields: Fields::None,
+        structure: false,
+        date: false,
+        email_id: false,
+        thread_id: false,
+        saved: false,
+        preview: preview::Wanted::No,
+    };
     /// Size and date.
-    pub const FACTS: Want = Want { fields: Fields::None, structure: false, date: true };
+    pub const FACTS: Want = Want { date: true, ..Want::SIZE };
 }
 
 /// Which fields of a header are wanted.
@@ -40,6 +56,12 @@ pub struct Digest {
     pub header: Vec<u8>,
     /// Of messages within the message, it has the header fields wanted and those of the envelope.
     pub structure: Option<Packed>,
+    pub email_id: Option<ObjectId>,
+    /// `None` also for a message that has no Message-ID and names none.
+    pub thread_id: Option<ObjectId>,
+    pub saved: Option<DateTime>,
+    /// `None` where none was wanted, or it would have cost more than was wanted.
+    pub preview: Option<String>,
 }
 
 /// Digests of the first messages that were asked for: as many as fit into a bounded memory, at least one.

@@ -2,7 +2,7 @@
 //!
 //! `proto` parses into it and turns sequence numbers into UIDs, because only the session knows its own numbering.
 
-use crate::{Flags, Keyword, ModSeq, NumberSet, Uid};
+use crate::{Flags, Keyword, ModSeq, NumberSet, ObjectId, Uid};
 
 /// How deep AND, OR and NOT may be nested.
 pub const SEARCH_DEPTH_MAX: usize = 50;
@@ -38,6 +38,13 @@ pub enum Key {
     SentBefore(Day),
     SentOn(Day),
     SentSince(Day),
+    /// RFC 8474 §5.3
+    EmailId(ObjectId),
+    ThreadId(ObjectId),
+    /// It was put into this mailbox earlier than this day, time zone ignored (RFC 8514).
+    SavedBefore(Day),
+    SavedOn(Day),
+    SavedSince(Day),
     /// A header field holds this text; an empty text asks only whether the field is there.
     Header {
         name: String,

@@ -61,7 +61,7 @@ pub fn want(criteria: &[Criterion]) -> Want {
     let fields = if names.is_empty() { Fields::None } else { Fields::Named(names) };
     // Where no Date can be read, the message is as old as its arrival.
     let date = criteria.iter().any(|criterion| matches!(criterion.by, By::Arrival | By::Date));
-    Want { fields, structure: false, date }
+    Want { fields, date, ..Want::SIZE }
 }
 
 /// A message's values, one a criterion.

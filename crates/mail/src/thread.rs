@@ -55,7 +55,7 @@ impl Algorithm {
             Algorithm::Refs => &["date", "in-reply-to", "message-id", "references"],
         };
         let fields = Fields::Named(names.iter().map(|name| name.as_bytes().to_vec()).collect());
-        Want { fields, structure: false, date: true }
+        Want { fields, ..Want::FACTS }
     }
 
     pub fn message(self, uid: Uid, facts: Facts<'_>) -> Message {
@@ -71,6 +71,15 @@ impl Algorithm {
             Algorithm::Refs => Builder::linked(messages).by_latest(),
         }
     }
+}
+
+/// The fields that [`first_message`] reads.
+pub const FIRST_FIELDS: [&str; 3] = ["in-reply-to", "message-id", "references"];
+
+/// The Message-ID of the message that began a thread, as far as one of its messages tells: the first of References, else of
+/// In-Reply-To, else its own. It depends on nothing but the message, so it is the same wherever and whenever it is asked for.
+pub fn first_message(header: &[u8]) -> Option<Vec<u8>> {
+    ids::first(header)
 }
 
 fn ordered_subject(messages: &[Message]) -> Threads {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use disk::Disk;
-use mail::{Flags, MailboxName, ModSeq, Uid, UidValidity};
+use mail::{Flags, MailboxName, ModSeq, ObjectId, Uid, UidValidity};
 
 use crate::acl::Remembered;
 use crate::changes::{Changes, Outlet};
@@ -195,6 +195,7 @@ pub struct Status {
     pub deleted: u32,
     pub deleted_size: u64,
     pub highest_modseq: ModSeq,
+    pub mailbox_id: ObjectId,
 }
 
 impl Account {
@@ -243,6 +244,7 @@ impl Account {
             uid_validity: snapshot.uid_validity,
             size: mailbox.total_size()?,
             highest_modseq: snapshot.highest_modseq,
+            mailbox_id: mailbox.id()?,
         })
     }
 

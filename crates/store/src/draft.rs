@@ -220,7 +220,7 @@ impl Draft {
             (Key::of(&base), facts, learner.finish(size))
         });
         self.tmp = None;
-        let staged = Some(Staged { path, base, flags, keywords });
+        let staged = Some(Staged { path, base, flags, keywords, copy_of: None });
         Ok(Prepared { folder: self.folder.clone(), staged, len, learned })
     }
 

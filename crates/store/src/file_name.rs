@@ -14,6 +14,9 @@ use mail::Flags;
 /// The part of a name that never changes.
 pub(crate) type Base = Arc<[u8]>;
 
+/// The year 9999; what is beyond is no time.
+const SINCE_MAX: i64 = 253_402_300_799;
+
 /// In ASCII order, as they must stand in a name.
 const LETTERS: [(u8, Flags); 5] = [
     (b'D', Flags::DRAFT),
@@ -106,6 +109,13 @@ pub(crate) fn with_true_sizes(base: &[u8], on_disk: u64, crlf: u64) -> Base {
     std::iter::once(first).chain(parts.map(part)).collect::<Vec<_>>().join(&b',').into()
 }
 
+/// Since when a file has its name, in seconds since 1970: when it was delivered, appended, or copied to where it is.
+/// `None` for a name that begins otherwise.
+pub(crate) fn since(base: &[u8]) -> Option<i64> {
+    let digits = base.split(|byte| *byte == b'.').next().filter(|digits| digits.len() < base.len())?;
+    number(digits).and_then(|seconds| i64::try_from(seconds).ok()).filter(|seconds| *seconds <= SINCE_MAX)
+}
+
 /// Sorts messages in the order of their delivery: by the time that stands in the base, then by the base.
 pub(crate) fn delivery_order(base: &[u8]) -> (u64, u64) {
     let digits = |bytes: &[u8]| {
@@ -159,6 +169,10 @@ mod tests {
         assert_eq!(&*with_true_sizes(base, 7, 9), b"1795220144.M854781P3269.vm,S=7,W=9");
         assert_eq!(&*with_true_sizes(b"S=1,Z,W=1,S=x", 7, 9), b"S=1,Z,W=9,S=7");
         assert_eq!(delivery_order(b"junk"), (0, 0));
+        assert_eq!(since(base), Some(1_795_220_144));
+        for none in [&b"junk"[..], b"17", b"x.17", b".17", b"99999999999999.x", b"-1.x"] {
+            assert_eq!(since(none), None);
+        }
     }
 
     #[test]

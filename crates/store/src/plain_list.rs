@@ -17,6 +17,7 @@ pub(crate) struct PlainList {
     pub(crate) head: Head,
     pub(crate) names: Names,
     pub(crate) tells_pop3: bool,
+    pub(crate) has_guids: bool,
     /// Of all bases, to tell whether one of them may be there twice.
     hashes: Vec<u64>,
 }
@@ -49,13 +50,15 @@ fn take(list: &mut Option<PlainList>, line: &[u8]) -> Option<()> {
     let line = line.strip_suffix(b"\n")?;
     let Some(list) = list else {
         let head = uidlist::head(line).filter(|_| line.len() < FIRST_LINE_MAX)?;
-        *list = Some(PlainList { head, names: Names::default(), tells_pop3: false, hashes: Vec::new() });
+        let (names, hashes) = (Names::default(), Vec::new());
+        *list = Some(PlainList { head, names, tells_pop3: false, has_guids: false, hashes });
         return Some(());
     };
     let entry = uidlist::entry(line)?;
     list.names.last().is_none_or(|last| last < entry.uid).then_some(())?;
     list.names.push(entry.uid, entry.base);
     list.tells_pop3 |= entry.is_of_pop3();
+    list.has_guids |= entry.field(uidlist::GUID).is_some();
     large::push(&mut list.hashes, xxh3_64(entry.base));
     Some(())
 }

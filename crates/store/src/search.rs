@@ -5,18 +5,22 @@
 //! Texts are compared without case, headers with their encoded words decoded, bodies as the decoded text of the text parts.
 //! Of each message no more than `TEXT_SEARCH_MAX` octets of text are looked at.
 
+mod resolve;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use mail::date::DateTime;
 use mail::digest::{Fields, Want};
 use mail::header::{fields, find};
 use mail::mime::{Children, Part, decode_transfer};
+use mail::preview::{charset, decode};
 use mail::search::{Day, Key};
-use mail::text::{decode_charset, decode_words, fold_case};
-use mail::{Flags, ModSeq, NumberSet, Row, Uid};
+use mail::text::{decode_words, fold_case};
+use mail::{Flags, ModSeq, NumberSet, ObjectId, Row, Uid};
 
+use self::resolve::Resolver;
 use crate::index;
-use crate::mailbox::{BATCH_MAX, Seen};
+use crate::mailbox::{BATCH_MAX, Seen, first_fields, thread_id};
 use crate::{Error, Mailbox, Message, Result};
 
 /// The most octets of bodies, still encoded, that are searched in one message.
@@ -29,7 +33,8 @@ impl Mailbox {
         let star = snapshot.rows.last().map_or(0, |row| row.uid.number());
         let letter = |keyword: &_| snapshot.keywords.number(keyword).and_then(Flags::keyword);
         let now = seconds(self.now());
-        let plan = Plan::new(key, &Known { star, now, letter: &letter });
+        let key = Resolver::new(self, snapshot.rows.iter().map(|row| row.uid).collect()).resolve(key)?;
+        let plan = Plan::new(&key, &Known { star, now, letter: &letter });
         let mut fitting = Vec::new();
         for start in (0..snapshot.rows.len()).step_by(BATCH_MAX) {
             let rows = snapshot.rows.range(start, start + BATCH_MAX);
@@ -73,7 +78,7 @@ impl Mailbox {
         let want = match knowledge {
             Knowledge::Row | Knowledge::All => return Ok(candidates),
             Knowledge::Facts => Want::FACTS,
-            Knowledge::Header => Want { fields: plan.fields(), structure: false, date: false },
+            Knowledge::Header => Want { fields: plan.fields(), ..Want::SIZE },
         };
         let uids: Vec<Uid> = candidates.iter().map(|candidate| candidate.row.uid).collect();
         let mut informed = Vec::with_capacity(candidates.len());
@@ -123,6 +128,7 @@ enum Plan {
     /// In seconds since 1970.
     ReceivedBy(i64),
     Sent(When, Day),
+    Thread(ObjectId),
     Header {
         name: String,
         text: String,
@@ -179,6 +185,9 @@ impl Plan {
             Key::SentBefore(day) => Plan::Sent(When::Before, *day),
             Key::SentOn(day) => Plan::Sent(When::On, *day),
             Key::SentSince(day) => Plan::Sent(When::Since, *day),
+            // They are resolved before.
+            Key::EmailId(_) | Key::SavedBefore(_) | Key::SavedOn(_) | Key::SavedSince(_) => Plan::Never,
+            Key::ThreadId(id) => Plan::Thread(*id),
             Key::Header { name, text } => Plan::Header { name: name.clone(), text: fold_case(text) },
             Key::Body(text) => Plan::Body(fold_case(text)),
             Key::Text(text) => Plan::Text(fold_case(text)),
@@ -192,7 +201,7 @@ impl Plan {
             Plan::Larger(_) | Plan::Smaller(_) | Plan::Received(..) | Plan::ReceivedBy(_) => 1,
             // Lines that are no fields have no name; none of them is remembered.
             Plan::Header { name, .. } if name.is_empty() => 3,
-            Plan::Sent(..) | Plan::Header { .. } => 2,
+            Plan::Sent(..) | Plan::Thread(_) | Plan::Header { .. } => 2,
             Plan::Body(_) | Plan::Text(_) => 3,
             Plan::Not(plan) => plan.cost(),
             Plan::All(plans) | Plan::Any(plans) => plans.iter().map(Plan::cost).max().unwrap_or(0),
@@ -204,6 +213,7 @@ impl Plan {
         match self {
             Plan::Header { name, .. } => Fields::Named(vec![name.as_bytes().to_ascii_lowercase()]),
             Plan::Sent(..) => Fields::Named(vec![b"date".to_vec()]),
+            Plan::Thread(_) => first_fields(),
             Plan::Not(plan) => plan.fields(),
             Plan::All(plans) | Plan::Any(plans) => plans.iter().map(Plan::fields).fold(Fields::None, Fields::and),
             _ => Fields::None,
@@ -234,6 +244,10 @@ impl Plan {
                 let Some(header) = message.header(known)? else { return Ok(None) };
                 let sent = find(header, "Date").and_then(|field| DateTime::parse_rfc5322(field.value));
                 sent.is_some_and(|sent| when.fits(sent.day(), *day))
+            }
+            Plan::Thread(id) => {
+                let Some(header) = message.header(known)? else { return Ok(None) };
+                thread_id(header) == Some(*id)
             }
             Plan::Header { name, text } => {
                 let Some(header) = message.header(known)? else { return Ok(None) };
@@ -388,20 +402,7 @@ impl Texts<'_> {
         self.message.read_range(part.body.start, part.body.start + len, |piece| raw.extend_from_slice(piece))?;
         let octets = decode_transfer(&part.media.encoding, &raw);
         drop(raw);
-        self.folded.push(fold_case(&decode(charset(part), octets)));
+        self.folded.push(fold_case(&decode(charset(part), &octets)));
         Ok(())
     }
-}
-
-fn charset(part: &Part) -> &[u8] {
-    let named = part.media.params.iter().find(|(name, _)| name.eq_ignore_ascii_case(b"charset"));
-    named.map_or(b"us-ascii", |(_, charset)| charset)
-}
-
-/// Text that calls itself US-ASCII, or nothing, and is not, is most often UTF-8.
-fn decode(charset: &[u8], octets: Vec<u8>) -> String {
-    if !charset.eq_ignore_ascii_case(b"us-ascii") {
-        return decode_charset(charset, &octets);
-    }
-    String::from_utf8(octets).unwrap_or_else(|not_utf8| decode_charset(charset, not_utf8.as_bytes()))
 }

@@ -14,7 +14,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use mail::{Uid, UidValidity};
+use mail::{ObjectId, Uid, UidValidity};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The version that is written, and may be appended to.
@@ -24,6 +24,8 @@ const VERSION: u32 = 3;
 pub(crate) const UNIQUE_ID: u8 = b'P';
 /// The place of a message among those that POP3 shows, where a migration saved it.
 pub(crate) const ORDER: u8 = b'O';
+/// The field that says by what other servers and its copies know the message.
+pub(crate) const GUID: u8 = b'G';
 
 /// A first line is no longer than this.
 pub(crate) const FIRST_LINE_MAX: usize = 4 << 10;
@@ -58,6 +60,34 @@ pub(crate) struct Entry<'a> {
     /// Kept as they are, each with a space behind it.
     fields: &'a [u8],
     pub(crate) base: &'a [u8],
+}
+
+/// A file that is to get a UID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Newcomer<'a> {
+    pub(crate) base: &'a [u8],
+    /// As in [`Entry`].
+    fields: &'a [u8],
+}
+
+impl<'a> Newcomer<'a> {
+    pub(crate) fn new(base: &'a [u8]) -> Newcomer<'a> {
+        Newcomer { base, fields: &[] }
+    }
+
+    /// `fields` as [`guid_field`] makes them.
+    pub(crate) fn with(base: &'a [u8], fields: &'a [u8]) -> Newcomer<'a> {
+        Newcomer { base, fields }
+    }
+
+    pub(crate) fn has_fields(&self) -> bool {
+        !self.fields.is_empty()
+    }
+}
+
+/// The field of a line that has this GUID.
+pub(crate) fn guid_field(id: ObjectId) -> Vec<u8> {
+    format!("{}{id} ", char::from(GUID)).into_bytes()
 }
 
 impl<'a> Entry<'a> {
@@ -95,6 +125,14 @@ impl Head {
     /// The UID that the next message will get; the highest there is when all are used up.
     pub(crate) fn uid_next(&self) -> Uid {
         Uid::new(self.next).or_else(|| Uid::new(u32::MAX)).unwrap_or(Uid::FIRST)
+    }
+
+    pub(crate) fn guid(&self) -> Option<&[u8]> {
+        self.guid.as_deref().map(str::as_bytes)
+    }
+
+    pub(crate) fn name(&mut self, guid: String) {
+        self.guid.get_or_insert(guid);
     }
 
     /// This UID was given, whatever the list says.
@@ -189,14 +227,14 @@ impl<'a> Uidlist<'a> {
     }
 
     /// Gives UIDs to new files and answers with their position in `entries`; `None` when there are not enough left.
-    pub(crate) fn give(&mut self, bases: impl IntoIterator<Item = &'a [u8]>) -> Option<usize> {
+    pub(crate) fn give(&mut self, newcomers: &[Newcomer<'a>]) -> Option<usize> {
         let start = self.entries.len();
-        for base in bases {
+        for &Newcomer { base, fields } in newcomers {
             let Some(uid) = self.head.give() else {
                 self.entries.truncate(start);
                 return None;
             };
-            self.entries.push(Entry { uid, fields: &[], base });
+            self.entries.push(Entry { uid, fields, base });
         }
         Some(start)
     }
@@ -368,10 +406,10 @@ mod tests {
     #[test]
     fn the_last_uid_is_given_once() {
         let mut list = Uidlist::parse(b"3 V7 N4294967295\n").unwrap().list;
-        assert_eq!(list.give([&b"a"[..]]), Some(0));
-        assert_eq!(list.give([&b"b"[..]]), None);
+        assert_eq!(list.give(&[Newcomer::new(b"a")]), Some(0));
+        assert_eq!(list.give(&[Newcomer::new(b"b")]), None);
         let content = list.encode();
         let mut reread = Uidlist::parse(&content).unwrap().list;
-        assert_eq!(reread.give([&b"b"[..]]), None);
+        assert_eq!(reread.give(&[Newcomer::new(b"b")]), None);
     }
 }

@@ -46,7 +46,7 @@ fn named(names: &[&str]) -> Fields {
 }
 
 fn wants() -> Vec<Want> {
-    let want = |fields, structure| Want { fields, structure, date: true };
+    let want = |fields, structure| Want { fields, structure, ..Want::FACTS };
     vec![
         want(Fields::None, false),
         want(Fields::envelope(), false),
@@ -277,7 +277,7 @@ fn a_delivered_message_is_listed_without_opening_its_file() {
     deliver(&account, &inbox(), "one").unwrap();
     let mailbox = opened(&account);
     make_unreadable(&disk);
-    let want = Want { fields: Fields::envelope(), structure: true, date: true };
+    let want = Want { fields: Fields::envelope(), structure: true, ..Want::FACTS };
     let digest = &digests(&mailbox, &[uid(1)], &want)[0];
     assert_eq!(digest.size, content("one").len() as u64);
     assert_eq!(envelope(&digest.header).subject.as_deref(), Some(&b"one"[..]));
@@ -301,7 +301,7 @@ fn a_copy_is_known_where_the_message_was() {
     let target = MailboxName::parse("Sent").unwrap();
     opened(&account).copy(&[uid(1)], &account.open(&target).unwrap()).unwrap();
     make_unreadable(&disk);
-    let want = Want { fields: Fields::envelope(), structure: false, date: true };
+    let want = Want { fields: Fields::envelope(), ..Want::FACTS };
     let copies = digests(&account.open(&target).unwrap(), &[uid(1)], &want);
     assert_eq!(envelope(&copies[0].header).subject.as_deref(), Some(&b"one"[..]));
 }
@@ -369,7 +369,7 @@ fn every_damaged_octet_and_every_torn_end_is_noticed() {
     deliver(&account, &inbox(), "one").unwrap();
     deliver(&account, &inbox(), "two").unwrap();
     let (mailbox, truth) = (opened(&account), truth(&disk));
-    let want = Want { fields: Fields::envelope(), structure: true, date: true };
+    let want = Want { fields: Fields::envelope(), structure: true, ..Want::FACTS };
     let said = |mailbox: &Mailbox| -> Vec<String> {
         digests(mailbox, &[uid(1), uid(2)], &want).iter().map(|digest| shown(digest, &want)).collect()
     };
@@ -488,7 +488,7 @@ fn the_files_are_written_anew_when_most_of_it_is_gone() {
     assert_same(&told(&mailbox), &truth(&disk), "few are left");
     assert!(size() < before / 20, "{before} octets became {}", size());
     make_unreadable(&disk);
-    let want = Want { fields: Fields::envelope(), structure: true, date: true };
+    let want = Want { fields: Fields::envelope(), structure: true, ..Want::FACTS };
     assert_eq!(digests(&mailbox, &[uid(1), uid(4)], &want).len(), 2, "what is there is still remembered");
 }
 

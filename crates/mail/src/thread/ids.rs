@@ -27,6 +27,13 @@ impl MessageIds {
     }
 }
 
+/// The first message that a message names, or else its own name.
+pub(super) fn first(header: &[u8]) -> Option<Vec<u8>> {
+    ["references", "in-reply-to", "message-id"]
+        .iter()
+        .find_map(|name| fields(header).filter(|field| field.is(name)).find_map(|field| ids(field.value).next()))
+}
+
 /// The valid ones in a value, in their order.
 fn ids(value: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let mut rest = value;
@@ -83,6 +90,16 @@ mod tests {
         assert_eq!(told("<01KF@x> <\"01KF\"@x>"), ["01KF@x", "01KF@x"]);
         assert_eq!(told("<a> <@b> <c@> <<d@e> <f@g"), ["d@e"]);
         assert_eq!(told("<\"a\\\"b@c\"@d>"), ["a\"b@c@d"]);
+    }
+
+    #[test]
+    fn a_thread_begins_with_the_first_that_is_named() {
+        let of = |header: &str| first(header.as_bytes()).map(|id| String::from_utf8(id).unwrap());
+        let all = "Message-ID: <m@x>\r\nIn-Reply-To: <b@x>\r\nReferences: <a@x> <b@x>\r\n";
+        assert_eq!(of(all).as_deref(), Some("a@x"));
+        assert_eq!(of("Message-ID: <m@x>\r\nIn-Reply-To: <b@x>\r\nReferences: none\r\n").as_deref(), Some("b@x"));
+        assert_eq!(of("Message-ID: <a@x>\r\nReferences:\r\n").as_deref(), Some("a@x"));
+        assert_eq!(of("Subject: x\r\n"), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use mail::digest::{Digests, Want};
 use mail::search::Key;
 use mail::sort::Criterion;
 use mail::thread::{Algorithm, Threads};
-use mail::{Flags, Keyword, MailboxName, ModSeq, Snapshot, Uid, UidValidity};
+use mail::{Flags, Keyword, MailboxName, ModSeq, ObjectId, Snapshot, Uid, UidValidity};
 
 pub use super::identifier::Who;
 use crate::sasl::{self, Credentials};
@@ -48,7 +48,7 @@ pub enum Ask {
     MayAdminister { name: MailboxName },
     /// What this account may do with a mailbox → `Rights`.
     MyRights { name: MailboxName },
-    /// Makes a mailbox and the missing ones above it → `Done`. `special_use` as `\Sent` (RFC 6154 §3).
+    /// Makes a mailbox and the missing ones above it → `Created`. `special_use` as `\Sent` (RFC 6154 §3).
     Create { name: MailboxName, special_use: Option<&'static str> },
     /// → `Done`.
     Delete { name: MailboxName },
@@ -150,6 +150,8 @@ pub struct MailboxStatus {
     pub deleted_size: u64,
     /// RFC 7162 §3.1.7
     pub highest_modseq: ModSeq,
+    /// RFC 8474 §4
+    pub mailbox_id: ObjectId,
 }
 
 /// Use and limit of what is limited (RFC 9208 §5). Without any, there is no quota root.
@@ -175,6 +177,9 @@ pub enum Answer {
     /// In the order in which they are judged.
     Acl(Vec<(Who, Rights)>),
     Rights(Rights),
+    Created {
+        mailbox_id: ObjectId,
+    },
     Selected {
         snapshot: Arc<Snapshot>,
         /// The messages that this session is the first to be told of (`\Recent`), ascending.
@@ -183,6 +188,7 @@ pub enum Answer {
         read_only: bool,
         /// The flags that it may change there.
         may_change: MayChange,
+        mailbox_id: ObjectId,
     },
     Synced {
         snapshot: Arc<Snapshot>,

@@ -10,6 +10,7 @@ mod commands;
 mod compression;
 mod context;
 mod identifier;
+mod page;
 mod parse;
 mod pattern;
 mod reader;

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use mail::NumberSet;
 use mail::mailbox_name::NameError;
 use mail::namespace::Separator;
-use mail::{MailboxName, Uid, UidValidity};
+use mail::{MailboxName, ObjectId, ObjectKind, Uid, UidValidity};
 
 use super::ask::Refusal;
 use super::parse::is_atom_char;
@@ -190,6 +190,11 @@ pub fn nstring(text: Option<&[u8]>, out: &mut Outbox) {
 pub fn copyuid(uid_validity: UidValidity, source: &[Uid], target: &[Uid]) -> String {
     let set = |uids: &[Uid]| NumberSet::from_numbers(uids.iter().map(|uid| uid.number()));
     format!("COPYUID {uid_validity} {} {}", set(source), set(target))
+}
+
+// RFC 8474 §7: resp-text-code =/ "MAILBOXID" SP "(" objectid ")"
+pub fn mailboxid(id: ObjectId) -> String {
+    format!("MAILBOXID ({})", id.show(ObjectKind::Mailbox))
 }
 
 /// A parenthesized list of names, `(a b)`.

@@ -14,6 +14,7 @@ use mail::acl::Rights;
 use mail::date::DateTime;
 use mail::digest::{Digest, Digests, Want};
 use mail::mime::{Indexer, Packed};
+use mail::preview::Wanted;
 use mail::{Flags, Keyword, Keywords, MailboxName, ModSeq, Uid, UidValidity, header};
 use proto::imap::ask::{
     Answer, Ask, FlagChange, How, MailboxInfo, MailboxStatus, MayChange, Quota, READ_MAX, Refusal, Who,
@@ -68,6 +69,8 @@ pub struct House {
     validities: u32,
 }
 
+/// What is copied is copied a day later.
+const A_DAY: i64 = 86_400;
 /// 21 November 2026, 00:15:35.
 const NOW: i64 = 1_795_220_135;
 
@@ -122,6 +125,7 @@ impl House {
             recent: true,
             modseq,
             date,
+            saved: DateTime::utc(NOW),
             content: Arc::new(content.to_vec()),
         })
     }
@@ -362,6 +366,7 @@ impl House {
             highest_modseq: mailbox.highest,
             unseen: mailbox.messages.iter().filter(unseen).count() as u32,
             size: mailbox.messages.iter().map(|message| message.content.len() as u64).sum(),
+            mailbox_id: mailbox.id(),
             deleted: mailbox.messages.iter().filter(deleted).count() as u32,
             deleted_size: mailbox.messages.iter().filter(deleted).map(|message| message.content.len() as u64).sum(),
         }))
@@ -374,8 +379,8 @@ impl House {
         if self.mailboxes.contains_key(&name) {
             return Err(Refusal::AlreadyExists);
         }
-        self.add(name, special_use);
-        Ok(Answer::Done)
+        self.add(name.clone(), special_use);
+        Ok(Answer::Created { mailbox_id: self.find(&name)?.id() })
     }
 
     fn rename(&mut self, from: &MailboxName, to: &MailboxName) -> Result<Answer, Refusal> {
@@ -396,9 +401,9 @@ impl House {
         self.selected = None;
         let mailbox = self.find(&name)?;
         let recent = if read_only { Vec::new() } else { mailbox.claim_recent() };
-        let snapshot = mailbox.snapshot();
+        let (snapshot, mailbox_id) = (mailbox.snapshot(), mailbox.id());
         self.selected = Some((name, read_only));
-        Ok(Answer::Selected { snapshot, recent, read_only, may_change: MayChange::ALL })
+        Ok(Answer::Selected { snapshot, recent, read_only, may_change: MayChange::ALL, mailbox_id })
     }
 
     fn synced(&mut self) -> Result<Answer, Refusal> {
@@ -432,7 +437,7 @@ impl House {
                 message.flags.keyword_numbers().filter_map(|number| keywords.name(number)).cloned().collect();
             let system = Flags::SYSTEM.without(Flags::SYSTEM.without(message.flags));
             let flags = target.numbered(&names).fold(system, Flags::with);
-            pairs.1.push(target.insert(Message { flags, recent: true, ..message }));
+            pairs.1.push(target.insert(Message { flags, recent: true, saved: DateTime::utc(NOW + A_DAY), ..message }));
         }
         Ok(Answer::Copied { uid_validity: target.uid_validity, source: pairs.0, target: pairs.1 })
     }
@@ -453,6 +458,10 @@ impl House {
                 internal_date: message.date,
                 header: wanted.flat_map(|field| field.whole.to_vec()).collect(),
                 structure: want.structure.then(|| Packed::of(&part, <[u8]>::to_vec)),
+                email_id: want.email_id.then(|| message.email_id()),
+                thread_id: message.thread_id().filter(|_| want.thread_id),
+                saved: want.saved.then_some(message.saved),
+                preview: message.preview(&part).filter(|_| want.preview != Wanted::No),
             }
         };
         Ok(Answer::Digests(Digests { digests: there.map(digest).collect(), looked_at: asked.len() }))

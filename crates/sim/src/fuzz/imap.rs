@@ -8,9 +8,10 @@ use mail::date::DateTime;
 use mail::digest::{Digest, Digests, Want};
 use mail::mime::{Indexer, Packed};
 use mail::namespace::{InList, Namespace, NamespaceKind, Namespaces};
+use mail::preview::Wanted;
 use mail::sort::Facts;
 use mail::thread::{Algorithm, Threads};
-use mail::{Flags, Keywords, MailboxName, ModSeq, Row, Snapshot, Uid, UidValidity};
+use mail::{Flags, Keywords, MailboxName, ModSeq, ObjectId, Row, Snapshot, Uid, UidValidity};
 use proto::imap::ask::{Answer, Ask, MailboxInfo, MailboxStatus, MayChange, Quota, READ_MAX, Refusal, Who};
 use proto::imap::{Limits, Profile, Server, TlsState};
 use proto::sasl::{Mechanism, Offers};
@@ -183,6 +184,7 @@ impl Watch {
                     recent: Vec::new(),
                     read_only: self.read_only,
                     may_change: MayChange::ALL,
+                    mailbox_id: ObjectId::new(7),
                 };
             }
             Ask::Unselect => (self.selected, self.opened) = (false, None),
@@ -227,8 +229,8 @@ impl Watch {
                 self.appending = false;
                 return Answer::Appended { uid_validity, uids: vec![Uid::FIRST] };
             }
-            Ask::Create { .. }
-            | Ask::Delete { .. }
+            Ask::Create { .. } => return Answer::Created { mailbox_id: ObjectId::new(8) },
+            Ask::Delete { .. }
             | Ask::Rename { .. }
             | Ask::Subscribe { .. }
             | Ask::SetAcl { .. }
@@ -283,6 +285,7 @@ impl Watch {
             deleted: 1,
             deleted_size: 9,
             highest_modseq: ModSeq(1),
+            mailbox_id: ObjectId::new(7),
         })
     }
 }
@@ -310,5 +313,9 @@ fn digest(uid: Uid, want: &Want, internal_date: DateTime) -> Digest {
         internal_date,
         header,
         structure: want.structure.then(|| Packed::of(&part, <[u8]>::to_vec)),
+        email_id: want.email_id.then(|| ObjectId::new(uid.number().into())),
+        thread_id: want.thread_id.then(|| ObjectId::new(1)).filter(|_| uid.number() > 1),
+        saved: want.saved.then_some(internal_date),
+        preview: (want.preview != Wanted::No && uid.number() > 2).then(|| "año".to_owned()),
     }
 }

@@ -1,11 +1,11 @@
 //! What is remembered of a message's content, and the octets it is kept as.
 //!
 //! ```text
-//! entry = check (8) key (16) form header [structure]
-//! form  = number: 1 the header was seen whole, 2 the structure follows
+//! entry = check (8) key (16) form header [preview] [structure]
+//! form  = number: 1 the header was seen whole, 2 the structure follows, 4 the preview follows, 8 the structure follows that
 //! ```
 //!
-//! A later version may put more behind that (a preview of the text); `form` says what is there. Pure.
+//! `form` says what is there; with a number that it does not know a program finds neither of what it knows. Pure.
 
 use mail::mime::Packed;
 use mail::octets::{Reader, Writer};
@@ -15,6 +15,8 @@ use super::row::{Key, check, number};
 
 const WHOLE_HEADER: u64 = 1;
 const STRUCTURE: u64 = 2;
+const PREVIEW: u64 = 4;
+const STRUCTURE_BEHIND: u64 = 8;
 const KEY_END: usize = 24;
 
 /// The remembered part of a message's content.
@@ -26,20 +28,31 @@ pub(crate) struct Gist {
     pub(crate) whole_header: bool,
     /// Of messages within it, the remembered fields.
     pub(crate) structure: Option<Packed>,
+    pub(crate) preview: Option<String>,
 }
 
 impl Gist {
     /// About as many as it takes on disk.
     pub(super) fn octets(&self) -> usize {
-        KEY_END + self.header.len() + self.structure.as_ref().map_or(0, |structure| structure.as_octets().len())
+        let preview = self.preview.as_ref().map_or(0, String::len);
+        let structure = self.structure.as_ref().map_or(0, |structure| structure.as_octets().len());
+        KEY_END + self.header.len() + preview + structure
     }
 
     pub(super) fn encode(&self, key: Key, generation: u64) -> Vec<u8> {
         let mut out = Writer(vec![0; 8]);
         out.0.extend(key.to_octets());
-        let whole = if self.whole_header { WHOLE_HEADER } else { 0 };
-        out.number(whole | if self.structure.is_some() { STRUCTURE } else { 0 });
+        let form = [
+            (self.whole_header, WHOLE_HEADER),
+            (self.preview.is_some(), PREVIEW),
+            (self.structure.is_some() && self.preview.is_none(), STRUCTURE),
+            (self.structure.is_some() && self.preview.is_some(), STRUCTURE_BEHIND),
+        ];
+        out.number(form.iter().filter(|(is, _)| *is).map(|(_, bit)| bit).sum());
         out.octets(&self.header);
+        if let Some(preview) = &self.preview {
+            out.octets(preview.as_bytes());
+        }
         if let Some(structure) = &self.structure {
             out.0.extend_from_slice(structure.as_octets());
         }
@@ -60,11 +73,15 @@ impl Gist {
         let form = from.number()?;
         let header = from.octets()?;
         let header = if depth == Depth::Structure { Vec::new() } else { header.to_vec() };
+        let preview = match form & PREVIEW != 0 {
+            true => Some(String::from_utf8(from.octets()?.to_vec()).ok()?),
+            false => None,
+        };
         let with_structure = matches!(depth, Depth::Structure | Depth::All);
-        let structure = match with_structure && form & STRUCTURE != 0 {
+        let structure = match with_structure && form & (STRUCTURE | STRUCTURE_BEHIND) != 0 {
             true => Some(Packed::from_octets(from.0)?),
             false => None,
         };
-        Some(Gist { header, whole_header: form & WHOLE_HEADER != 0, structure })
+        Some(Gist { header, whole_header: form & WHOLE_HEADER != 0, structure, preview })
     }
 }

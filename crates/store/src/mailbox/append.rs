@@ -6,12 +6,13 @@
 use std::path::PathBuf;
 
 use disk::Dotlock;
-use mail::{Flags, Keyword, Uid, UidValidity};
+use mail::{Flags, Keyword, ObjectId, Uid, UidValidity};
 
 use super::Mailbox;
 use super::view::{Found, Place, Work};
 use crate::file_name::{self, Base};
 use crate::folder::{CUR, KEYWORDS};
+use crate::uidlist::{Newcomer, guid_field};
 use crate::{Error, Result};
 
 /// After so many renames the lock is touched, so that nobody takes us for dead.
@@ -24,6 +25,8 @@ pub(crate) struct Staged {
     pub(crate) base: Base,
     pub(crate) flags: Flags,
     pub(crate) keywords: Vec<Keyword>,
+    /// What it is a copy of, if it is one.
+    pub(crate) copy_of: Option<ObjectId>,
 }
 
 impl Mailbox {
@@ -32,8 +35,11 @@ impl Mailbox {
     pub(crate) fn take_in(&self, staged: &[Staged]) -> Result<(UidValidity, Vec<Uid>)> {
         self.with_lock(|work, lock| {
             let files = self.names_for(work, lock, staged)?;
-            let bases: Vec<&[u8]> = files.iter().map(|file| &*file.base).collect();
-            let uids = self.give_uids(work, lock, &bases)?;
+            let guids: Vec<Vec<u8>> =
+                staged.iter().map(|staged| staged.copy_of.map(guid_field).unwrap_or_default()).collect();
+            let newcomers: Vec<Newcomer<'_>> =
+                files.iter().zip(&guids).map(|(file, guid)| Newcomer::with(&file.base, guid)).collect();
+            let uids = self.give_uids(work, lock, &newcomers)?;
             self.place(staged, &files, lock)?;
             // Another who holds the lock now may have dropped the lines of files that were not there yet.
             lock.verify()?;

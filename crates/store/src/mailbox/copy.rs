@@ -47,9 +47,10 @@ impl Mailbox {
         let mut staging = Staging { to, staged: Vec::with_capacity(uids.len()) };
         let mut source = Vec::with_capacity(uids.len());
         let mut keys = Vec::with_capacity(uids.len());
-        for &uid in uids {
+        for (&uid, id) in uids.iter().zip(self.email_ids(uids)?) {
             match self.stage(uid, to, along) {
                 Ok((key, staged)) => {
+                    let staged = Staged { copy_of: id, ..staged };
                     keys.push((key, Key::of(&staged.base)));
                     staging.staged.push(staged);
                     source.push(uid);
@@ -131,7 +132,7 @@ impl Mailbox {
         let numbers = flags.keyword_numbers().filter(|_| along.keywords);
         let keywords = numbers.filter_map(|number| snapshot.keywords.name(number).cloned()).collect();
         let system = flags.without(flags.without(along.system));
-        Staged { path, base, flags: system, keywords }
+        Staged { path, base, flags: system, keywords, copy_of: None }
     }
 
     fn link_or_copy(&self, from: &Path, to: &Path) -> disk::Result<()> {

@@ -2,7 +2,7 @@
 //!
 //! In memory only UIDs and names are kept; what else a line has is read again when the list is written anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use disk::Dotlock;
 use mail::Uid;
@@ -15,11 +15,8 @@ use crate::folder::{Stamp, UIDLIST};
 use crate::journal::History;
 use crate::names::Names;
 use crate::plain_list::PlainList;
-use crate::uidlist::{Entry, Head, ORDER, Parsed, UNIQUE_ID, Uidlist};
+use crate::uidlist::{Entry, GUID, Head, Newcomer, ORDER, Parsed, UNIQUE_ID, Uidlist};
 use crate::{Error, Result, uid_validity};
-
-/// A field of a line of the list.
-const GUID: u8 = b'G';
 
 /// What the list of UIDs says of a message. Octets that are not UTF-8 are replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,10 +36,10 @@ type Given = (Head, Vec<Uid>, Option<Stamp>);
 
 impl Mailbox {
     pub(super) fn read_list(&self, work: &mut Work) -> Result<()> {
-        if let Some(PlainList { head, names, tells_pop3, .. }) = self.folder.read_plain_list()? {
+        if let Some(PlainList { head, names, tells_pop3, has_guids, .. }) = self.folder.read_plain_list()? {
             self.identify(Some(&head))?;
             work.list_appendable = true;
-            work.list_tells_pop3 = tells_pop3;
+            (work.list_tells_pop3, work.list_has_guids) = (tells_pop3, has_guids);
             (work.names, work.list) = (names, Some(head));
             return Ok(());
         }
@@ -52,7 +49,10 @@ impl Mailbox {
         self.identify(parsed.as_ref().map(|parsed| &parsed.list.head))?;
         work.list_appendable = parsed.as_ref().is_some_and(|parsed| parsed.appendable);
         work.names = parsed.as_ref().map(|parsed| names(&parsed.list)).unwrap_or_default();
-        work.list_tells_pop3 = parsed.as_ref().is_some_and(|parsed| parsed.list.entries.iter().any(Entry::is_of_pop3));
+        let any =
+            |has: fn(&Entry<'_>) -> bool| parsed.as_ref().is_some_and(|parsed| parsed.list.entries.iter().any(has));
+        work.list_tells_pop3 = any(|entry| entry.is_of_pop3());
+        work.list_has_guids = any(|entry| entry.field(GUID).is_some());
         work.list = parsed.map(|parsed| parsed.list.head);
         Ok(())
     }
@@ -97,10 +97,12 @@ impl Mailbox {
     pub fn each_listed(&self, mut each: impl FnMut(&Listing<'_>)) -> Result<()> {
         let content = self.folder.read_uidlist()?.unwrap_or_default();
         let Some(Parsed { list, .. }) = Uidlist::parse(&content) else { return Err(Error::NoSuchMailbox) };
+        let mut guids = HashSet::new();
         for entry in &list.entries {
             let text = |octets: &'_ [u8]| String::from_utf8_lossy(octets).into_owned();
             let base = text(entry.base);
-            let guid = entry.field(GUID).filter(|guid| !guid.is_empty()).map(text);
+            // Copies of one message have its GUID; RFC 1939 §7 wants unique-ids that are unique.
+            let guid = entry.field(GUID).filter(|guid| !guid.is_empty() && guids.insert(*guid)).map(text);
             // Dovecot leaves out a unique-id that is the base of the file's name.
             let saved = entry.field(UNIQUE_ID).map(|saved| if saved.is_empty() { base.clone() } else { text(saved) });
             each(&Listing {
@@ -133,10 +135,8 @@ impl Mailbox {
             }
             let mut list = parse()?.list;
             list.dress(&dressed);
-            lock.replace_with(&list.encode())?;
-            work.names = names(&list);
-            (work.list_appendable, work.list_tells_pop3) = (true, true);
-            work.list_stamp = self.own_look(UIDLIST, lock)?;
+            self.put_list(work, &list, lock)?;
+            work.list_tells_pop3 = true;
             Ok(())
         })
     }
@@ -156,7 +156,7 @@ impl Mailbox {
         }
         strangers
             .sort_by_cached_key(|found: &Found| (file_name::delivery_order(&found.base), Base::clone(&found.base)));
-        let bases: Vec<&[u8]> = strangers.iter().map(|found| &*found.base).collect();
+        let bases: Vec<Newcomer<'_>> = strangers.iter().map(|found| Newcomer::new(&found.base)).collect();
         for (uid, found) in self.give_uids(work, lock, &bases)?.into_iter().zip(&strangers) {
             work.put(uid, Some(found));
         }
@@ -165,15 +165,20 @@ impl Mailbox {
     }
 
     /// Gives UIDs to files and writes them down, durably.
-    pub(super) fn give_uids(&self, work: &mut Work, lock: &Dotlock<'_>, bases: &[&[u8]]) -> Result<Vec<Uid>> {
+    pub(super) fn give_uids(
+        &self,
+        work: &mut Work,
+        lock: &Dotlock<'_>,
+        newcomers: &[Newcomer<'_>],
+    ) -> Result<Vec<Uid>> {
         let mut head = work.list.take().ok_or(Error::NoSuchMailbox)?;
         // A list that lost its last lines, or is an older copy of itself, does not know all UIDs that were told.
         let told = work.history.as_ref().filter(|history| history.validity == head.validity);
         let told = told.and_then(History::highest_uid);
         told.into_iter().for_each(|uid| head.raise_above(uid));
         let given = match work.list_appendable {
-            true => self.append_list(head, &work.names, bases, lock),
-            false => self.rewrite_list(head, told, bases, lock),
+            true => self.append_list(head, &work.names, newcomers, lock),
+            false => self.rewrite_list(head, told, newcomers, lock),
         };
         let (head, uids, stamp) = match given {
             Ok(given) => given,
@@ -185,14 +190,15 @@ impl Mailbox {
         };
         work.list = Some(head);
         work.list_appendable = true;
-        uids.iter().zip(bases).for_each(|(uid, base)| work.names.push(*uid, base));
+        uids.iter().zip(newcomers).for_each(|(uid, newcomer)| work.names.push(*uid, newcomer.base));
+        work.list_has_guids |= newcomers.iter().any(Newcomer::has_fields);
         work.list_stamp = stamp;
         Ok(uids)
     }
 
-    fn append_list(&self, head: Head, names: &Names, bases: &[&[u8]], lock: &Dotlock<'_>) -> Result<Given> {
+    fn append_list(&self, head: Head, names: &Names, newcomers: &[Newcomer<'_>], lock: &Dotlock<'_>) -> Result<Given> {
         let mut list = Uidlist::new(head);
-        list.give(bases.iter().copied()).ok_or_else(|| self.used_up())?;
+        list.give(newcomers).ok_or_else(|| self.used_up())?;
         let mut lines = Vec::new();
         list.encode_entries(0, &mut lines);
         // Opened before we ask: who overrides our lock after that gives the list another inode.
@@ -203,9 +209,9 @@ impl Mailbox {
             // Somebody took it away a moment ago; what it said is known.
             let mut known = Vec::with_capacity(names.len());
             names.each(|uid, base| known.push((uid, Base::from(base))));
-            let known = known.iter().map(|(uid, base)| (*uid, &**base));
-            let new = list.entries.iter().map(|entry| (entry.uid, entry.base));
-            lock.replace_with(&Uidlist::of(list.head.clone(), known.chain(new)).encode())?;
+            let mut whole = Uidlist::of(list.head.clone(), known.iter().map(|(uid, base)| (*uid, &**base)));
+            whole.entries.extend(list.entries.iter().copied());
+            lock.replace_with(&whole.encode())?;
             self.own_look(UIDLIST, lock)?
         } else {
             let written = file.write_all(&lines).and_then(|()| file.sync());
@@ -230,12 +236,18 @@ impl Mailbox {
     }
 
     /// Writes a list that is new, or that had to be repaired.
-    fn rewrite_list(&self, head: Head, told: Option<Uid>, bases: &[&[u8]], lock: &Dotlock<'_>) -> Result<Given> {
+    fn rewrite_list(
+        &self,
+        head: Head,
+        told: Option<Uid>,
+        newcomers: &[Newcomer<'_>],
+        lock: &Dotlock<'_>,
+    ) -> Result<Given> {
         let content = self.folder.read_uidlist()?;
         let known = content.as_deref().and_then(Uidlist::parse).map(|parsed| parsed.list);
         let mut list = known.unwrap_or_else(|| Uidlist::new(head));
         told.into_iter().for_each(|uid| list.head.raise_above(uid));
-        let start = list.give(bases.iter().copied()).ok_or_else(|| self.used_up())?;
+        let start = list.give(newcomers).ok_or_else(|| self.used_up())?;
         lock.replace_with(&list.encode())?;
         let uids = list.entries.iter().skip(start).map(|entry| entry.uid).collect();
         Ok((list.head, uids, self.own_look(UIDLIST, lock)?))
@@ -254,8 +266,23 @@ impl Mailbox {
         // The last line stays: it is what says that the highest UID was given.
         let last = list.entries.last().map(|entry| entry.uid);
         list.entries.retain(|entry| work.is_there(entry.uid) || last == Some(entry.uid));
+        self.put_list(work, &list, lock)
+    }
+
+    /// Gives a GUID to a list that has none, as those of old versions.
+    pub(super) fn give_guid(&self, work: &mut Work, lock: &Dotlock<'_>) -> Result<()> {
+        let content = self.folder.read_uidlist()?;
+        let parsed = content.as_deref().and_then(Uidlist::parse);
+        let Some(Parsed { mut list, .. }) = parsed else { return Err(Error::NoSuchMailbox) };
+        list.head.name(self.new_guid());
+        self.put_list(work, &list, lock)?;
+        work.list = Some(list.head);
+        Ok(())
+    }
+
+    fn put_list(&self, work: &mut Work, list: &Uidlist<'_>, lock: &Dotlock<'_>) -> Result<()> {
         lock.replace_with(&list.encode())?;
-        work.names = names(&list);
+        work.names = names(list);
         work.list_appendable = true;
         work.list_stamp = self.own_look(UIDLIST, lock)?;
         Ok(())

@@ -8,6 +8,7 @@ mod copy;
 mod digests;
 mod expunge;
 mod flags;
+mod identity;
 mod list;
 mod look;
 mod odd;
@@ -44,7 +45,8 @@ use crate::message::Liars;
 use crate::{Error, Result};
 
 pub(crate) use self::append::Staged;
-pub(crate) use self::digests::{BATCH_MAX, Seen};
+pub(crate) use self::digests::{BATCH_MAX, Seen, first_fields, thread_id};
+pub(crate) use self::identity::of_guid;
 pub(crate) use self::open::facts_of;
 
 /// How often a file that another node renames under our hands is looked for again.

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use mail::{Flags, ModSeq, Row, Snapshot, Uid};
 
+use super::identity::Guids;
 use super::odd::Odd;
 use super::record::Journal;
 use super::remember::ODD_MAX;
@@ -26,6 +27,8 @@ pub(super) struct Work {
     pub(super) list_stamp: Option<Stamp>,
     pub(super) list_appendable: bool,
     pub(super) list_tells_pop3: bool,
+    pub(super) list_has_guids: bool,
+    pub(super) guids: Guids,
     pub(super) table: KeywordTable,
     pub(super) table_stamp: Option<Stamp>,
     pub(super) new: Scanned,

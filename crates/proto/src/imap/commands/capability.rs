@@ -78,6 +78,10 @@ const OFFERS: &[Offer] = &[
     Offer { name: "CONDSTORE",          when: after_login }, // RFC 7162
     Offer { name: "COMPRESS=DEFLATE",   when: |context| context.is_logged_in() && !context.compressed }, // RFC 4978
     Offer { name: APPEND_LIMIT,         when: after_login }, // RFC 7889
+    Offer { name: "OBJECTID",           when: after_login }, // RFC 8474
+    Offer { name: "SAVEDATE",           when: after_login }, // RFC 8514
+    Offer { name: "PREVIEW",            when: after_login }, // RFC 8970
+    Offer { name: "PARTIAL",            when: after_login }, // RFC 9394
     Offer { name: "QRESYNC",            when: after_login },
     Offer { name: "QUOTA",              when: has_quota },   // RFC 9208
     Offer { name: "QUOTA=RES-STORAGE",  when: has_quota },

@@ -1,10 +1,10 @@
 //! CREATE (RFC 3501 §6.3.3), with a special use where the house can give one (RFC 6154 §3).
 
-use crate::imap::ask::{Ask, Refusal};
+use crate::imap::ask::{Answer, Ask, Refusal};
 use crate::imap::command::Step;
 use crate::imap::context::Context;
 use crate::imap::parse::{Fault, Parsed, Parser, syntax, syntax_at};
-use crate::imap::response::refused;
+use crate::imap::response::{Completion, mailboxid, refused};
 use crate::imap::view::Numbers;
 
 // RFC 6154 §2
@@ -25,7 +25,11 @@ pub fn start(args: &mut Parser<'_>, context: &mut Context, _: Numbers) -> Parsed
         [special_use] if context.profile.create_special_use => Some(special_use),
         _ => return Err(Fault::Refused(refused(Refusal::SpecialUse))),
     };
-    Ok(Step::ask_done(Ask::Create { name, special_use }, "Create completed."))
+    Ok(Step::ask(Ask::Create { name, special_use }, |_, answer| match answer {
+        // RFC 8474 §4.1
+        Answer::Created { mailbox_id } => Step::Done(Completion::ok("Create completed.").code(mailboxid(mailbox_id))),
+        other => Step::failed(other),
+    }))
 }
 
 fn uses(args: &mut Parser<'_>) -> Parsed<Vec<&'static str>> {

@@ -9,7 +9,7 @@ use crate::imap::ask::{Answer, Ask};
 use crate::imap::command::Step;
 use crate::imap::context::{Context, State};
 use crate::imap::parse::{Fault, Parsed, Parser, syntax, syntax_at};
-use crate::imap::response::Completion;
+use crate::imap::response::{Completion, mailboxid};
 use crate::imap::view::{Numbered, Numbers, View};
 
 /// Which of the two commands, and its parameters.
@@ -86,14 +86,16 @@ fn leave(context: &mut Context) -> bool {
 }
 
 fn opened(name: MailboxName, request: Request, context: &mut Context, answer: Answer) -> Step {
-    let (view, read_only) = match answer {
-        Answer::Selected { snapshot, recent, read_only, may_change } => {
+    let (view, read_only, mailbox_id) = match answer {
+        Answer::Selected { snapshot, recent, read_only, may_change, mailbox_id } => {
             let read_only = request.read_only || read_only;
-            (View::new(name, snapshot, recent, read_only).with_flags_of(may_change), read_only)
+            (View::new(name, snapshot, recent, read_only).with_flags_of(may_change), read_only, mailbox_id)
         }
         other => return Step::failed(other),
     };
     view.introduce(&mut context.out);
+    // RFC 8474 §4.2
+    context.out.push(format!("* OK [{}] Ok\r\n", mailboxid(mailbox_id)).as_bytes());
     // RFC 7162 §3.2.5: with another UIDVALIDITY, what the client knows counts for nothing.
     let known = request.known.filter(|known| known.validity == view.shown().uid_validity);
     context.state = State::Selected(Box::new(view));

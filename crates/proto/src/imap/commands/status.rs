@@ -1,7 +1,9 @@
 //! STATUS (RFC 3501 §6.3.10), with SIZE (RFC 8438), DELETED and DELETED-STORAGE (RFC 9208 §4.1.4),
-//! HIGHESTMODSEQ (RFC 7162 §3.1.7), APPENDLIMIT (RFC 7889).
+//! HIGHESTMODSEQ (RFC 7162 §3.1.7), APPENDLIMIT (RFC 7889), MAILBOXID (RFC 8474 §4.3).
 
-use mail::MailboxName;
+use std::fmt;
+
+use mail::{MailboxName, ObjectId, ObjectKind};
 
 use crate::imap::ask::{Answer, Ask, MailboxStatus};
 use crate::imap::command::Step;
@@ -14,22 +16,44 @@ use crate::imap::view::Numbers;
 #[derive(Debug, Clone, Copy)]
 pub struct Item {
     name: &'static str,
-    value: fn(&MailboxStatus, &Limits) -> u64,
+    value: fn(&MailboxStatus, &Limits) -> Value,
+}
+
+#[derive(Debug)]
+enum Value {
+    Number(u64),
+    Id(ObjectId),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Number(number) => write!(f, "{number}"),
+            Value::Id(id) => write!(f, "({})", id.show(ObjectKind::Mailbox)),
+        }
+    }
+}
+
+impl<N: Into<u64>> From<N> for Value {
+    fn from(number: N) -> Value {
+        Value::Number(number.into())
+    }
 }
 
 const HIGHEST_MODSEQ: &str = "HIGHESTMODSEQ";
 
-const ITEMS: [Item; 10] = [
+const ITEMS: [Item; 11] = [
     Item { name: "MESSAGES", value: |status, _| status.messages.into() },
     Item { name: "RECENT", value: |status, _| status.recent.into() },
     Item { name: "UIDNEXT", value: |status, _| status.uid_next.number().into() },
     Item { name: "UIDVALIDITY", value: |status, _| status.uid_validity.number().into() },
     Item { name: "UNSEEN", value: |status, _| status.unseen.into() },
-    Item { name: "SIZE", value: |status, _| status.size },
+    Item { name: "SIZE", value: |status, _| status.size.into() },
     Item { name: "DELETED", value: |status, _| status.deleted.into() },
-    Item { name: "DELETED-STORAGE", value: |status, _| status.deleted_size },
-    Item { name: HIGHEST_MODSEQ, value: |status, _| status.highest_modseq.0 },
-    Item { name: "APPENDLIMIT", value: |_, limits| limits.append_max },
+    Item { name: "DELETED-STORAGE", value: |status, _| status.deleted_size.into() },
+    Item { name: HIGHEST_MODSEQ, value: |status, _| status.highest_modseq.0.into() },
+    Item { name: "APPENDLIMIT", value: |_, limits| limits.append_max.into() },
+    Item { name: "MAILBOXID", value: |status, _| Value::Id(status.mailbox_id) },
 ];
 
 // status = "STATUS" SP mailbox SP "(" status-att *(SP status-att) ")"

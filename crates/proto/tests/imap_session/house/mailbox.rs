@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use mail::acl::Rights;
 use mail::date::DateTime;
-use mail::{Flags, Keyword, Keywords, ModSeq, Row, Snapshot, Uid, UidValidity};
+use mail::mime::Part;
+use mail::preview;
+use mail::thread::first_message;
+use mail::{Flags, Keyword, Keywords, ModSeq, ObjectId, Row, Snapshot, Uid, UidValidity};
 use proto::imap::ask::{FlagChange, How, Who};
 
 #[derive(Debug, Clone)]
@@ -14,6 +17,7 @@ pub(super) struct Message {
     pub(super) recent: bool,
     pub(super) modseq: ModSeq,
     pub(super) date: DateTime,
+    pub(super) saved: DateTime,
     pub(super) content: Arc<Vec<u8>>,
 }
 
@@ -33,7 +37,34 @@ pub(super) struct Mailbox {
     pub(super) acl: Vec<(Who, Rights)>,
 }
 
+/// Equal texts, equal identifiers.
+fn id_of(text: &[u8]) -> ObjectId {
+    ObjectId::new(text.iter().fold(7, |id: u128, octet| id.wrapping_mul(257).wrapping_add((*octet).into())))
+}
+
+impl Message {
+    pub(super) fn email_id(&self) -> ObjectId {
+        id_of(&self.content)
+    }
+
+    /// No octets, no preview: of an empty message nobody knows it without looking.
+    pub(super) fn preview(&self, part: &Part) -> Option<String> {
+        let place = preview::place(part).unwrap_or_default();
+        let octets = self.content.get(usize::try_from(place.start).ok()?..usize::try_from(place.end).ok()?)?;
+        Some(preview::preview(part, octets))
+    }
+
+    pub(super) fn thread_id(&self) -> Option<ObjectId> {
+        first_message(&self.content).map(|first| id_of(&first))
+    }
+}
+
 impl Mailbox {
+    /// It stays when the mailbox is renamed.
+    pub(super) fn id(&self) -> ObjectId {
+        ObjectId::new(u128::from(self.uid_validity.number()) << 96)
+    }
+
     pub(super) fn insert(&mut self, message: Message) -> Uid {
         let uid = self.uid_next;
         self.uid_next = uid.next().unwrap();

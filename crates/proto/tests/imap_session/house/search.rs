@@ -57,6 +57,11 @@ impl Mailbox {
             Key::SentBefore(day) => sent().is_some_and(|sent| sent < *day),
             Key::SentOn(day) => sent().is_some_and(|sent| sent == *day),
             Key::SentSince(day) => sent().is_some_and(|sent| sent >= *day),
+            Key::EmailId(id) => message.email_id() == *id,
+            Key::ThreadId(id) => message.thread_id() == Some(*id),
+            Key::SavedBefore(day) => message.saved.day() < *day,
+            Key::SavedOn(day) => message.saved.day() == *day,
+            Key::SavedSince(day) => message.saved.day() >= *day,
             Key::Header { name, text } => {
                 header::fields(&message.content[..head]).any(|f| f.is(name) && holds(f.value, text))
             }

@@ -6,10 +6,10 @@ mod sharing;
 
 use std::sync::{Arc, LazyLock};
 
-use mail::Uid;
 use mail::acl::Right;
 use mail::namespace::{Named, Namespaces};
-use proto::imap::ask::{Answer, Ask, FlagChange, How, MailboxStatus, MayChange, Quota, Refusal};
+use mail::{Flags, Uid};
+use proto::imap::ask::{Answer, Ask, MailboxStatus, Quota, Refusal};
 use store::Mailbox;
 use tokio::sync::Notify;
 
@@ -114,7 +114,8 @@ impl Room {
             Ask::MyRights { name } => self.my_rights(&self.at(&name)?),
             Ask::Create { name, special_use } => {
                 let Place { account, name, .. } = self.at(&name)?;
-                account.create(&name, special_use.and_then(store::SpecialUse::parse)).map(|()| Answer::Done)
+                account.create(&name, special_use.and_then(store::SpecialUse::parse))?;
+                Ok(Answer::Created { mailbox_id: account.open(&name)?.id()? })
             }
             Ask::Delete { name } => {
                 let place = self.at(&name)?;
@@ -143,8 +144,12 @@ impl Room {
                 let snapshot = self.mailbox()?.expunge(&uids)?;
                 self.synced(snapshot)
             }
-            Ask::Copy { uids, to } => self.copy_or_move(&to, |from, target, along| from.copy_with(&uids, target, along)),
-            Ask::Move { uids, to } => self.copy_or_move(&to, |from, target, along| from.move_with(&uids, target, along)),
+            Ask::Copy { uids, to } => {
+                self.copy_or_move(&to, |from, target, along| from.copy_with(&uids, target, along))
+            }
+            Ask::Move { uids, to } => {
+                self.copy_or_move(&to, |from, target, along| from.move_with(&uids, target, along))
+            }
             Ask::Sort { key, criteria } => self.mailbox()?.sort(&key, &criteria).map(Answer::Found),
             Ask::Thread { key, algorithm } => self.mailbox()?.thread(&key, algorithm).map(Answer::Threads),
             Ask::Search(key) => self.mailbox()?.search(&key).map(Answer::Found),
@@ -274,6 +279,7 @@ impl Room {
             deleted: status.deleted,
             deleted_size: status.deleted_size,
             highest_modseq: status.highest_modseq,
+            mailbox_id: status.mailbox_id,
         }))
     }
 

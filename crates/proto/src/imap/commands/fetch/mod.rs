@@ -1,6 +1,7 @@
 //! FETCH (RFC 3501 §6.4.5): what can be asked for. `section.rs` has the parts of a body, `structure.rs` writes ENVELOPE and
-//! BODYSTRUCTURE, `modifiers.rs` says of which messages and what else, `run.rs` asks and answers message by message.
+//! BODYSTRUCTURE, `facts.rs` what else is known of a message without its octets, `modifiers.rs` says of which messages and what else, `run.rs` asks and answers message by message.
 
+mod facts;
 mod modifiers;
 mod run;
 mod section;
@@ -23,6 +24,15 @@ enum Item {
     ModSeq,
     InternalDate,
     Size,
+    /// RFC 8474 §5.1
+    EmailId,
+    ThreadId,
+    /// RFC 8514
+    SaveDate,
+    /// RFC 8970
+    Preview {
+        lazy: bool,
+    },
     Envelope,
     /// BODY, and with `extensible` BODYSTRUCTURE.
     Structure {
@@ -100,6 +110,10 @@ fn item(args: &mut Parser<'_>) -> Parsed<Item> {
         b"MODSEQ" => Item::ModSeq,
         b"INTERNALDATE" => Item::InternalDate,
         b"RFC822.SIZE" => Item::Size,
+        b"EMAILID" => Item::EmailId,
+        b"THREADID" => Item::ThreadId,
+        b"SAVEDATE" => Item::SaveDate,
+        b"PREVIEW" => Item::Preview { lazy: is_lazy(args)? },
         b"ENVELOPE" => Item::Envelope,
         b"BODYSTRUCTURE" => Item::Structure { extensible: true },
         b"RFC822" => content("RFC822", Section::whole(), false),
@@ -110,6 +124,24 @@ fn item(args: &mut Parser<'_>) -> Parsed<Item> {
         b"" => return syntax("Invalid arguments"),
         _ => return syntax_at("Unknown parameter:", &name),
     })
+}
+
+// fetch-att =/ "PREVIEW" [SP "(" preview-mod *(SP preview-mod) ")"]
+// preview-mod = "LAZY"
+/// Behind a PREVIEW that stands alone there may be other modifiers, which are FETCH's.
+fn is_lazy(args: &mut Parser<'_>) -> Parsed<bool> {
+    let mut ahead = args.clone();
+    let all_lazy = |args: &mut Parser<'_>| -> Parsed<bool> {
+        args.space()?;
+        Ok(args.list(1, |args| args.atom().map(|name| name.eq_ignore_ascii_case("LAZY")))?.into_iter().all(|lazy| lazy))
+    };
+    match all_lazy(&mut ahead) {
+        Ok(true) => {
+            *args = ahead;
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
 }
 
 fn body(args: &mut Parser<'_>, peek: bool) -> Parsed<Item> {
@@ -150,6 +182,15 @@ mod tests {
     }
 
     #[test]
+    fn a_preview_may_be_lazy_and_leaves_other_modifiers_alone() {
+        let (lazy, plain) = (Item::Preview { lazy: true }, Item::Preview { lazy: false });
+        assert_eq!(parsed("PREVIEW (LAZY)"), Some(vec![lazy.clone()]));
+        assert_eq!(parsed("(preview (lazy lazy) UID PREVIEW)"), Some(vec![lazy, Item::Uid, plain]));
+        let mut parser = Parser::new(b"PREVIEW (CHANGEDSINCE 5)");
+        assert!(macro_or_item(&mut parser).is_ok() && parser.peek() == Some(b' '));
+    }
+
+    #[test]
     fn what_is_no_item_is_refused() {
         for bad in [
             "",
@@ -167,6 +208,8 @@ mod tests {
             "BODY[HEADER.FIELDS (a:b)]",
             "BODY[HEADER.FIELDS]",
             "(FLAGS  UID)",
+            "(PREVIEW (EAGER))",
+            "(PREVIEW ())",
         ] {
             assert_eq!(parsed(bad), None, "{bad}");
         }

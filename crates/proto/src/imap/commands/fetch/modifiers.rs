@@ -1,4 +1,4 @@
-//! What follows the items of a FETCH: of which messages they are wanted (RFC 7162 §3.1.4.1), and what is told of those that are
+//! What follows the items of a FETCH: of which messages they are wanted (RFC 7162 §3.1.4.1, RFC 9394 §3.4), and what is told of those that are
 //! gone (§3.2.6).
 
 use mail::ModSeq;
@@ -8,6 +8,7 @@ use crate::imap::ask::{Answer, Ask};
 use crate::imap::command::Step;
 use crate::imap::commands::resync::{Question, write_vanished};
 use crate::imap::context::{Context, State};
+use crate::imap::page::Page;
 use crate::imap::parse::{MessageSet, Parsed, Parser, syntax, syntax_at};
 use crate::imap::response::Completion;
 use crate::imap::view::{Numbered, Numbers, View};
@@ -16,10 +17,12 @@ use crate::imap::view::{Numbered, Numbers, View};
 pub struct Modifiers {
     changed_since: Option<ModSeq>,
     vanished: bool,
+    /// RFC 9394 §3.4
+    page: Option<Page>,
 }
 
 // fetch-modifiers = SP "(" fetch-modifier *(SP fetch-modifier) ")"
-// fetch-modifier =/ "CHANGEDSINCE" SP mod-sequence-value / "VANISHED"
+// fetch-modifier =/ "CHANGEDSINCE" SP mod-sequence-value / "VANISHED" / "PARTIAL" SP partial-range
 pub fn parse(args: &mut Parser<'_>, numbers: Numbers, context: &Context) -> Parsed<Modifiers> {
     let mut modifiers = Modifiers::default();
     if !args.take_if(b' ') {
@@ -33,6 +36,9 @@ pub fn parse(args: &mut Parser<'_>, numbers: Numbers, context: &Context) -> Pars
                 modifiers.changed_since = Some(args.mod_sequence()?);
             }
             "VANISHED" => modifiers.vanished = true,
+            "PARTIAL" if numbers == Numbers::Seq => return syntax("PARTIAL is for UID FETCH"),
+            "PARTIAL" if modifiers.page.is_some() => return syntax("PARTIAL is there twice"),
+            "PARTIAL" => modifiers.page = Some(Page::parse(args)?),
             _ => return syntax_at("Unknown FETCH modifier", name.as_bytes()),
         }
         Ok(())
@@ -60,6 +66,10 @@ impl Modifiers {
     pub fn choose(&self, messages: &mut Vec<Numbered>, view: &View) {
         if let Some(since) = self.changed_since {
             messages.retain(|message| view.modseq(message.uid) > since);
+        }
+        // A page of what is left.
+        if let Some(page) = self.page {
+            *messages = page.cut(messages).to_vec();
         }
     }
 

@@ -12,7 +12,7 @@ use mail::mime::{HEADER_KEPT_MAX, Packed};
 use mail::{Flags, header};
 
 use super::section::{Known, Place};
-use super::{Content, Item, structure};
+use super::{Content, Item, facts, structure};
 use crate::Outbox;
 use crate::imap::ask::{Answer, Ask, DIGESTS_MAX, FlagChange, How, READ_MAX, Refusal};
 use crate::imap::command::{MAILBOX_LOST, Step};
@@ -78,7 +78,11 @@ impl Needs {
         let octets = reads().map(|content| if content.is_header() { HEADER_PIECE } else { READ_MAX }).max();
         let facts = octets.is_none() && items.iter().any(|item| matches!(item, Item::Size | Item::InternalDate));
         let date = octets.is_none() && items.contains(&Item::InternalDate);
-        let digests = (facts || structure || fields != Fields::None).then_some(Want { fields, structure, date });
+        let has = |item| items.contains(&item);
+        let (email_id, thread_id, saved) = (has(Item::EmailId), has(Item::ThreadId), has(Item::SaveDate));
+        let preview = facts::wanted_preview(items);
+        let want = Want { fields, structure, date, email_id, thread_id, saved, preview };
+        let digests = (facts || want != Want::SIZE).then_some(want);
         let header_end = !structure && contents().any(|content| content.section.needs_header());
         Needs { digests, octets, header_end, marks_seen: contents().any(|content| !content.peek) }
     }
@@ -215,7 +219,7 @@ impl Fetch {
 
     /// The header is too long to be held: the structure knows where it ends.
     fn ask_header_end(self: Box<Self>, mut opened: Opened) -> Step {
-        let want = Want { fields: Fields::None, structure: true, date: false };
+        let want = Want { structure: true, ..Want::SIZE };
         Step::ask(Ask::Digests { uids: vec![opened.message.uid], want }, move |context, answer| match answer {
             Answer::Digests(found) => {
                 match found.digests.first().and_then(|digest| digest.structure.as_ref()?.parts().next()) {
@@ -386,10 +390,11 @@ impl Opened {
                 out.push(b"RFC822.SIZE ");
                 out.number(self.size);
             }
-            Item::InternalDate => {
-                out.push(b"INTERNALDATE \"");
-                out.push(self.internal_date.to_imap().as_bytes());
-                out.push(b"\"");
+            Item::InternalDate => facts::date("INTERNALDATE", Some(self.internal_date), out),
+            Item::EmailId | Item::ThreadId | Item::SaveDate | Item::Preview { .. } => {
+                if let Some(digest) = &self.digest {
+                    facts::write(item, digest, out);
+                }
             }
             Item::Envelope => {
                 out.push(b"ENVELOPE ");

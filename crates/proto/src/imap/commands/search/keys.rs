@@ -2,7 +2,7 @@
 //! become UIDs here, because only the session knows its numbering.
 
 use mail::search::{Key, SEARCH_DEPTH_MAX};
-use mail::{Flags, Keyword, ModSeq, NumberSet};
+use mail::{Flags, Keyword, ModSeq, NumberSet, ObjectId, ObjectKind};
 
 use crate::imap::parse::{Fault, MessageSet, Parsed, Parser, syntax, syntax_at};
 use crate::imap::response::Completion;
@@ -166,6 +166,8 @@ fn simple(name: &str, view: &View) -> Option<Key> {
     let recent = || Key::Uids(view.recent().collect());
     Some(match name {
         "ALL" => Key::All,
+        // RFC 8514 §4.3: whether the mailbox has save dates; each has.
+        "SAVEDATESUPPORTED" => Key::All,
         "ANSWERED" => Key::Flags(Flags::ANSWERED),
         "DELETED" => Key::Flags(Flags::DELETED),
         "DRAFT" => Key::Flags(Flags::DRAFT),
@@ -209,6 +211,11 @@ fn with_value(name: &str, args: &mut Parser<'_>) -> Parsed<Key> {
         "SENTBEFORE" => |args, _| args.date().map(Key::SentBefore),
         "SENTON" => |args, _| args.date().map(Key::SentOn),
         "SENTSINCE" => |args, _| args.date().map(Key::SentSince),
+        "SAVEDBEFORE" => |args, _| args.date().map(Key::SavedBefore),
+        "SAVEDON" => |args, _| args.date().map(Key::SavedOn),
+        "SAVEDSINCE" => |args, _| args.date().map(Key::SavedSince),
+        "EMAILID" => |args, _| object_id(args, ObjectKind::Message, Key::EmailId),
+        "THREADID" => |args, _| object_id(args, ObjectKind::Thread, Key::ThreadId),
         _ => return syntax_at("Unknown argument", name.as_bytes()),
     };
     args.space()?;
@@ -217,6 +224,13 @@ fn with_value(name: &str, args: &mut Parser<'_>) -> Parsed<Key> {
 
 fn text(args: &mut Parser<'_>) -> Parsed<String> {
     String::from_utf8(args.astring()?).map_err(|_| Fault::Refused(bad_charset("Text is not valid UTF-8.")))
+}
+
+// search-key =/ "EMAILID" SP objectid / "THREADID" SP objectid
+/// One that we never give is no message's.
+fn object_id(args: &mut Parser<'_>, kind: ObjectKind, key: fn(ObjectId) -> Key) -> Parsed<Key> {
+    let text = args.atom()?;
+    Ok(ObjectId::parse(kind, text).map_or_else(|| Key::Uids(Vec::new()), key))
 }
 
 fn keyword(args: &mut Parser<'_>) -> Parsed<Keyword> {

@@ -1,11 +1,12 @@
-//! What of a search is returned (ESEARCH, RFC 4731, and ESORT, RFC 5267), with mod-sequences (RFC 7162 §3.1.5), and what is kept of
+//! What of a search is returned (ESEARCH, RFC 4731, ESORT, RFC 5267, and PARTIAL, RFC 9394), with mod-sequences (RFC 7162 §3.1.5), and what is kept of
 //! it (SEARCHRES, RFC 5182).
 
 use mail::{ModSeq, NumberSet, Uid};
 
 use crate::Outbox;
 use crate::imap::context::{Context, State};
-use crate::imap::parse::{Parsed, Parser, syntax_at};
+use crate::imap::page::Page;
+use crate::imap::parse::{Parsed, Parser, syntax, syntax_at};
 use crate::imap::response::string;
 use crate::imap::view::{Numbers, View};
 
@@ -16,22 +17,30 @@ pub struct Returns {
     max: bool,
     all: bool,
     count: bool,
+    /// RFC 9394 §3.1
+    page: Option<Page>,
     pub save: bool,
 }
 
 impl Returns {
     fn shows_any(self) -> bool {
-        self.min || self.max || self.all || self.count
+        self.min || self.max || self.all || self.count || self.page.is_some()
     }
 
-    /// RFC 5182 §2.4, RFC 4731 §3.2: with MIN or MAX alone only those are saved, and asked for their mod-sequence.
+    /// RFC 5182 §2.4, RFC 4731 §3.2: with MIN, MAX or PARTIAL (RFC 9394 §3.3) alone only those are saved, and asked for their
+    /// mod-sequence.
     fn representatives(self, found: &[Found]) -> Vec<Uid> {
-        if self.all || self.count || !(self.min || self.max) {
+        let few = self.min || self.max || self.page.is_some();
+        if self.all || self.count || !few {
             return found.iter().map(|message| message.uid).collect();
         }
-        let first = found.first().filter(|_| self.min).map(|message| message.uid);
-        let last = found.last().filter(|_| self.max).map(|message| message.uid);
-        first.into_iter().chain(last.filter(|last| Some(*last) != first)).collect()
+        let page = self.page.map(|page| page.cut(found)).unwrap_or_default();
+        let first = found.first().filter(|_| self.min);
+        let last = found.last().filter(|_| self.max);
+        let mut uids: Vec<Uid> = page.iter().chain(first).chain(last).map(|message| message.uid).collect();
+        uids.sort_unstable();
+        uids.dedup();
+        uids
     }
 }
 
@@ -83,6 +92,9 @@ impl Report {
             out.push(b" COUNT ");
             out.number(found.len() as u64);
         }
+        if let Some(page) = returns.page {
+            write_page(page, found, out);
+        }
         // RFC 4731 §3.2: of MIN or MAX alone, if only those are told.
         if let Some(highest) = self.modseq.then(|| highest(view, returns.representatives(found))).flatten() {
             out.push(format!(" MODSEQ {highest}").as_bytes());
@@ -133,14 +145,28 @@ pub fn returns(args: &mut Parser<'_>) -> Parsed<Option<Returns>> {
             "ALL" => returns.all = true,
             "COUNT" => returns.count = true,
             "SAVE" => returns.save = true,
+            "PARTIAL" if returns.page.is_some() => return syntax("PARTIAL is there twice"),
+            "PARTIAL" => returns.page = Some(Page::parse(args)?),
             _ => return syntax_at("Unknown return option", name.as_bytes()),
         }
         Ok(())
     })?;
     *args = ahead;
+    // RFC 9394 §3.1: a BAD.
+    if returns.all && returns.page.is_some() {
+        return syntax("PARTIAL and ALL exclude each other");
+    }
     // RFC 4731 §3.1: nothing named is ALL.
     returns.all |= !returns.shows_any() && !returns.save;
     Ok(Some(returns))
+}
+
+// search-return-data =/ "PARTIAL" SP "(" partial-range SP partial-results ")"
+// partial-results = sequence-set / "NIL"
+fn write_page(page: Page, found: &[Found], out: &mut Outbox) {
+    let numbers: Vec<u32> = page.cut(found).iter().map(|message| message.number).collect();
+    let results = if numbers.is_empty() { "NIL".to_owned() } else { NumberSet::from_numbers(numbers).to_string() };
+    out.push(format!(" PARTIAL ({page} {results})").as_bytes());
 }
 
 /// A message found, and the number it is told by.

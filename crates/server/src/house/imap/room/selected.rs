@@ -35,9 +35,11 @@ impl Room {
             }
         }));
         let selected = self.selected.insert(Selected { place, mailbox, examined: read_only, rights, _watch: watch });
+        let mailbox_id = selected.mailbox.id()?;
         let snapshot = selected.mailbox.snapshot();
         let (recent, read_only) = (selected.claim_recent(), selected.is_read_only());
-        Ok(Answer::Selected { snapshot, recent, read_only, may_change: permission::may_change(rights) })
+        let may_change = permission::may_change(rights);
+        Ok(Answer::Selected { snapshot, recent, read_only, may_change, mailbox_id })
     }
 
     /// RFC 4314 §4: rights that were changed hold for a mailbox that is selected too. Who may no longer read it hears of it
