@@ -1,5 +1,6 @@
 """IMAP by Python's imaplib: every command of IMAP4rev1, and the extensions that are announced."""
 
+import base64
 import imaplib
 import re
 
@@ -154,6 +155,36 @@ class Commands(Imap):
         fetched = self.ok(client.fetch("1:2", "(INTERNALDATE BODY.PEEK[])"))
         self.assertEqual((fetched[0][1], fetched[2][1]), (first, second))
         self.assertIn(b"17-Jul-1996", fetched[2][0])
+
+    def test_parts_come_without_their_encoding(self):
+        self.server.deliver(self.user, messages.with_attachments("parts", 3))
+        client = self.open()
+        encoded = self.ok(client.fetch("1", "(BODY.PEEK[3])"))[0][1]
+        head = self.ok(client.fetch("1", "(BODY.PEEK[3.MIME])"))[0][1]
+        plain = base64.b64decode(encoded) if b"base64" in head else encoded
+        told = b"".join(self.wire_fetch("1 (BINARY.SIZE[3] BINARY.PEEK[3])"))
+        self.assertIn(b"BINARY.SIZE[3] %d" % len(plain), told)
+        self.assertIn(b"{%d}" % len(plain), told)
+
+    def wire_fetch(self, what):
+        wire = self.raw()
+        wire.tagged("s", "SELECT INBOX")
+        return [line.encode() for line in wire.tagged("f", f"FETCH {what}")]
+
+    def test_a_message_is_put_together_of_parts_of_others(self):
+        self.server.deliver(self.user, messages.with_attachments("whole", 3))
+        client = self.open()
+        whole = self.ok(client.fetch("1", "(BODY.PEEK[])"))[0][1]
+        wire = self.raw()
+        wire.send(b'a APPEND Drafts CATENATE (URL "/INBOX/;UID=1/;SECTION=HEADER" TEXT {4+}\r\nnew '
+                  b' URL "/INBOX/;UID=1/;SECTION=TEXT" URL "/INBOX/;UID=1/;PARTIAL=0.6")\r\n')
+        self.assertRegex(wire.until("a")[-1], r"^a OK \[APPENDUID \d+ 1\]")
+        wire.send('b APPEND Drafts CATENATE (URL "/INBOX/;UID=9")')
+        self.assertRegex(wire.until("b")[-1], r'^b NO \[BADURL "/INBOX/;UID=9"\]')
+        self.ok(client.select("Drafts"))
+        header, text = whole.split(b"\r\n\r\n", 1)
+        made = self.ok(client.fetch("1", "(BODY.PEEK[])"))[0][1]
+        self.assertEqual(made, header + b"\r\n\r\nnew " + text + whole[:6])
 
     def test_copy_expunge_check_and_close(self):
         self.deliver("one", "two", "three")

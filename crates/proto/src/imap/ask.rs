@@ -10,7 +10,7 @@ pub use mail::flags::{FlagChange, How};
 
 use mail::acl::Rights;
 use mail::date::DateTime;
-use mail::digest::{Digests, Want};
+use mail::digest::{Digest, Digests, Want};
 use mail::search::Key;
 use mail::sort::Criterion;
 use mail::thread::{Algorithm, Threads};
@@ -91,6 +91,9 @@ pub enum Ask {
     Read { uid: Uid, offset: u64, length: usize },
     /// The opened message is not needed any more → `Done`.
     CloseMessage,
+    /// Opens a message of any mailbox, or without a name of the selected one → `Borrowed`. Other than `Open` it looks: nothing becomes
+    /// seen or less recent. `Gone` also when the mailbox has another UIDVALIDITY than this. `Read` and `CloseMessage` follow.
+    Borrow { mailbox: Option<MailboxName>, uid_validity: Option<UidValidity>, uid: Uid, want: Want },
     /// A message is coming → `Done`. Its content follows as `Next::Content`, `size` octets in all where that is known. Then
     /// comes another `AppendBegin` for the same mailbox, `AppendEnd` or `AppendAbort`. A refusal leaves those before it as they
     /// are.
@@ -220,6 +223,7 @@ pub enum Answer {
         start: Vec<u8>,
     },
     Bytes(Vec<u8>),
+    Borrowed(Digest),
     Appended {
         uid_validity: UidValidity,
         /// In their order.

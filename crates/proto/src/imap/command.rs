@@ -103,7 +103,7 @@ pub const COMMANDS: &[Row] = &[
     with_uid("STORE",                AllButExpunges, run::store::start),
     with_uid("COPY",                 Everything,     run::copy::copy),
     with_uid("MOVE",                 Everything,     run::copy::r#move),
-    Row { name: "APPEND", when: LoggedIn, uid: false, tells: Everything, takes_message: true, start: run::append::without_message },
+    Row { name: "APPEND", when: LoggedIn, uid: false, tells: Everything, takes_message: true, start: run::append::without_octets },
 ];
 
 /// A command's row, and whether it was called by `UID name`.
@@ -143,6 +143,10 @@ pub enum Step {
     Line(OnLine),
     /// Take the octets that were announced as `Next::Content`, then give what follows them.
     Receive(OnReceived),
+    /// The literal that was announced belongs to what follows: give it again when that is there.
+    Accept(OnReceived),
+    /// Give these octets of a message to the house.
+    Content(Vec<u8>, Resume),
     /// Wait for changes until the client says DONE.
     Idle,
     StartTls(Completion),
@@ -208,6 +212,8 @@ impl fmt::Debug for Step {
             Step::Flush(_) => "Flush",
             Step::Line(_) => "Line",
             Step::Receive(_) => "Receive",
+            Step::Accept(_) => "Accept",
+            Step::Content(..) => "Content",
             Step::Idle => "Idle",
             Step::StartTls(_) => "StartTls",
             Step::Compress(_) => "Compress",

@@ -6,6 +6,7 @@ use std::time::Duration;
 use mail::namespace::{Namespaces, Separator};
 
 use super::ask::Answer;
+use super::commands::append::octets::LineWatch;
 use super::commands::capability;
 use super::view::{Telling, View};
 use crate::Outbox;
@@ -117,6 +118,8 @@ pub struct Context {
     pub compressed: bool,
     /// The house has begun a message for APPEND and must be told when it is given up.
     pub appending: bool,
+    /// Watches a literal8 that is received.
+    pub literal8: Option<LineWatch>,
     /// The view heard from the store during this command already.
     pub fresh: bool,
     /// This command named sequence numbers, though it is one of UID: expunges are kept back.
@@ -136,6 +139,7 @@ impl Context {
             failed_logins: 0,
             compressed: false,
             appending: false,
+            literal8: None,
             fresh: false,
             named_numbers: false,
         }

@@ -16,6 +16,7 @@ mod pattern;
 mod reader;
 mod response;
 pub mod server;
+mod url;
 mod view;
 
 pub use ask::{Answer, Ask, Refusal};

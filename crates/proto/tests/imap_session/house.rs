@@ -187,7 +187,6 @@ impl House {
                 | Ask::Thread { .. }
                 | Ask::Digests { .. }
                 | Ask::Open { .. }
-                | Ask::Read { .. }
         );
         if needs_selected && self.selected.is_none() {
             self.violations.push(format!("nothing is selected: {ask:?}"));
@@ -281,6 +280,7 @@ impl House {
             Ask::Digests { uids, want } => self.digests(&uids, &want),
             Ask::Open { uid, length } => self.open(uid, length),
             Ask::Read { uid, offset, length } => self.read(uid, offset as usize, length),
+            Ask::Borrow { mailbox, uid_validity, uid, want } => self.borrow(mailbox.as_ref(), uid_validity, uid, &want),
             Ask::CloseMessage => {
                 self.opened = None;
                 Ok(Answer::Done)
@@ -442,29 +442,34 @@ impl House {
         Ok(Answer::Copied { uid_validity: target.uid_validity, source: pairs.0, target: pairs.1 })
     }
 
+    fn borrow(
+        &mut self,
+        name: Option<&MailboxName>,
+        uid_validity: Option<UidValidity>,
+        uid: Uid,
+        want: &Want,
+    ) -> Result<Answer, Refusal> {
+        let mailbox = match name {
+            Some(name) => self.find(name)?,
+            None => self.selected()?,
+        };
+        let validity = mailbox.uid_validity;
+        let message = mailbox.messages.iter().find(|message| message.uid == uid).ok_or(Refusal::Gone)?;
+        let (digest, content) = (digest(message, want), Arc::clone(&message.content));
+        if uid_validity.is_some_and(|asked| asked != validity) {
+            return Err(Refusal::Gone);
+        }
+        self.opened = Some((uid, content));
+        Ok(Answer::Borrowed(digest))
+    }
+
     /// Three messages an answer, so that sessions have to ask again.
     fn digests(&mut self, uids: &[Uid], want: &Want) -> Result<Answer, Refusal> {
         let mailbox = self.selected()?;
         let asked = &uids[..uids.len().min(3)];
         let there = asked.iter().filter_map(|uid| mailbox.messages.iter().find(|message| message.uid == *uid));
-        let digest = |message: &Message| {
-            let mut indexer = Indexer::new();
-            indexer.feed(&message.content);
-            let part = indexer.finish();
-            let wanted = header::fields(&part.fields).filter(|field| want.fields.is_wanted(field.name));
-            Digest {
-                uid: message.uid,
-                size: message.content.len() as u64,
-                internal_date: message.date,
-                header: wanted.flat_map(|field| field.whole.to_vec()).collect(),
-                structure: want.structure.then(|| Packed::of(&part, <[u8]>::to_vec)),
-                email_id: want.email_id.then(|| message.email_id()),
-                thread_id: message.thread_id().filter(|_| want.thread_id),
-                saved: want.saved.then_some(message.saved),
-                preview: message.preview(&part).filter(|_| want.preview != Wanted::No),
-            }
-        };
-        Ok(Answer::Digests(Digests { digests: there.map(digest).collect(), looked_at: asked.len() }))
+        let digests = there.map(|message| digest(message, want)).collect();
+        Ok(Answer::Digests(Digests { digests, looked_at: asked.len() }))
     }
 
     fn open(&mut self, uid: Uid, length: usize) -> Result<Answer, Refusal> {
@@ -483,5 +488,23 @@ impl House {
         }
         let end = content.len().min(offset + length);
         Ok(Answer::Bytes(content.get(offset..end).unwrap_or_default().to_vec()))
+    }
+}
+
+fn digest(message: &Message, want: &Want) -> Digest {
+    let mut indexer = Indexer::new();
+    indexer.feed(&message.content);
+    let part = indexer.finish();
+    let wanted = header::fields(&part.fields).filter(|field| want.fields.is_wanted(field.name));
+    Digest {
+        uid: message.uid,
+        size: message.content.len() as u64,
+        internal_date: message.date,
+        header: wanted.flat_map(|field| field.whole.to_vec()).collect(),
+        structure: want.structure.then(|| Packed::of(&part, <[u8]>::to_vec)),
+        email_id: want.email_id.then(|| message.email_id()),
+        thread_id: message.thread_id().filter(|_| want.thread_id),
+        saved: want.saved.then_some(message.saved),
+        preview: message.preview(&part).filter(|_| want.preview != Wanted::No),
     }
 }

@@ -139,6 +139,7 @@ impl Watch {
             | Ask::Copy { .. } => {
                 assert!(self.selected, "{ask:?}")
             }
+            Ask::Borrow { mailbox, .. } => assert!(self.selected || mailbox.is_some(), "{ask:?}"),
             Ask::Store { .. } | Ask::StoreUnchanged { .. } | Ask::Expunge { .. } | Ask::Move { .. } => {
                 assert!(self.selected && !self.read_only, "{ask:?}")
             }
@@ -222,6 +223,10 @@ impl Watch {
             Ask::Read { offset, length, .. } => {
                 let rest = usize::try_from(*offset).ok().and_then(|offset| MESSAGE.get(offset..)).unwrap_or_default();
                 return Answer::Bytes(rest.get(..*length).unwrap_or(rest).to_vec());
+            }
+            Ask::Borrow { uid, want, .. } => {
+                self.opened = Some(*uid);
+                return Answer::Borrowed(digest(*uid, want, internal_date));
             }
             Ask::CloseMessage => self.opened = None,
             Ask::AppendBegin { size, .. } => (self.appending, self.to_come) = (true, *size),

@@ -58,6 +58,9 @@ const OFFERS: &[Offer] = &[
     Offer { name: "CHILDREN",           when: after_login }, // RFC 3348
     Offer { name: "UNSELECT",           when: after_login }, // RFC 3691
     Offer { name: "MULTIAPPEND",        when: after_login }, // RFC 3502
+    Offer { name: "BINARY",             when: after_login }, // RFC 3516
+    Offer { name: "CATENATE",           when: after_login }, // RFC 4469
+    Offer { name: "URL-PARTIAL",        when: after_login }, // RFC 5550
     Offer { name: "UIDPLUS",            when: after_login }, // RFC 4315
     Offer { name: "ESEARCH",            when: after_login }, // RFC 4731
     Offer { name: "SORT",               when: after_login }, // RFC 5256

@@ -30,6 +30,17 @@ impl Server {
                 }
                 self.doing = Doing::Receiving(on_received);
             }
+            Step::Accept(on_received) => {
+                if let Some(announced) = self.announced.take() {
+                    self.reader.accept(announced);
+                    self.invite(announced);
+                }
+                self.doing = Doing::AfterMessage(on_received);
+            }
+            Step::Content(octets, resume) => {
+                self.doing = Doing::Stepping(resume(&mut self.context));
+                return Some(Next::Content(octets));
+            }
             Step::Idle => {
                 self.context.out.push(b"+ idling\r\n");
                 self.changed = false;
@@ -87,6 +98,9 @@ impl Server {
         if piece.is_empty() {
             return self.need_input(Doing::Receiving(on_received));
         }
+        if let Some(watch) = &mut self.context.literal8 {
+            watch.feed(&piece);
+        }
         let left = left - piece.len() as u64;
         self.announced = Some(Announced { length: left, synchronizing: false });
         self.doing = Doing::Receiving(on_received);
@@ -102,7 +116,9 @@ impl Server {
             Got::Literal(announced) => {
                 self.announced = Some(announced);
                 let step = on_received(&mut self.context, Rest::Literal(self.reader.text(), announced.length));
-                self.reader.hand_over();
+                if !matches!(step, Step::Accept(_)) {
+                    self.reader.hand_over();
+                }
                 step
             }
             Got::TooLong { .. } | Got::PassedOver => on_received(&mut self.context, Rest::TooLong),

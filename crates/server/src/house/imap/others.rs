@@ -122,7 +122,7 @@ pub fn names(ask: &Ask) -> Vec<&MailboxName> {
         | Ask::MyRights { name } => vec![name],
         Ask::Rename { from, to } => vec![from, to],
         Ask::Copy { to: name, .. } | Ask::Move { to: name, .. } | Ask::AppendBegin { mailbox: name, .. } => vec![name],
-        Ask::Quota { mailbox } => mailbox.iter().collect(),
+        Ask::Quota { mailbox } | Ask::Borrow { mailbox, .. } => mailbox.iter().collect(),
         _ => Vec::new(),
     }
 }

@@ -23,7 +23,10 @@ enum Of<'a> {
 // RFC 4314 §4, the table; RFC 6851 §3.3 for MOVE. What is not here needs nothing, or (STORE, LIST) is answered in part.
 fn needs(ask: &Ask) -> Vec<(Of<'_>, Right)> {
     match ask {
-        Ask::Status { name } | Ask::Select { name, .. } => vec![(Mailbox(name), Right::Read)],
+        Ask::Status { name } | Ask::Select { name, .. } | Ask::Borrow { mailbox: Some(name), .. } => {
+            vec![(Mailbox(name), Right::Read)]
+        }
+        Ask::Borrow { mailbox: None, .. } => vec![(Selected, Right::Read)],
         Ask::Subscribe { name } => vec![(Mailbox(name), Right::Lookup)],
         Ask::Create { name, .. } => vec![(Above(name), Right::Create)],
         Ask::Delete { name } => vec![(Mailbox(name), Right::Delete)],

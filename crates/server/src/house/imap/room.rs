@@ -163,6 +163,7 @@ impl Room {
                 }
                 Ok(Answer::Done)
             }
+            Ask::Borrow { mailbox, uid_validity, uid, want } => self.borrow(mailbox.as_ref(), uid_validity, uid, &want),
             Ask::AppendBegin { mailbox, flags, keywords, internal_date, size: _ } => {
                 self.append_begin(&mailbox, Traits { flags, keywords, internal_date })
             }
@@ -312,6 +313,29 @@ impl Room {
         let answer = Answer::Message { size: message.size(), internal_date: message.internal_date(), start };
         self.message = Some((uid, message));
         Ok(answer)
+    }
+
+    /// A message of any mailbox, only looked at.
+    fn borrow(
+        &mut self,
+        name: Option<&mail::MailboxName>,
+        uid_validity: Option<mail::UidValidity>,
+        uid: Uid,
+        want: &mail::digest::Want,
+    ) -> store::Result<Answer> {
+        let mailbox = match name {
+            None => Arc::clone(self.mailbox()?),
+            Some(name) => {
+                let place = self.at(name)?;
+                place.account.open_for(&place.name, store::Access::Look)?
+            }
+        };
+        if uid_validity.is_some_and(|validity| validity != mailbox.snapshot().uid_validity) {
+            return Err(store::Error::Gone);
+        }
+        let digest = mailbox.digests(&[uid], want)?.digests.pop().ok_or(store::Error::Gone)?;
+        self.message = Some((uid, mailbox.message(uid)?));
+        Ok(Answer::Borrowed(digest))
     }
 
     fn read(&mut self, uid: Uid, offset: u64, length: usize) -> store::Result<Answer> {

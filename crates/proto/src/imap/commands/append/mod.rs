@@ -1,12 +1,16 @@
-//! APPEND (RFC 3501 §6.3.11) of one message or of several, all or none (RFC 3502), with APPENDUID (RFC 4315 §3).
-//! `grammar.rs` reads it stretch by stretch; here the house is asked, and messages are streamed to it, never kept.
+//! APPEND (RFC 3501 §6.3.11) of one message or of several, all or none (RFC 3502), with APPENDUID (RFC 4315 §3), literal8
+//! (RFC 3516 §4.4) and CATENATE (RFC 4469). `grammar.rs` reads it stretch by stretch; here the house is asked, and messages are
+//! streamed to it, never kept. `part.rs` fetches what URLs name.
 
 mod grammar;
+pub mod octets;
+mod part;
 
 use std::collections::VecDeque;
 
-use grammar::{Act, Pause, Stretch, Traits};
+use grammar::{Act, At, Pause, Stretch, Traits};
 use mail::{MailboxName, NumberSet};
+use octets::LineWatch;
 
 use crate::imap::ask::{Answer, Ask, Refusal};
 use crate::imap::command::{Rest, Step};
@@ -20,9 +24,15 @@ const MESSAGES_MAX: usize = 10_000;
 /// All messages of one APPEND together are at most so many of the greatest size.
 const GREATEST_MAX: u64 = 64;
 
-/// An APPEND whose line ended without a literal to come.
-pub fn without_message(_: &mut Parser<'_>, _: &mut Context, _: Numbers) -> Parsed<Step> {
-    syntax("Missing message literal")
+/// An APPEND whose line ended without a literal to come: all its messages are put together of what is here.
+pub fn without_octets(args: &mut Parser<'_>, context: &mut Context, _: Numbers) -> Parsed<Step> {
+    args.space()?;
+    let mailbox = args.mailbox()?;
+    let stretch = grammar::stretch(args, At::Message, None)?;
+    if stretch.acts.is_empty() {
+        return syntax("Missing message literal");
+    }
+    Ok(Append::new(mailbox, stretch, 0).act(context))
 }
 
 /// A literal is announced. `None` if it belongs to the command's text, as the mailbox's name does.
@@ -32,48 +42,64 @@ pub fn begin(args: &mut Parser<'_>, announced: u64, context: &mut Context) -> Pa
         return Ok(None);
     }
     let mailbox = args.astring()?;
-    let stretch = grammar::stretch(args, Some(announced))?;
+    let stretch = grammar::stretch(args, At::Message, Some(announced))?;
+    if stretch.pause == Pause::Text {
+        return Ok(None);
+    }
     let mailbox = args.mailbox_name(&mailbox)?;
-    let append = Append { mailbox, acts: stretch.acts, pause: stretch.pause, messages: 0, octets: 0 };
-    Ok(Some(Box::new(append).act(context)))
+    Ok(Some(Append::new(mailbox, stretch, announced).act(context)))
 }
 
 /// An APPEND under way.
 #[derive(Debug)]
 struct Append {
     mailbox: MailboxName,
-    /// What is still to be done of the stretch that was read last, and what comes then.
+    /// What is still to be done of the stretch that was read last.
     acts: VecDeque<Act>,
+    /// What comes then: octets, so many of them, or the end.
     pause: Pause,
+    announced: u64,
+    /// Where the stretch begins that follows them.
+    next: At,
     /// How many messages were begun.
     messages: usize,
-    /// How many octets were announced, of all messages.
-    octets: u64,
+    /// How many octets the message in hand has, and how many all have together.
+    size: u64,
+    together: u64,
 }
 
 impl Append {
+    fn new(mailbox: MailboxName, stretch: Stretch, announced: u64) -> Box<Append> {
+        let Stretch { acts, pause, next } = stretch;
+        Box::new(Append { mailbox, acts, pause, announced, next, messages: 0, size: 0, together: 0 })
+    }
+
     fn act(mut self: Box<Self>, context: &mut Context) -> Step {
         match self.acts.pop_front() {
             Some(Act::Begin(traits)) => self.begin_message(traits, context),
-            None if self.pause == Pause::End => finish(),
-            None => Step::Receive(Box::new(move |context, rest| self.go_on(context, rest))),
+            Some(Act::Url(url)) => self.add_url(&url, context),
+            Some(Act::Complete) if self.size == 0 => give_up(empty(), context),
+            Some(Act::Complete) => self.act(context),
+            None => match self.pause {
+                Pause::Octets { binary } => self.receive(binary, context),
+                Pause::Text | Pause::End => finish(),
+            },
         }
     }
 
     /// The house is asked before the client is invited to send, so that a refusal costs no upload.
     fn begin_message(mut self: Box<Self>, traits: Traits, context: &mut Context) -> Step {
         let Traits { flags, keywords, internal_date, size } = traits;
-        let append_max = context.limits().append_max;
-        self.octets = self.octets.saturating_add(size.unwrap_or(0));
         // RFC 3502 §6.3.11: this can be used to cancel the append.
         if size == Some(0) {
-            return give_up(Completion::no("Can't save a zero byte message.").code("CANNOT"), context);
+            return give_up(empty(), context);
         }
-        if size.is_some_and(|size| size > append_max) {
-            return give_up(refused(Refusal::TooBig), context);
-        }
-        if self.messages == MESSAGES_MAX || self.octets > append_max.saturating_mul(GREATEST_MAX) {
+        if self.messages == MESSAGES_MAX {
             return give_up(refused(Refusal::Limit), context);
+        }
+        self.size = 0;
+        if let Err(completion) = self.may_add(size.unwrap_or(0), context) {
+            return give_up(completion, context);
         }
         self.messages += 1;
         context.appending = true;
@@ -89,6 +115,32 @@ impl Append {
         })
     }
 
+    /// Whether so many octets more are within the bounds.
+    fn may_add(&self, octets: u64, context: &Context) -> Result<(), Completion> {
+        let size_max = context.limits().append_max;
+        if self.size.saturating_add(octets) > size_max {
+            return Err(refused(Refusal::TooBig));
+        }
+        if self.together.saturating_add(octets) > size_max.saturating_mul(GREATEST_MAX) {
+            return Err(refused(Refusal::Limit));
+        }
+        Ok(())
+    }
+
+    fn added(&mut self, octets: u64) {
+        self.size = self.size.saturating_add(octets);
+        self.together = self.together.saturating_add(octets);
+    }
+
+    fn receive(mut self: Box<Self>, binary: bool, context: &mut Context) -> Step {
+        if let Err(completion) = self.may_add(self.announced, context) {
+            return give_up(completion, context);
+        }
+        self.added(self.announced);
+        context.literal8 = binary.then(LineWatch::default);
+        Step::Receive(Box::new(move |context, rest| self.go_on(context, rest)))
+    }
+
     /// The octets were received; what follows them is the next stretch.
     fn go_on(mut self: Box<Self>, context: &mut Context, rest: Rest<'_>) -> Step {
         let (text, announced) = match rest {
@@ -96,14 +148,30 @@ impl Append {
             Rest::Literal(text, announced) => (text, Some(announced)),
             Rest::TooLong => return give_up(Completion::bad("Command line is too long."), context),
         };
+        // RFC 3516 §4.4: what the mailbox could not give back as it was is refused.
+        if context.literal8.take().is_some_and(|watch| !watch.is_lines()) {
+            let text = "This server keeps no binary content: encode it.";
+            return give_up(Completion::no(text).code("UNKNOWN-CTE"), context);
+        }
         let mut args = Parser::new(text).with_separator(context.separator());
-        match grammar::stretch(&mut args, announced) {
-            Ok(Stretch { acts, pause }) => {
-                (self.acts, self.pause) = (acts, pause);
+        match grammar::stretch(&mut args, self.next, announced) {
+            Ok(Stretch { pause: Pause::Text, .. }) => self.accept(text.len(), announced.unwrap_or(0), context),
+            Ok(Stretch { acts, pause, next }) => {
+                (self.acts, self.pause, self.next) = (acts, pause, next);
+                self.announced = announced.unwrap_or(0);
                 self.act(context)
             }
             Err(fault) => give_up(fault.completion("APPEND"), context),
         }
+    }
+
+    /// A literal belongs to the text, of which so much is here.
+    fn accept(self: Box<Self>, length: usize, announced: u64, context: &mut Context) -> Step {
+        let room = context.limits().command_max.saturating_sub(length);
+        if announced > room as u64 {
+            return give_up(Completion::too_big(), context);
+        }
+        Step::Accept(Box::new(move |context, rest| self.go_on(context, rest)))
     }
 }
 
@@ -126,6 +194,10 @@ fn give_up(completion: Completion, context: &mut Context) -> Step {
         return Step::Done(completion);
     }
     Step::ask(Ask::AppendAbort, move |_, _| Step::Done(completion))
+}
+
+fn empty() -> Completion {
+    Completion::no("Can't save a zero byte message.").code("CANNOT")
 }
 
 fn failed(answer: Answer) -> Completion {

@@ -4,7 +4,7 @@
 mod facts;
 mod modifiers;
 mod run;
-mod section;
+pub mod section;
 mod structure;
 
 use section::{Partial, Section, What};
@@ -39,6 +39,7 @@ enum Item {
         extensible: bool,
     },
     Content(Content),
+    Binary(Binary),
 }
 
 /// Octets of the message.
@@ -50,6 +51,20 @@ struct Content {
     partial: Option<Partial>,
     /// Does not set `\Seen`.
     peek: bool,
+}
+
+/// A part without its transfer encoding (RFC 3516).
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Binary {
+    /// As it is called in the response.
+    name: String,
+    /// A part, or the whole message.
+    section: Section,
+    partial: Option<Partial>,
+    /// Does not set `\Seen`.
+    peek: bool,
+    /// Only how long it is.
+    size_only: bool,
 }
 
 impl Content {
@@ -121,6 +136,7 @@ fn item(args: &mut Parser<'_>) -> Parsed<Item> {
         b"RFC822.TEXT" => content("RFC822.TEXT", Section::text(), false),
         b"BODY" if args.peek() != Some(b'[') => Item::Structure { extensible: false },
         b"BODY" | b"BODY.PEEK" => body(args, name == b"BODY.PEEK")?,
+        b"BINARY" | b"BINARY.PEEK" | b"BINARY.SIZE" => Item::Binary(binary(args, &name)?),
         b"" => return syntax("Invalid arguments"),
         _ => return syntax_at("Unknown parameter:", &name),
     })
@@ -149,6 +165,20 @@ fn body(args: &mut Parser<'_>, peek: bool) -> Parsed<Item> {
     let partial = section::parse_partial(args)?;
     let origin = partial.map(|partial| format!("<{}>", partial.offset)).unwrap_or_default();
     Ok(Item::Content(Content { name: format!("BODY{section}{origin}"), section, partial, peek }))
+}
+
+// fetch-att =/ "BINARY" [".PEEK"] section-binary [partial] / "BINARY.SIZE" section-binary
+// section-binary = "[" [section-part] "]"
+fn binary(args: &mut Parser<'_>, called: &[u8]) -> Parsed<Binary> {
+    let section = section::parse(args)?;
+    if section.what != What::All {
+        return syntax("Invalid BINARY[..] section");
+    }
+    let size_only = called == b"BINARY.SIZE";
+    let partial = if size_only { None } else { section::parse_partial(args)? };
+    let origin = partial.map(|partial| format!("<{}>", partial.offset)).unwrap_or_default();
+    let name = format!("BINARY{}{section}{origin}", if size_only { ".SIZE" } else { "" });
+    Ok(Binary { name, section, partial, peek: called != b"BINARY", size_only })
 }
 
 #[cfg(test)]
@@ -210,6 +240,10 @@ mod tests {
             "(FLAGS  UID)",
             "(PREVIEW (EAGER))",
             "(PREVIEW ())",
+            "BINARY",
+            "BINARY[HEADER]",
+            "BINARY[1.MIME]",
+            "BINARY.SIZE[1]<0.5>",
         ] {
             assert_eq!(parsed(bad), None, "{bad}");
         }

@@ -3,6 +3,8 @@
 //! Messages go in batches: `\Seen` is set, and what lists of messages show is asked for, once for many. Only who wants
 //! octets of a message opens it; they are read and sent in pieces. Within a message the items are written in their order.
 
+mod binary;
+
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -37,6 +39,8 @@ struct Fetch {
     now_seen: Vec<mail::Uid>,
     /// Some messages were expunged by somebody else.
     some_gone: bool,
+    /// Of some a part was wanted that nobody knows how to decode.
+    some_undecodable: bool,
     opened_any: bool,
 }
 
@@ -73,9 +77,14 @@ impl Needs {
         if items.contains(&Item::Envelope) {
             fields = fields.and(Fields::envelope());
         }
-        let structure = structures || contents().any(|content| content.section.needs_structure());
+        let binaries =
+            || items.iter().filter_map(|item| if let Item::Binary(binary) = item { Some(binary) } else { None });
+        let structure = structures
+            || contents().any(|content| content.section.needs_structure())
+            || binaries().any(|binary| binary.section.needs_structure());
         let reads = || contents().filter(|content| content.section.needs_octets());
-        let octets = reads().map(|content| if content.is_header() { HEADER_PIECE } else { READ_MAX }).max();
+        let octets = reads().map(|content| if content.is_header() { HEADER_PIECE } else { READ_MAX });
+        let octets = octets.chain(binaries().map(|_| READ_MAX)).max();
         let facts = octets.is_none() && items.iter().any(|item| matches!(item, Item::Size | Item::InternalDate));
         let date = octets.is_none() && items.contains(&Item::InternalDate);
         let has = |item| items.contains(&item);
@@ -84,7 +93,8 @@ impl Needs {
         let want = Want { fields, structure, date, email_id, thread_id, saved, preview };
         let digests = (facts || want != Want::SIZE).then_some(want);
         let header_end = !structure && contents().any(|content| content.section.needs_header());
-        Needs { digests, octets, header_end, marks_seen: contents().any(|content| !content.peek) }
+        let marks_seen = contents().any(|content| !content.peek) || binaries().any(|binary| !binary.peek);
+        Needs { digests, octets, header_end, marks_seen }
     }
 }
 
@@ -98,6 +108,7 @@ pub fn run(items: Vec<Item>, messages: Vec<Numbered>, context: &mut Context) -> 
         digests: VecDeque::new(),
         now_seen: Vec::new(),
         some_gone: false,
+        some_undecodable: false,
         opened_any: false,
     };
     Box::new(fetch).next_batch(context)
@@ -245,7 +256,11 @@ impl Fetch {
         }
     }
 
-    fn begin_content(self: Box<Self>, opened: Opened, context: &mut Context) -> Step {
+    fn begin_content(mut self: Box<Self>, opened: Opened, context: &mut Context) -> Step {
+        if self.is_undecodable(&opened) {
+            self.some_undecodable = true;
+            return self.next_message(context);
+        }
         self.begin(opened.message, context);
         self.go_on(opened, 0, context)
     }
@@ -280,7 +295,8 @@ impl Fetch {
 
     fn go_on(self: Box<Self>, opened: Opened, index: usize, context: &mut Context) -> Step {
         match self.write_items(&opened, index, context) {
-            Some((index, range)) => self.send(opened, range, index, context),
+            Some((index, Some(range))) => self.send(opened, range, index, context),
+            Some((index, None)) => self.decode(opened, index, context),
             None => {
                 context.out.push(b")\r\n");
                 self.next_message(context)
@@ -288,11 +304,15 @@ impl Fetch {
         }
     }
 
-    /// Writes the items from `index` on, up to one whose octets must be sent: its index, and where they are.
-    fn write_items(&self, known: &Opened, index: usize, context: &mut Context) -> Option<(usize, Range<u64>)> {
+    /// Writes the items from `index` on, up to one whose octets must be sent: its index, and where they are, unless they must be
+    /// decoded.
+    fn write_items(&self, known: &Opened, index: usize, context: &mut Context) -> Option<(usize, Option<Range<u64>>)> {
         for (index, item) in self.items.iter().enumerate().skip(index) {
             if index > 0 {
                 context.out.push(b" ");
+            }
+            if matches!(item, Item::Binary(_)) {
+                return Some((index, None));
             }
             let Item::Content(content) = item else {
                 known.write(item, context);
@@ -307,7 +327,7 @@ impl Fetch {
                 Place::Range(range) => {
                     literal_length(range.end - range.start, &mut context.out);
                     if !range.is_empty() {
-                        return Some((index, range));
+                        return Some((index, Some(range)));
                     }
                 }
             }
@@ -342,10 +362,12 @@ impl Fetch {
     }
 
     fn finish(&self) -> Step {
-        let completion = match self.some_gone {
+        let completion = match (self.some_gone, self.some_undecodable) {
             // RFC 5530 §3: a client that sees this asks NOOP.
-            true => refused(Refusal::Gone),
-            false => Completion::ok("Fetch completed."),
+            (true, _) => refused(Refusal::Gone),
+            // RFC 3516 §4.3
+            (false, true) => Completion::no("A part's transfer encoding is not known.").code("UNKNOWN-CTE"),
+            (false, false) => Completion::ok("Fetch completed."),
         };
         if self.opened_any {
             return Step::ask(Ask::CloseMessage, move |_, _| Step::Done(completion));
@@ -406,7 +428,7 @@ impl Opened {
                     structure::body(structure, *extensible, out);
                 }
             }
-            Item::Content(_) => {}
+            Item::Content(_) | Item::Binary(_) => {}
         }
     }
 }
