@@ -186,6 +186,29 @@ class Commands(Imap):
         made = self.ok(client.fetch("1", "(BODY.PEEK[])"))[0][1]
         self.assertEqual(made, header + b"\r\n\r\nnew " + text + whole[:6])
 
+    def test_a_message_takes_anothers_place(self):
+        self.deliver("old", "other")
+        wire = self.raw()
+        wire.tagged("a", "SELECT INBOX")
+        new = messages.text("new")
+        wire.send(b"b UID REPLACE 1 INBOX (\\Seen) {%d+}\r\n%b\r\n" % (len(new), new))
+        told = wire.until("b")
+        self.assertRegex(told[0], r"^\* OK \[APPENDUID \d+ 3\]")
+        self.assertIn("* 1 EXPUNGE", told)
+        self.assertRegex(told[-1], "^b OK ")
+        self.assertEqual(sorted(self.ok(self.open().uid("SEARCH", "ALL"))[0].split()), [b"2", b"3"])
+
+    def test_another_may_log_in_on_the_same_connection(self):
+        other = self.server.user()
+        self.deliver("mine")
+        wire = self.raw()
+        self.assertIn("UNAUTHENTICATE", wire.tagged("a", "CAPABILITY")[0])
+        wire.tagged("b", "SELECT INBOX")
+        self.assertRegex(wire.tagged("c", "UNAUTHENTICATE")[-1], "^c OK ")
+        self.assertRegex(wire.tagged("d", "SELECT INBOX")[-1], "^d BAD ")
+        self.assertRegex(wire.tagged("e", f"LOGIN {other.address} {other.password}")[-1], "^e OK ")
+        self.assertIn("* 0 EXISTS", wire.tagged("f", "SELECT INBOX"))
+
     def test_copy_expunge_check_and_close(self):
         self.deliver("one", "two", "three")
         client = self.open()

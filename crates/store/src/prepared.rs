@@ -9,7 +9,7 @@ use mail::{MailboxName, Uid, UidValidity};
 use crate::draft::Appended;
 use crate::folder::Folder;
 use crate::index::{Facts, Gist, Key};
-use crate::mailbox::Staged;
+use crate::mailbox::{Mailbox, Staged};
 use crate::quota::{Amount, Passage};
 use crate::{Account, Error, Result};
 
@@ -37,16 +37,23 @@ pub struct AppendedAll {
 
 impl Account {
     /// Puts messages that were prepared for this mailbox into `cur/`, durably, and gives them their UIDs under one lock. All of
-    /// them, or none. Keywords that find no letter any more are left out.
+    /// them, or none. Keywords that find no letter any more are left out. `replaces`: a message of this account that is expunged right
+    /// after, so that only what is needed beyond its room is asked for.
     ///
     /// # Errors
     /// [`Error::OverQuota`] when there is no room for all.
-    pub fn append_all(self: &Arc<Self>, name: &MailboxName, mut prepared: Vec<Prepared>) -> Result<AppendedAll> {
+    pub fn append_all(
+        self: &Arc<Self>,
+        name: &MailboxName,
+        mut prepared: Vec<Prepared>,
+        replaces: Option<(&Mailbox, Uid)>,
+    ) -> Result<AppendedAll> {
         let mailbox = self.open(name)?;
         let folder = prepared.first().ok_or(Error::Gone)?.folder.clone();
         let change: Amount = prepared.iter().map(|one| Amount::message(one.len)).sum();
         let staged: Vec<Staged> = prepared.iter_mut().filter_map(|one| one.staged.take()).collect();
-        let taken = folder.quota.add(name, change, Passage::Request, || mailbox.take_in(&staged));
+        let freed = replaces.map_or(Ok(Amount::NOTHING), |(mailbox, uid)| mailbox.counted(uid))?;
+        let taken = folder.quota.add(name, change, Passage::Instead(freed), || mailbox.take_in(&staged));
         let (uid_validity, uids) = taken.inspect_err(|_| {
             for staged in &staged {
                 // What stays in `tmp/` is swept later.
@@ -62,7 +69,7 @@ impl Account {
 
     /// The same for one.
     pub(crate) fn append_one(self: &Arc<Self>, name: &MailboxName, prepared: Prepared) -> Result<Appended> {
-        let AppendedAll { uid_validity, uids } = self.append_all(name, vec![prepared])?;
+        let AppendedAll { uid_validity, uids } = self.append_all(name, vec![prepared], None)?;
         let uid = uids.first().copied().ok_or(Error::Gone)?;
         Ok(Appended { uid_validity, uid })
     }

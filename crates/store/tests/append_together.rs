@@ -33,7 +33,7 @@ fn they_get_their_uids_in_their_order_by_one_commit() {
     let account = account(&counted);
     append(&account, &inbox(), "first", Flags::NONE, &[]).unwrap();
     let before = calls.of(Op::SyncDir);
-    let appended = account.append_all(&inbox(), all(&account, &["two", "three", "four"]).unwrap()).unwrap();
+    let appended = account.append_all(&inbox(), all(&account, &["two", "three", "four"]).unwrap(), None).unwrap();
     let together = calls.of(Op::SyncDir) - before;
     assert_eq!(appended.uids, [uid(2), uid(3), uid(4)]);
     let before = calls.of(Op::SyncDir);
@@ -45,20 +45,45 @@ fn they_get_their_uids_in_their_order_by_one_commit() {
     assert_eq!(lines[2].2, ["\\Seen", "three"]);
 }
 
-#[test]
-fn over_quota_none_of_them_is_there() {
-    let disk = MemoryDisk::new();
+/// An account that may hold three messages.
+fn limited(disk: &MemoryDisk) -> Arc<Account> {
     let quota = QuotaSettings { file: QuotaFile::Dict, life: "1".to_owned(), ..QuotaSettings::default() };
     let settings = Settings { hostname: "test".to_owned(), quota, ..Settings::default() };
     let account = Store::new(Arc::new(disk.clone()), settings).account(Path::new(HOME)).unwrap();
     let rule = QuotaRule::parse("*:messages=3").unwrap();
     account.obey(Arc::new(mail::quota::Quota::default().with(rule)));
+    account
+}
+
+#[test]
+fn over_quota_none_of_them_is_there() {
+    let disk = MemoryDisk::new();
+    let account = limited(&disk);
     append(&account, &inbox(), "first", Flags::NONE, &[]).unwrap();
-    let refused = account.append_all(&inbox(), all(&account, &["two", "three", "four"]).unwrap());
+    let refused = account.append_all(&inbox(), all(&account, &["two", "three", "four"]).unwrap(), None);
     assert!(matches!(refused, Err(Error::OverQuota)), "{refused:?}");
     assert_eq!(subjects(&found(&account, &inbox())), ["first"]);
     assert_eq!(left_in_tmp(&disk), 0);
-    assert_eq!(account.append_all(&inbox(), all(&account, &["two", "three"]).unwrap()).unwrap().uids.len(), 2);
+    assert_eq!(account.append_all(&inbox(), all(&account, &["two", "three"]).unwrap(), None).unwrap().uids.len(), 2);
+}
+
+#[test]
+fn what_takes_anothers_place_needs_only_the_room_beyond_it() {
+    let disk = MemoryDisk::new();
+    let account = limited(&disk);
+    account.append_all(&inbox(), all(&account, &["one", "two", "three"]).unwrap(), None).unwrap();
+    let mailbox = account.open(&inbox()).unwrap();
+    let refused = account.append_all(&inbox(), all(&account, &["four"]).unwrap(), None);
+    assert!(matches!(refused, Err(Error::OverQuota)), "{refused:?}");
+    let refused = account.append_all(&inbox(), all(&account, &["four", "five"]).unwrap(), Some((&mailbox, uid(2))));
+    assert!(matches!(refused, Err(Error::OverQuota)), "{refused:?}");
+    // One that is gone makes no room.
+    let refused = account.append_all(&inbox(), all(&account, &["four"]).unwrap(), Some((&mailbox, uid(9))));
+    assert!(matches!(refused, Err(Error::OverQuota)), "{refused:?}");
+    account.append_all(&inbox(), all(&account, &["four"]).unwrap(), Some((&mailbox, uid(2)))).unwrap();
+    mailbox.expunge(&[uid(2)]).unwrap();
+    assert_eq!(subjects(&found(&account, &inbox())), ["one", "three", "four"]);
+    assert_eq!(account.quota().unwrap().unwrap().used.messages, 3);
 }
 
 #[test]
@@ -80,7 +105,7 @@ fn acknowledged_they_are_all_there_after_any_power_cut() {
     let scenario = |disk: &MemoryDisk| -> Result<()> {
         told.lock().unwrap().clear();
         let account = try_account(disk)?;
-        let appended = account.append_all(&inbox(), all(&account, &["two", "three", "four"])?)?;
+        let appended = account.append_all(&inbox(), all(&account, &["two", "three", "four"])?, None)?;
         told.lock().unwrap().extend(appended.uids.iter().map(|uid| uid.number()));
         Ok(())
     };

@@ -32,6 +32,8 @@ pub enum Ask {
     LogIn(Credentials),
     /// Before that, what a mechanism needs → `Sasl`, or `Refused(Unavailable)`.
     Sasl(sasl::Ask),
+    /// Nobody is logged in any more (RFC 8437) → `Done`. The house forgets the account and all it has open.
+    LogOut,
     /// The mailboxes in some of the profile's namespaces, and all subscriptions → `Mailboxes`.
     Mailboxes { spaces: Vec<usize> },
     /// → `Status`.
@@ -104,8 +106,9 @@ pub enum Ask {
         internal_date: Option<DateTime>,
         size: Option<u64>,
     },
-    /// The content of all is complete: keep them durably, all or none → `Appended`.
-    AppendEnd,
+    /// The content of all is complete: keep them durably, all or none → `Appended`. `replaces`: that message of the selected mailbox is
+    /// expunged as soon as they are there (RFC 8508), so that its room counts as free already.
+    AppendEnd { replaces: Option<Uid> },
     /// Forget all that came → `Done`.
     AppendAbort,
 }

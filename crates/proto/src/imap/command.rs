@@ -42,20 +42,27 @@ pub struct Row {
     /// Whether there is `UID name` too.
     pub uid: bool,
     pub tells: Tells,
-    /// Its last argument is a message, which is streamed and not kept.
-    pub takes_message: bool,
+    /// Its last argument is a message, which is streamed and not kept: how it begins when a literal is announced.
+    pub begin_message: Option<BeginMessage>,
     pub start: Start,
 }
 
 /// Parses the arguments, from the space before them, and takes the first step.
 pub type Start = fn(&mut Parser<'_>, &mut Context, Numbers) -> Parsed<Step>;
 
+/// Parses the arguments up to a literal's announcement, of so many octets. `None` if that belongs to the command's text.
+pub type BeginMessage = fn(&mut Parser<'_>, u64, &mut Context, Numbers) -> Parsed<Option<Step>>;
+
 const fn row(name: &'static str, when: When, tells: Tells, start: Start) -> Row {
-    Row { name, when, uid: false, tells, takes_message: false, start }
+    Row { name, when, uid: false, tells, begin_message: None, start }
 }
 
 const fn with_uid(name: &'static str, tells: Tells, start: Start) -> Row {
-    Row { name, when: When::Selected, uid: true, tells, takes_message: false, start }
+    Row { name, when: When::Selected, uid: true, tells, begin_message: None, start }
+}
+
+const fn with_message(name: &'static str, when: When, uid: bool, start: Start, begin: BeginMessage) -> Row {
+    Row { name, when, uid, tells: Everything, begin_message: Some(begin), start }
 }
 
 use Tells::{AllButExpunges, Everything, Nothing};
@@ -71,6 +78,7 @@ pub const COMMANDS: &[Row] = &[
     row("STARTTLS",     BeforeLogin, Nothing,        run::starttls::start),
     row("AUTHENTICATE", BeforeLogin, Nothing,        run::authenticate::start),
     row("LOGIN",        BeforeLogin, Nothing,        run::login::start),
+    row("UNAUTHENTICATE", LoggedIn,  Nothing,        run::unauthenticate::start),
     row("COMPRESS",     LoggedIn,    Nothing,        run::compress::start),
     row("ENABLE",       LoggedIn,    Nothing,        run::enable::start),
     row("SELECT",       LoggedIn,    Nothing,        run::select::select),
@@ -82,6 +90,7 @@ pub const COMMANDS: &[Row] = &[
     row("UNSUBSCRIBE",  LoggedIn,    Everything,     run::subscribe::unsubscribe),
     row("LIST",         LoggedIn,    Everything,     run::list::list),
     row("LSUB",         LoggedIn,    Everything,     run::list::lsub),
+    row("XLIST",        LoggedIn,    Everything,     run::list::xlist),
     row("NAMESPACE",    LoggedIn,    Nothing,        run::namespace::start),
     row("STATUS",       LoggedIn,    Everything,     run::status::start),
     row("GETQUOTA",     LoggedIn,    Nothing,        run::quota::get),
@@ -103,7 +112,8 @@ pub const COMMANDS: &[Row] = &[
     with_uid("STORE",                AllButExpunges, run::store::start),
     with_uid("COPY",                 Everything,     run::copy::copy),
     with_uid("MOVE",                 Everything,     run::copy::r#move),
-    Row { name: "APPEND", when: LoggedIn, uid: false, tells: Everything, takes_message: true, start: run::append::without_octets },
+    with_message("APPEND",  LoggedIn, false,         run::append::append, run::append::begin_append),
+    with_message("REPLACE", Selected, true,          run::append::replace, run::append::begin_replace),
 ];
 
 /// A command's row, and whether it was called by `UID name`.

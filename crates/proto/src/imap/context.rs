@@ -106,7 +106,7 @@ pub struct Enabled {
 pub struct Context {
     pub profile: Arc<Profile>,
     pub tls: TlsState,
-    /// What TLS gives to logins, until somebody has logged in.
+    /// What TLS gives to logins.
     pub channel: Option<Arc<Channel>>,
     pub state: State,
     pub out: Outbox,

@@ -202,8 +202,10 @@ impl House {
             {
                 self.violations.push(format!("{ask:?}"));
             }
-            Ask::AppendEnd | Ask::AppendAbort if self.drafts.is_empty() => self.violations.push(format!("{ask:?}")),
-            Ask::AppendEnd | Ask::AppendBegin { .. } if !self.drafts.iter().all(Draft::is_complete) => {
+            Ask::AppendEnd { .. } | Ask::AppendAbort if self.drafts.is_empty() => {
+                self.violations.push(format!("{ask:?}"))
+            }
+            Ask::AppendEnd { .. } | Ask::AppendBegin { .. } if !self.drafts.iter().all(Draft::is_complete) => {
                 self.violations.push(format!("{ask:?} after {:?}", self.drafts));
             }
             _ => {}
@@ -214,6 +216,10 @@ impl House {
         match ask {
             Ask::Sasl(ask) => logins::step(ask).map(Answer::Sasl),
             Ask::LogIn(credentials) => logins::log_in(&credentials),
+            Ask::LogOut => {
+                (self.selected, self.opened) = (None, None);
+                Ok(Answer::Done)
+            }
             Ask::Mailboxes { .. } => Ok(self.list()),
             Ask::Status { name } => self.status(&name),
             // "Spam" is not counted.
@@ -291,7 +297,7 @@ impl House {
                 self.drafts.push(Draft { to: mailbox, flags, keywords, date, size, content: Vec::new() });
                 Ok(Answer::Done)
             }
-            Ask::AppendEnd => {
+            Ask::AppendEnd { .. } => {
                 let drafts = std::mem::take(&mut self.drafts);
                 let to = drafts.first().ok_or(Refusal::ServerBug)?.to.clone();
                 if drafts.iter().any(|draft| draft.content.windows(8).any(|words| words == b"OVERFULL")) {

@@ -86,7 +86,7 @@ impl House<Server> for Watch {
                 (self.appending, self.to_come) = (false, None);
                 return Answer::Done;
             }
-            Ask::AppendEnd if mood.is_multiple_of(8) => self.appending = false,
+            Ask::AppendEnd { .. } if mood.is_multiple_of(8) => self.appending = false,
             Ask::Select { .. } => (self.selected, self.opened) = (false, None),
             _ => {}
         }
@@ -148,7 +148,7 @@ impl Watch {
                 let complete = self.to_come.is_none_or(|left| left == 0);
                 assert!(complete && size.is_none_or(|size| size <= MESSAGE_SIZE_MAX), "{ask:?}");
             }
-            Ask::AppendEnd => {
+            Ask::AppendEnd { .. } => {
                 assert!(self.appending && self.to_come.is_none_or(|left| left == 0), "the end of half a message");
             }
             Ask::AppendAbort => assert!(self.appending, "nothing to give up"),
@@ -163,6 +163,10 @@ impl Watch {
             Ask::LogIn(credentials) => {
                 judge_credentials(credentials);
                 self.logged_in = true;
+            }
+            Ask::LogOut => {
+                (self.logged_in, self.used) = (false, false);
+                (self.selected, self.opened) = (false, None);
             }
             Ask::Sasl(ask) => return Answer::Sasl(some_sasl(ask)),
             Ask::Mailboxes { .. } => {
@@ -230,7 +234,7 @@ impl Watch {
             }
             Ask::CloseMessage => self.opened = None,
             Ask::AppendBegin { size, .. } => (self.appending, self.to_come) = (true, *size),
-            Ask::AppendEnd => {
+            Ask::AppendEnd { .. } => {
                 self.appending = false;
                 return Answer::Appended { uid_validity, uids: vec![Uid::FIRST] };
             }

@@ -9,7 +9,7 @@ use super::Mailbox;
 use super::append::TOUCH_EVERY;
 use crate::folder::{CUR, NEW};
 use crate::quota::Amount;
-use crate::{Result, file_name};
+use crate::{Error, Result, file_name};
 
 impl Mailbox {
     /// Removes exactly these messages, durably. Those that are gone already are passed over.
@@ -20,6 +20,21 @@ impl Mailbox {
         let remove = |gone: &mut Amount| self.remove_files(uids, gone);
         self.folder.quota.take_away(&self.name, remove)?;
         Ok(self.snapshot())
+    }
+
+    /// How much of a message is counted; nothing of one that is gone.
+    pub(crate) fn counted(&self, uid: Uid) -> Result<Amount> {
+        if self.folder.quota.limits_of(&self.name).is_none() {
+            return Ok(Amount::NOTHING);
+        }
+        let len = self.with_file(uid, |found, path| match file_name::sizes(&found.base).on_disk {
+            Some(len) => Ok(len),
+            None => Ok(self.folder.disk.stat(path)?.len),
+        });
+        match len {
+            Err(Error::Gone) => Ok(Amount::NOTHING),
+            len => len.map(Amount::message),
+        }
     }
 
     /// Adds up in `gone` what was removed, also when it comes to an error on the way.

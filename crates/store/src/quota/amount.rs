@@ -28,6 +28,11 @@ impl Amount {
         Amount { storage, messages: self.messages.saturating_sub(other.messages) }
     }
 
+    /// Whether it is no more than the other, in any respect.
+    pub(crate) fn is_within(self, other: Amount) -> bool {
+        self.storage <= other.storage && self.messages <= other.messages
+    }
+
     /// Whether mailboxes can hold so much.
     pub(crate) fn is_total(self) -> bool {
         self.storage >= 0 && self.messages >= 0

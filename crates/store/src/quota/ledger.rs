@@ -32,6 +32,8 @@ pub(crate) enum Passage<'a> {
     Delivery,
     /// APPEND, COPY.
     Request,
+    /// The same, and so much leaves as soon as it is here.
+    Instead(Amount),
     /// From the platform itself; there is always room for it.
     Notice,
     /// It leaves that mailbox as soon as it is here.
@@ -128,7 +130,7 @@ impl Ledger {
     }
 
     /// The limits for a mailbox; `None` when it is not counted.
-    pub(super) fn limits_of(&self, mailbox: &MailboxName) -> Option<Limits> {
+    pub(crate) fn limits_of(&self, mailbox: &MailboxName) -> Option<Limits> {
         if self.is_off() { None } else { self.state().rules.limits_of(mailbox.as_str()) }
     }
 
@@ -157,6 +159,7 @@ impl Ledger {
             Passage::MoveFrom(from) => self.limits_of(from).is_none_or(|from| !room::is_no_tighter(limits, from)),
             Passage::Notice => false,
             _ if self.quota_settings().admits_all => false,
+            Passage::Instead(freed) => !change.is_within(freed),
             Passage::Delivery | Passage::Request => true,
         };
         let grace = matches!(passage, Passage::Delivery).then_some(Grace { percent: self.quota_settings().grace });
@@ -165,7 +168,8 @@ impl Ledger {
             self.happened(&ticket, if done.is_ok() { change } else { Amount::NOTHING }, done.is_err());
             return done;
         }
-        let mut hold = if asks { self.admitted(change, limits, grace)? } else { self.hold()? };
+        let needed = if let Passage::Instead(freed) = passage { change.minus(freed) } else { change };
+        let mut hold = if asks { self.admitted(needed, limits, grace)? } else { self.hold()? };
         hold.begin()?;
         let done = work();
         match done {

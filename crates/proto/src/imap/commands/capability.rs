@@ -61,6 +61,9 @@ const OFFERS: &[Offer] = &[
     Offer { name: "BINARY",             when: after_login }, // RFC 3516
     Offer { name: "CATENATE",           when: after_login }, // RFC 4469
     Offer { name: "URL-PARTIAL",        when: after_login }, // RFC 5550
+    Offer { name: "REPLACE",            when: after_login }, // RFC 8508
+    Offer { name: "UNAUTHENTICATE",     when: |context| context.is_logged_in() && !context.compressed }, // RFC 8437
+    Offer { name: "XLIST",              when: after_login }, // Gmail's
     Offer { name: "UIDPLUS",            when: after_login }, // RFC 4315
     Offer { name: "ESEARCH",            when: after_login }, // RFC 4731
     Offer { name: "SORT",               when: after_login }, // RFC 5256

@@ -1,5 +1,5 @@
 //! LIST and LSUB (RFC 3501 §6.3.8, §6.3.9), with LIST-EXTENDED (RFC 5258), LIST-STATUS (RFC 5819), LIST-MYRIGHTS (RFC 8440), CHILDREN (RFC 3348)
-//! and SPECIAL-USE (RFC 6154).
+//! and SPECIAL-USE (RFC 6154). XLIST is what SPECIAL-USE was before it had an RFC: programs of that time know it by Gmail's name.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -19,6 +19,8 @@ use crate::imap::view::Numbers;
 #[derive(Debug, Default)]
 struct Request {
     lsub: bool,
+    /// Special uses are told by the names that they had in XLIST.
+    xlist: bool,
     /// Options were given: only what they ask for is told.
     extended: bool,
     patterns: Vec<Pattern>,
@@ -36,13 +38,25 @@ struct Request {
 
 // lsub = "LSUB" SP mailbox SP list-mailbox
 pub fn lsub(args: &mut Parser<'_>, context: &mut Context, _: Numbers) -> Parsed<Step> {
+    let (reference, pattern) = reference_and_pattern(args)?;
+    let request = Request { lsub: true, special_use: true, ..Request::default() };
+    run(request, &reference, vec![pattern], context)
+}
+
+// xlist = "XLIST" SP mailbox SP list-mailbox
+pub fn xlist(args: &mut Parser<'_>, context: &mut Context, _: Numbers) -> Parsed<Step> {
+    let (reference, pattern) = reference_and_pattern(args)?;
+    let request = Request { xlist: true, children: true, special_use: true, ..Request::default() };
+    run(request, &reference, vec![pattern], context)
+}
+
+fn reference_and_pattern(args: &mut Parser<'_>) -> Parsed<(Vec<u8>, Vec<u8>)> {
     args.space()?;
     let reference = args.astring()?;
     args.space()?;
     let pattern = args.list_mailbox()?;
     args.end()?;
-    let request = Request { lsub: true, special_use: true, ..Request::default() };
-    run(request, &reference, vec![pattern], context)
+    Ok((reference, pattern))
 }
 
 // list = "LIST" [SP list-select-opts] SP mailbox SP mbox-or-pat [SP list-return-opts]
@@ -123,7 +137,7 @@ fn return_options(args: &mut Parser<'_>, request: &mut Request) -> Parsed<()> {
 
 fn run(mut request: Request, reference: &[u8], patterns: Vec<Vec<u8>>, context: &mut Context) -> Parsed<Step> {
     let separator = context.separator();
-    let (word, done) = if request.lsub { ("LSUB", "Lsub completed.") } else { ("LIST", "List completed.") };
+    let (word, done) = request.words();
     // RFC 3501 §6.3.8: an empty name asks for the separator.
     if patterns.iter().all(Vec::is_empty) && !request.extended {
         context.out.push(format!("* {word} (\\Noselect) \"{}\" \"\"\r\n", separator.char()).as_bytes());
@@ -145,6 +159,15 @@ fn run(mut request: Request, reference: &[u8], patterns: Vec<Vec<u8>>, context: 
 }
 
 impl Request {
+    /// What its answers are called, and how it ends.
+    fn words(&self) -> (&'static str, &'static str) {
+        match (self.lsub, self.xlist) {
+            (true, _) => ("LSUB", "Lsub completed."),
+            (_, true) => ("XLIST", "Xlist completed."),
+            _ => ("LIST", "List completed."),
+        }
+    }
+
     /// Whether mailboxes of a namespace may be told: nobody is asked for others.
     fn looks_into(&self, space: &Namespace) -> bool {
         let own = space.kind == NamespaceKind::Private;
@@ -296,17 +319,30 @@ fn attributes(info: Option<&MailboxInfo>, subscribed: bool, request: &Request) -
         (info.is_some() && !selectable).then_some("\\Noselect"),
         (request.subscribed && subscribed).then_some("\\Subscribed"),
         (request.children && info.is_some()).then_some(children),
-        info.and_then(|info| info.special_use).filter(|_| request.special_use),
+        info.and_then(|info| info.special_use)
+            .filter(|_| request.special_use)
+            .map(|special_use| if request.xlist { xlist_name(special_use) } else { special_use }),
+        (request.xlist && info.is_some_and(|info| info.name.is_inbox())).then_some("\\Inbox"),
     ]
     .into_iter()
     .flatten()
     .collect()
 }
 
+/// What XLIST calls a special use.
+fn xlist_name(special_use: &'static str) -> &'static str {
+    match special_use {
+        "\\All" => "\\AllMail",
+        "\\Flagged" => "\\Starred",
+        "\\Junk" => "\\Spam",
+        same => same,
+    }
+}
+
 /// Tells line after line; where rights (RFC 8440) or numbers (RFC 5819) are wanted too, each mailbox is asked for them.
 fn tell(mut lines: VecDeque<Line>, request: Request, context: &mut Context) -> Step {
     while let Some(line) = lines.pop_front() {
-        write(&line, request.lsub, context);
+        write(&line, request.words().0, context);
         if line.has_rights {
             return Step::ask(Ask::MyRights { name: line.name.clone() }, move |context, answer| {
                 // "If the server is unable to look up the set of rights for a given mailbox, it does not send the MYRIGHTS reply".
@@ -323,7 +359,7 @@ fn tell(mut lines: VecDeque<Line>, request: Request, context: &mut Context) -> S
             return Step::Flush(Box::new(move |context| tell(lines, request, context)));
         }
     }
-    Step::ok(if request.lsub { "Lsub completed." } else { "List completed." })
+    Step::ok(request.words().1)
 }
 
 fn ask_status(name: MailboxName, lines: VecDeque<Line>, request: Request) -> Step {
@@ -338,9 +374,8 @@ fn ask_status(name: MailboxName, lines: VecDeque<Line>, request: Request) -> Ste
 
 // mailbox-data = "LIST" SP mailbox-list / "LSUB" SP mailbox-list / ...
 // mailbox-list = "(" [mbx-list-flags] ")" SP DQUOTE QUOTED-CHAR DQUOTE SP mailbox [SP mbox-list-extended]
-fn write(line: &Line, lsub: bool, context: &mut Context) {
+fn write(line: &Line, word: &str, context: &mut Context) {
     let (separator, out) = (context.separator(), &mut context.out);
-    let word = if lsub { "LSUB" } else { "LIST" };
     out.push(format!("* {word} ({}) \"{}\" ", line.attributes.join(" "), separator.char()).as_bytes());
     response::mailbox(&line.name, separator, out);
     out.push(if line.child_info { b" (\"CHILDINFO\" (\"SUBSCRIBED\"))\r\n" } else { b"\r\n" });

@@ -44,7 +44,6 @@ pub fn judged(context: &mut Context, answer: Answer) -> Step {
     match answer {
         Answer::Done => {
             context.state = State::LoggedIn;
-            context.channel = None;
             // RFC 3501 §6.2.3: the capabilities may have changed, so they come along.
             Step::Done(Completion::ok("Logged in.").code(context.capability_code()))
         }

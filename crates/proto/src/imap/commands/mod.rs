@@ -28,3 +28,4 @@ pub mod starttls;
 pub mod status;
 pub mod store;
 pub mod subscribe;
+pub mod unauthenticate;

@@ -3,7 +3,6 @@
 use super::{Doing, Server, bad};
 use crate::imap::ask::Ask;
 use crate::imap::command::{self, Called, Step, When};
-use crate::imap::commands::append;
 use crate::imap::context::State;
 use crate::imap::parse::Parser;
 use crate::imap::reader::{Announced, Got, tag_of};
@@ -75,12 +74,11 @@ impl Server {
     pub(super) fn judge_literal(&mut self, announced: Announced) {
         let text = self.reader.text().to_vec();
         let judged = match self.look_up(&text) {
-            Ok((called, mut parser)) if called.row.takes_message => {
+            Ok((called, mut parser)) => called.row.begin_message.and_then(|begin| {
                 self.called = Some(called);
-                append::begin(&mut parser, announced.length, &mut self.context)
+                begin(&mut parser, announced.length, &mut self.context, called.numbers)
                     .unwrap_or_else(|fault| Some(Step::Done(fault.completion(called.row.name))))
-            }
-            Ok(_) => None,
+            }),
             Err(completion) => Some(Step::Done(completion)),
         };
         let room = self.context.limits().command_max.saturating_sub(text.len()) as u64;

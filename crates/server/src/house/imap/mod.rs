@@ -133,6 +133,11 @@ impl House<Server> for ImapHouse {
                 let answer = self.guest.sasl(ask).await;
                 return answer.map_or(Answer::Refused(Refusal::Unavailable), Answer::Sasl);
             }
+            Ask::LogOut => {
+                (self.room, self.pending) = (None, Vec::new());
+                tracing::info!(session = &*self.guest.session, "logged out");
+                return Answer::Done;
+            }
             ask => ask,
         };
         self.flush_content().await;

@@ -39,6 +39,8 @@ fn needs(ask: &Ask) -> Vec<(Of<'_>, Right)> {
             vec![(Mailbox(name), Right::Admin)]
         }
         Ask::Expunge { .. } => vec![(Selected, Right::Expunge)],
+        // RFC 8508 §4.1: as STORE of \Deleted and EXPUNGE.
+        Ask::AppendEnd { replaces: Some(_) } => vec![(Selected, Right::WriteDeleted), (Selected, Right::Expunge)],
         _ => Vec::new(),
     }
 }

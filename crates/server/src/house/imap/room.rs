@@ -97,11 +97,14 @@ impl Room {
             if matches!(ask, Ask::Select { .. }) {
                 self.unselect();
             }
+            if matches!(ask, Ask::AppendEnd { .. }) {
+                self.append = None;
+            }
             return Ok(Answer::Refused(refusal));
         }
         match ask {
             // The shell answers it, because it is the directory's.
-            Ask::LogIn(_) | Ask::Sasl(_) => Ok(Answer::Refused(Refusal::ServerBug)),
+            Ask::LogIn(_) | Ask::Sasl(_) | Ask::LogOut => Ok(Answer::Refused(Refusal::ServerBug)),
             Ask::Mailboxes { spaces } => self.mailboxes(&spaces),
             Ask::Status { name } => self.status(&self.at(&name)?),
             Ask::Quota { mailbox } => self.quota(mailbox.as_ref()),
@@ -167,7 +170,7 @@ impl Room {
             Ask::AppendBegin { mailbox, flags, keywords, internal_date, size: _ } => {
                 self.append_begin(&mailbox, Traits { flags, keywords, internal_date })
             }
-            Ask::AppendEnd => self.append_end(),
+            Ask::AppendEnd { replaces } => self.append_end(replaces),
             Ask::AppendAbort => {
                 self.append = None;
                 Ok(Answer::Done)

@@ -1,15 +1,17 @@
 //! APPEND (RFC 3501 §6.3.11) of one message or of several, all or none (RFC 3502), with APPENDUID (RFC 4315 §3), literal8
-//! (RFC 3516 §4.4) and CATENATE (RFC 4469). `grammar.rs` reads it stretch by stretch; here the house is asked, and messages are
-//! streamed to it, never kept. `part.rs` fetches what URLs name.
+//! (RFC 3516 §4.4) and CATENATE (RFC 4469); and REPLACE (RFC 8508), which is an APPEND of one message that takes another's place.
+//! `grammar.rs` reads it stretch by stretch; here the house is asked, and messages are streamed to it, never kept. `part.rs` fetches
+//! what URLs name, `replace.rs` removes what is replaced.
 
 mod grammar;
 pub mod octets;
 mod part;
+mod replace;
 
 use std::collections::VecDeque;
 
 use grammar::{Act, At, Pause, Stretch, Traits};
-use mail::{MailboxName, NumberSet};
+use mail::{MailboxName, NumberSet, Uid, UidValidity};
 use octets::LineWatch;
 
 use crate::imap::ask::{Answer, Ask, Refusal};
@@ -25,19 +27,44 @@ const MESSAGES_MAX: usize = 10_000;
 const GREATEST_MAX: u64 = 64;
 
 /// An APPEND whose line ended without a literal to come: all its messages are put together of what is here.
-pub fn without_octets(args: &mut Parser<'_>, context: &mut Context, _: Numbers) -> Parsed<Step> {
+pub fn append(args: &mut Parser<'_>, context: &mut Context, _: Numbers) -> Parsed<Step> {
     args.space()?;
+    whole(args, None, context)
+}
+
+/// A literal is announced.
+pub fn begin_append(args: &mut Parser<'_>, announced: u64, context: &mut Context, _: Numbers) -> Parsed<Option<Step>> {
+    args.space()?;
+    begin(args, announced, None, context)
+}
+
+// replace = "REPLACE" SP seq-number SP mailbox append-message
+pub fn replace(args: &mut Parser<'_>, context: &mut Context, numbers: Numbers) -> Parsed<Step> {
+    let replaced = replace::replaced(args, context, numbers)?;
+    whole(args, Some(replaced), context)
+}
+
+pub fn begin_replace(
+    args: &mut Parser<'_>,
+    announced: u64,
+    context: &mut Context,
+    numbers: Numbers,
+) -> Parsed<Option<Step>> {
+    let replaced = replace::replaced(args, context, numbers)?;
+    begin(args, announced, Some(replaced), context)
+}
+
+fn whole(args: &mut Parser<'_>, replaces: Option<Uid>, context: &mut Context) -> Parsed<Step> {
     let mailbox = args.mailbox()?;
     let stretch = grammar::stretch(args, At::Message, None)?;
     if stretch.acts.is_empty() {
         return syntax("Missing message literal");
     }
-    Ok(Append::new(mailbox, stretch, 0).act(context))
+    Ok(Append::new(mailbox, stretch, 0, replaces).act(context))
 }
 
-/// A literal is announced. `None` if it belongs to the command's text, as the mailbox's name does.
-pub fn begin(args: &mut Parser<'_>, announced: u64, context: &mut Context) -> Parsed<Option<Step>> {
-    args.space()?;
+/// `None` if the literal belongs to the command's text, as the mailbox's name does.
+fn begin(args: &mut Parser<'_>, announced: u64, replaces: Option<Uid>, context: &mut Context) -> Parsed<Option<Step>> {
     if grammar::is_announcement(args) {
         return Ok(None);
     }
@@ -47,13 +74,15 @@ pub fn begin(args: &mut Parser<'_>, announced: u64, context: &mut Context) -> Pa
         return Ok(None);
     }
     let mailbox = args.mailbox_name(&mailbox)?;
-    Ok(Some(Append::new(mailbox, stretch, announced).act(context)))
+    Ok(Some(Append::new(mailbox, stretch, announced, replaces).act(context)))
 }
 
 /// An APPEND under way.
 #[derive(Debug)]
 struct Append {
     mailbox: MailboxName,
+    /// Which message of the selected mailbox gives way.
+    replaces: Option<Uid>,
     /// What is still to be done of the stretch that was read last.
     acts: VecDeque<Act>,
     /// What comes then: octets, so many of them, or the end.
@@ -69,9 +98,9 @@ struct Append {
 }
 
 impl Append {
-    fn new(mailbox: MailboxName, stretch: Stretch, announced: u64) -> Box<Append> {
+    fn new(mailbox: MailboxName, stretch: Stretch, announced: u64, replaces: Option<Uid>) -> Box<Append> {
         let Stretch { acts, pause, next } = stretch;
-        Box::new(Append { mailbox, acts, pause, announced, next, messages: 0, size: 0, together: 0 })
+        Box::new(Append { mailbox, replaces, acts, pause, announced, next, messages: 0, size: 0, together: 0 })
     }
 
     fn act(mut self: Box<Self>, context: &mut Context) -> Step {
@@ -82,7 +111,7 @@ impl Append {
             Some(Act::Complete) => self.act(context),
             None => match self.pause {
                 Pause::Octets { binary } => self.receive(binary, context),
-                Pause::Text | Pause::End => finish(),
+                Pause::Text | Pause::End => self.finish(),
             },
         }
     }
@@ -93,6 +122,11 @@ impl Append {
         // RFC 3502 §6.3.11: this can be used to cancel the append.
         if size == Some(0) {
             return give_up(empty(), context);
+        }
+        // RFC 8508 §4.7: several messages replace none.
+        if self.replaces.is_some() && self.messages > 0 {
+            let bad = Completion::bad("Error in IMAP command REPLACE: Only one message can replace another.");
+            return give_up(bad, context);
         }
         if self.messages == MESSAGES_MAX {
             return give_up(refused(Refusal::Limit), context);
@@ -161,7 +195,7 @@ impl Append {
                 self.announced = announced.unwrap_or(0);
                 self.act(context)
             }
-            Err(fault) => give_up(fault.completion("APPEND"), context),
+            Err(fault) => give_up(fault.completion(self.name()), context),
         }
     }
 
@@ -173,19 +207,32 @@ impl Append {
         }
         Step::Accept(Box::new(move |context, rest| self.go_on(context, rest)))
     }
+
+    fn name(&self) -> &'static str {
+        if self.replaces.is_some() { "REPLACE" } else { "APPEND" }
+    }
+
+    fn finish(self: Box<Self>) -> Step {
+        let replaces = self.replaces;
+        Step::ask(Ask::AppendEnd { replaces }, move |context, answer| {
+            context.appending = false;
+            match (answer, replaces) {
+                (Answer::Appended { uid_validity, uids }, None) => {
+                    Step::Done(Completion::ok("Append completed.").code(append_uid(uid_validity, &uids)))
+                }
+                (Answer::Appended { uid_validity, uids }, Some(replaced)) => {
+                    replace::remove(replaced, &append_uid(uid_validity, &uids), context)
+                }
+                (other, _) => Step::Done(failed(other)),
+            }
+        })
+    }
 }
 
-fn finish() -> Step {
-    Step::ask(Ask::AppendEnd, |context, answer| {
-        context.appending = false;
-        match answer {
-            Answer::Appended { uid_validity, uids } => {
-                let uids = NumberSet::from_numbers(uids.iter().map(|uid| uid.number()));
-                Step::Done(Completion::ok("Append completed.").code(format!("APPENDUID {uid_validity} {uids}")))
-            }
-            other => Step::Done(failed(other)),
-        }
-    })
+// resp-code-apnd = "APPENDUID" SP nz-number SP append-uid (RFC 4315 §3)
+fn append_uid(uid_validity: UidValidity, uids: &[Uid]) -> String {
+    let uids = NumberSet::from_numbers(uids.iter().map(|uid| uid.number()));
+    format!("APPENDUID {uid_validity} {uids}")
 }
 
 /// Ends with this, and nothing is appended.

@@ -1,9 +1,10 @@
 //! Messages that are being appended: each is written to `tmp/` of its mailbox, and all become messages at once.
 
 use std::mem;
+use std::sync::Arc;
 
 use mail::date::DateTime;
-use mail::{Flags, Keyword, MailboxName};
+use mail::{Flags, Keyword, MailboxName, Uid};
 use proto::imap::ask::{Answer, Refusal};
 
 use super::Room;
@@ -61,11 +62,15 @@ impl Room {
         }
     }
 
-    pub(super) fn append_end(&mut self) -> store::Result<Answer> {
+    pub(super) fn append_end(&mut self, replaces: Option<Uid>) -> store::Result<Answer> {
         let Some(mut append) = self.append.take() else { return Ok(Answer::Refused(Refusal::ServerBug)) };
         append.end_message()?;
         let prepared = mem::take(&mut append.prepared);
-        let appended = append.place.account.append_all(&append.place.name, prepared)?;
+        // Room is shared only within an account.
+        let selected =
+            self.selected.as_ref().filter(|selected| Arc::ptr_eq(&selected.place.account, &append.place.account));
+        let replaces = selected.zip(replaces).map(|(selected, uid)| (&*selected.mailbox, uid));
+        let appended = append.place.account.append_all(&append.place.name, prepared, replaces)?;
         Ok(Answer::Appended { uid_validity: appended.uid_validity, uids: appended.uids })
     }
 }

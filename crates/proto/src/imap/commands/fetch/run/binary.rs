@@ -76,9 +76,10 @@ impl Fetch {
                 let decoding = Decoding { index, source, phase: Phase::Measure { size: 0, has_nul: false } };
                 self.pump(opened, decoding, context)
             }
+            // Empty, as BODY of what is not there.
             Ok(None) => {
                 context.out.push(binary.name.as_bytes());
-                context.out.push(if binary.size_only { b" 0" } else { b" NIL" });
+                context.out.push(if binary.size_only { b" 0" } else { b" {0}\r\n" });
                 self.go_on(opened, index + 1, context)
             }
             Err(()) => Step::Broken,
