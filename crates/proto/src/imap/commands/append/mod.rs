@@ -212,7 +212,7 @@ impl Append {
         if self.replaces.is_some() { "REPLACE" } else { "APPEND" }
     }
 
-    fn finish(self: Box<Self>) -> Step {
+    fn finish(&self) -> Step {
         let replaces = self.replaces;
         Step::ask(Ask::AppendEnd { replaces }, move |context, answer| {
             context.appending = false;
