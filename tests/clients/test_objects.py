@@ -28,7 +28,7 @@ class Objects(Session):
         return re.search(r"MAILBOXID \((F\w+)\)", self.ok(self.client.status(name, "(MAILBOXID)"))[0].decode()).group(1)
 
     def test_messages_keep_their_identifier_where_they_are_copied_and_moved(self):
-        self.assertIn("OBJECTID", self.client.capabilities)
+        self.assertIn(b"OBJECTID", self.ok(self.client.capability())[0].split())
         self.server.deliver(self.user, *map(messages.text, ["one", "two"]))
         before = self.emails("INBOX")
         self.assertEqual(len(set(before)), 2)
@@ -52,7 +52,7 @@ class Objects(Session):
 
 class Previews(Session):
     def test_a_list_shows_the_first_words(self):
-        self.assertIn("PREVIEW", self.client.capabilities)
+        self.assertIn(b"PREVIEW", self.ok(self.client.capability())[0].split())
         self.server.deliver(self.user, b"Subject: x\r\n\r\n> quoted\r\nHello there,\r\nthis is it.\r\n")
         self.ok(self.client.select("INBOX"))
         for asked in ("(PREVIEW)", "(PREVIEW (LAZY))"):
