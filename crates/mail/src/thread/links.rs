@@ -6,8 +6,9 @@ use std::collections::HashMap;
 
 use super::Message;
 
-/// So far up a chain of parents is looked for a loop. A longer way counts as one, so that nobody's headers make us walk for ever.
-const WALK_MAX: usize = 10_000;
+/// Steps up chains of parents in search of loops, for all messages together. When they are used up, whatever would have to be
+/// looked for counts as a loop, so that nobody's headers make us walk for ever: not with one long chain, nor with many.
+const STEPS_MAX: usize = 10_000_000;
 
 /// The parent of each node: the messages, in their order, then the dummies.
 pub(super) type Links = Vec<Option<usize>>;
@@ -23,6 +24,10 @@ pub(super) enum Link {
 
 /// Step 1.
 pub(super) fn link(messages: &[Message]) -> Links {
+    link_within(messages, STEPS_MAX)
+}
+
+fn link_within(messages: &[Message], mut steps_left: usize) -> Links {
     let mut links: Links = vec![None; messages.len()];
     let mut has_children = vec![false; messages.len()];
     let mut nodes: HashMap<&[u8], usize> = HashMap::with_capacity(messages.len());
@@ -42,7 +47,7 @@ pub(super) fn link(messages: &[Message]) -> Links {
             });
             if let Some(parent) = before
                 && links[node].is_none()
-                && !loops(&links, &has_children, parent, node)
+                && !loops(&links, &has_children, parent, node, &mut steps_left)
             {
                 links[node] = Some(parent);
                 has_children[parent] = true;
@@ -51,7 +56,7 @@ pub(super) fn link(messages: &[Message]) -> Links {
         }
         // B: what a message itself says of its parent counts more than what others said.
         links[at] = None;
-        if let Some(parent) = before.filter(|parent| !loops(&links, &has_children, *parent, at)) {
+        if let Some(parent) = before.filter(|parent| !loops(&links, &has_children, *parent, at, &mut steps_left)) {
             links[at] = Some(parent);
             has_children[parent] = true;
         }
@@ -60,7 +65,7 @@ pub(super) fn link(messages: &[Message]) -> Links {
 }
 
 /// Whether `parent` is `child`, or a descendant of it.
-fn loops(links: &Links, has_children: &[bool], parent: usize, child: usize) -> bool {
+fn loops(links: &Links, has_children: &[bool], parent: usize, child: usize, steps_left: &mut usize) -> bool {
     if parent == child {
         return true;
     }
@@ -68,10 +73,10 @@ fn loops(links: &Links, has_children: &[bool], parent: usize, child: usize) -> b
         return false;
     }
     let mut above = std::iter::successors(links[parent], |at| links[*at]);
-    let mut steps = 0;
     above.any(|at| {
-        steps += 1;
-        at == child || steps > WALK_MAX
+        let is_used_up = *steps_left == 0;
+        *steps_left = steps_left.saturating_sub(1);
+        at == child || is_used_up
     })
 }
 
@@ -106,4 +111,33 @@ pub(super) fn without_dummies(links: &Links, messages: usize) -> Vec<Link> {
         result.push(end);
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Uid;
+    use crate::thread::{Algorithm, Facts};
+
+    #[test]
+    fn the_steps_of_all_messages_are_bounded_together() {
+        let chain: String = (0..100).map(|number| format!(" <x{number}@x>\r\n")).collect();
+        // The last two have a child when they are linked below the chain, so that a loop is looked for.
+        let headers = [
+            "Message-ID: <1@x>\r\nReferences: <a@x>\r\n".to_owned(),
+            "Message-ID: <2@x>\r\nReferences: <b@x>\r\n".to_owned(),
+            format!("Message-ID: <3@x>\r\nReferences:{chain}"),
+            "Message-ID: <a@x>\r\nReferences: <x99@x>\r\n".to_owned(),
+            "Message-ID: <b@x>\r\nReferences: <x99@x>\r\n".to_owned(),
+        ];
+        let message = |(header, uid): (&String, u32)| {
+            let facts = Facts { size: 1, internal_date: 0, header: header.as_bytes() };
+            Algorithm::References.message(Uid::new(uid).unwrap(), facts)
+        };
+        let messages: Vec<Message> = headers.iter().zip(1..).map(message).collect();
+        let linked = |steps| link_within(&messages, steps)[3..5].iter().map(Option::is_some).collect::<Vec<_>>();
+        assert_eq!(linked(STEPS_MAX), [true, true]);
+        assert_eq!(linked(150), [true, false]);
+        assert_eq!(linked(50), [false, false]);
+    }
 }
