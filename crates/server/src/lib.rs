@@ -13,6 +13,7 @@ mod connection;
 mod connections;
 mod deliver;
 mod dkim;
+pub mod dns;
 mod driver;
 pub mod examine;
 mod filter;
@@ -41,7 +42,7 @@ pub mod users_file;
 pub use admin::{LoginFailures, QueueEntry, QueueRecipient, TOKEN_FILE};
 pub use axum;
 pub use deliver::submit;
-pub use dkim::keygen as dkim_keygen;
+pub use dkim::{keygen as dkim_keygen, published as dkim_published, verify as dkim_verify};
 pub use filter::{Verdict as ScriptVerdict, check as check_script, options as script_options};
 pub use hints::HintCounts;
 

@@ -25,6 +25,7 @@ use crate::config::{ListenAt, Listener, Protocol, Settings};
 use crate::connections::Connections;
 use crate::deliver::Outgoing;
 use crate::dkim::{Signing, TableError};
+use crate::dns::{Dns, Servers};
 use crate::filter::Programs;
 use crate::gssapi::{self, NoCredentials};
 use crate::hints::{self, Hints};
@@ -71,6 +72,8 @@ pub struct Live {
     pub(crate) scanners: Option<Arc<Scanners>>,
     /// `None`: nothing is signed.
     pub(crate) signing: Option<Arc<Signing>>,
+    /// Where something has to be asked there.
+    pub(crate) dns: Option<Arc<dyn Dns>>,
     made_up: MadeUp,
 }
 
@@ -89,6 +92,8 @@ pub enum StartError {
     Gssapi(#[from] NoCredentials),
     #[error("[directory] `secret_file`: {0}")]
     Secret(#[from] SecretError),
+    #[error("[dns] {0}")]
+    Dns(String),
     #[error("[dkim] {0}")]
     Dkim(#[from] TableError),
     #[error("[hints] `secret_file`: {0}")]
@@ -117,7 +122,8 @@ impl Live {
         let offers = sources::offers(&settings, &directory);
         let scanners = settings.scan.clone().map(|scan| Arc::new(Scanners::new(scan)));
         let signing = settings.dkim.clone().map(|dkim| Signing::load(dkim, disk)).transpose()?.map(Arc::new);
-        Ok(Live { settings, directory, users_tls, servers_tls, offers, scanners, signing, made_up })
+        let dns = settings.verify.as_ref().map(|_| dns(&settings)).transpose()?;
+        Ok(Live { settings, directory, users_tls, servers_tls, offers, scanners, signing, dns, made_up })
     }
 
     /// The same settings and certificates, with the sources read again.
@@ -125,8 +131,8 @@ impl Live {
         let offers = sources::offers(&self.settings, &directory);
         let (users_tls, servers_tls) = (self.users_tls.clone(), self.servers_tls.clone());
         let (settings, made_up) = (self.settings.clone(), self.made_up.clone());
-        let (scanners, signing) = (self.scanners.clone(), self.signing.clone());
-        Live { settings, directory, users_tls, servers_tls, offers, scanners, signing, made_up }
+        let (scanners, signing, dns) = (self.scanners.clone(), self.signing.clone(), self.dns.clone());
+        Live { settings, directory, users_tls, servers_tls, offers, scanners, signing, dns, made_up }
     }
 
     /// Our side of TLS on a listener.
@@ -179,6 +185,11 @@ impl Node {
     pub(crate) fn held_folder(&self) -> PathBuf {
         held_folder(&self.live().settings)
     }
+}
+
+fn dns(settings: &Settings) -> Result<Arc<dyn Dns>, StartError> {
+    let servers = Servers::new(&settings.dns.servers, settings.dns.timeout).map_err(StartError::Dns)?;
+    Ok(Arc::new(servers))
 }
 
 fn held_folder(settings: &Settings) -> PathBuf {

@@ -4,6 +4,7 @@
 //! answers; the rest is what the client sends. Used by the targets in `fuzz/` and, on the stable compiler, by the test that
 //! replays their corpora. A panic is a finding.
 
+mod dkim;
 mod imap;
 mod managesieve;
 mod pop3;
@@ -13,6 +14,7 @@ mod smtp;
 use proto::sasl::{self, Channel, Credentials, Evidence, gssapi, scram};
 use proto::{Next, Session};
 
+pub use dkim::dkim;
 pub use imap::imap;
 pub use managesieve::managesieve;
 pub use pop3::pop3;

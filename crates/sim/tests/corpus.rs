@@ -36,6 +36,11 @@ fn pop3_sessions_keep_their_promises_on_every_seed() {
 }
 
 #[test]
+fn signatures_and_keys_are_judged_on_every_seed() {
+    replay("dkim_fields", sim::fuzz::dkim);
+}
+
+#[test]
 fn sieve_scripts_are_judged_on_every_seed() {
     replay("sieve_script", sim::fuzz::sieve_script);
 }

@@ -25,6 +25,7 @@ mod settle;
 mod sieve;
 mod smtp;
 mod units;
+mod verify;
 mod written;
 
 use std::path::Path;
@@ -45,6 +46,7 @@ pub use settings::{
 };
 pub use smtp::{AddMissing, ClientLimits, SenderLogin, SmtpSettings};
 pub use units::{parse_duration, show_duration, show_size};
+pub use verify::{DnsSettings, VerifySettings};
 
 /// One thing wrong in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -123,6 +123,8 @@ pub const TABLES: &[Table] = &[
     screen::SCAN,
     screen::SCANNER,
     screen::DKIM,
+    screen::VERIFY,
+    screen::DNS,
     platform::QUEUE,
     platform::TLS,
     platform::LIMITS,

@@ -19,6 +19,7 @@ use super::ldap::LdapSettings;
 use super::relay::RelaySettings;
 use super::scan::ScanSettings;
 use super::smtp::SmtpSettings;
+use super::verify::{DnsSettings, VerifySettings};
 use crate::certificate::UserField;
 
 /// A part that a node plays in the platform.
@@ -440,6 +441,9 @@ pub struct Settings {
     pub scan: Option<ScanSettings>,
     /// `None`: nothing is signed.
     pub dkim: Option<SigningSettings>,
+    /// `None`: signatures are not looked at.
+    pub verify: Option<VerifySettings>,
+    pub dns: DnsSettings,
     pub queue: QueueSettings,
     pub tls: Option<TlsFiles>,
     pub limits: Limits,

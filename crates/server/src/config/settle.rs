@@ -20,7 +20,7 @@ use super::settings::{
     Route, RouteTls, Settings, SharedSettings, TlsFiles, TlsMode, TrustedSettings, UniqueIdSettings,
 };
 use super::written::{Written, WrittenTable};
-use super::{auto, dkim, domains, hints, namespace, pop3, quota, relay, scan, sieve, smtp};
+use super::{auto, dkim, domains, hints, namespace, pop3, quota, relay, scan, sieve, smtp, verify};
 use crate::certificate::UserField;
 
 /// The shortest `poll`.
@@ -58,6 +58,8 @@ pub fn settle(written: &Written, folder: &Path, mistakes: &mut Vec<Mistake>) -> 
         pop3: pop3::settle(written, settler.mistakes),
         scan: scan::settle(written, folder, settler.mistakes),
         dkim: dkim::settle(written, folder, settler.mistakes),
+        verify: verify::settle(written, settler.mistakes),
+        dns: verify::settle_dns(written, settler.mistakes),
         queue: settler.queue(),
         tls: settler.tls(),
         limits: settler.limits(),

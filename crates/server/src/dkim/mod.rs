@@ -4,13 +4,14 @@
 
 mod crypto;
 pub mod keygen;
-#[cfg(test)]
 mod public;
+pub mod published;
 mod reading;
 mod sign;
 mod tables;
 #[cfg(test)]
 mod tests;
+pub mod verify;
 
 use std::net::IpAddr;
 use std::path::PathBuf;

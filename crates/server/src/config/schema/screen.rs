@@ -122,3 +122,43 @@ pub const DKIM: Table = Table {
         ),
     ],
 };
+
+pub const VERIFY: Table = Table {
+    name: "verify",
+    repeats: false,
+    sentence: "With this table the DKIM signatures of mail that comes in are verified, and `Authentication-Results` (RFC 8601) says what was found. Such fields of whoever sends that claim our name are taken out. Nothing is refused for what was found.",
+    rows: &[
+        with(
+            "protocols",
+            Kind::Choices(&["smtp", "lmtp", "submission"]),
+            "[\"smtp\"]",
+            "What comes in by these is verified, unless its sender logged in.",
+        ),
+        may(
+            "name",
+            Kind::Text,
+            "Who says so, the authserv-id; without it the node's name. The same on all nodes keeps others from claiming it.",
+        ),
+        with(
+            "minimum_key_bits",
+            Kind::Number { min: 1024, max: 8192 },
+            "1024",
+            "A signature by an RSA key with fewer bits does not pass (RFC 8301).",
+        ),
+    ],
+};
+
+pub const DNS: Table = Table {
+    name: "dns",
+    repeats: false,
+    sentence: "Who is asked for names.",
+    rows: &[
+        with(
+            "servers",
+            Kind::Texts,
+            "[]",
+            "IP addresses and ports, as `[\"127.0.0.1:53\"]`; without any, those of `/etc/resolv.conf`.",
+        ),
+        with("timeout", Kind::Duration, "\"5s\"", "How long a server has to answer before it is asked once more."),
+    ],
+};

@@ -7,6 +7,7 @@ use proto::smtp::Transaction;
 use super::super::content::{HeaderWatch, Held};
 use super::{blocking, ours, screen};
 use crate::config::Protocol;
+use crate::dkim::verify;
 use crate::node::Node;
 use crate::scan::Scan;
 use tokio::sync::mpsc;
@@ -49,7 +50,7 @@ impl Content {
             Kept::Queue(Box::new(node.outgoing.begin()?))
         };
         let scan = screen::scan(node, protocol);
-        let strain = Strain::new(screen::unwanted(scan.is_some()));
+        let strain = Strain::new(screen::unwanted(node, protocol, scan.is_some()));
         Ok(Content { transaction, header: HeaderWatch::default(), pending: Vec::new(), scan, strain, kept })
     }
 
@@ -110,6 +111,25 @@ impl Content {
             }
         };
         (self.kept, ()) = tokio::join!(reading, taking);
+    }
+
+    /// Reads the complete content for its signatures. `None`: it cannot be read, or its header is too long.
+    pub(super) async fn read_signatures(&mut self) -> Option<verify::Read> {
+        let (kept, pending) = (self.take_kept(), std::mem::take(&mut self.pending));
+        let (kept, pending, read) = blocking(move || {
+            let read = verify::read(|take| {
+                kept.copy_to(|piece| {
+                    take(piece);
+                    Ok(())
+                })?;
+                take(&pending);
+                Ok::<(), queue::Error>(())
+            });
+            (kept, pending, read)
+        })
+        .await;
+        (self.kept, self.pending) = (kept, pending);
+        read.inspect_err(|error| tracing::error!(%error, "cannot read a message back")).ok().flatten()
     }
 
     fn take_kept(&mut self) -> Kept {

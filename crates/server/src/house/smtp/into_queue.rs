@@ -62,7 +62,7 @@ impl SmtpHouse {
 
     /// What is put before a message: the trace line, what policy services want, and what was missing.
     pub(super) fn top(&self, content: &Content, trace: &TraceId, ours: &Ours) -> String {
-        let mut top = self.received(&content.transaction, trace) + &ours.fields;
+        let mut top = ours.top.clone() + &self.received(&content.transaction, trace) + &ours.fields;
         for field in &self.said.prepended {
             top.push_str(field);
             top.push_str("\r\n");

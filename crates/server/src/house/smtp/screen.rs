@@ -2,19 +2,26 @@
 //! (docs/internals/content.md).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mail::strain::Unwanted;
 use mail::{Reply, TraceId};
 
-use super::SmtpHouse;
 use super::intake::Content;
-use crate::config::Protocol;
-use crate::node::Node;
+use super::{SmtpHouse, blocking};
+use crate::config::{Protocol, VerifySettings};
+use crate::dkim::{seconds_now, verify};
+use crate::node::{Live, Node};
 use crate::scan::{self, Outcome, Scan, Verdict};
+
+/// How long the keys of all signatures of one message are waited for.
+const VERIFY_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What we add to a message.
 #[derive(Debug, Default)]
 pub struct Ours {
+    /// Fields that stand above our trace field.
+    pub top: String,
     /// Fields that stand below our trace field.
     pub fields: String,
     /// It is kept in the queue and not sent on.
@@ -29,8 +36,18 @@ pub fn scan(node: &Node, protocol: Protocol) -> Option<Scan> {
 }
 
 /// The fields that only we may write.
-pub fn unwanted(scanned: bool) -> Vec<Unwanted> {
-    if scanned { scan::FIELDS.map(Unwanted::Named).to_vec() } else { Vec::new() }
+pub fn unwanted(node: &Node, protocol: Protocol, scanned: bool) -> Vec<Unwanted> {
+    let live = node.live();
+    let mut unwanted = if scanned { scan::FIELDS.map(Unwanted::Named).to_vec() } else { Vec::new() };
+    if let Some(verify) = live.settings.verify.as_ref().filter(|verify| verify.protocols.contains(&protocol)) {
+        unwanted.push(Unwanted::ResultsOf(authserv_id(verify, &live).to_owned()));
+    }
+    unwanted
+}
+
+/// In whose name results are told.
+fn authserv_id<'a>(verify: &'a VerifySettings, live: &'a Live) -> &'a str {
+    verify.name.as_deref().unwrap_or(&live.settings.name)
 }
 
 impl SmtpHouse {
@@ -39,6 +56,35 @@ impl SmtpHouse {
     /// # Errors
     /// The reply with which it is refused.
     pub(super) async fn screen(&self, content: &mut Content, trace: &TraceId) -> Result<Ours, Reply> {
+        let mut ours = self.scanned(content, trace).await?;
+        ours.top = self.verified(content, trace).await;
+        Ok(ours)
+    }
+
+    /// What the DKIM signatures of a message are worth, as a field; nothing where they are not looked at.
+    async fn verified(&self, content: &mut Content, trace: &TraceId) -> String {
+        let live = self.guest.node.live();
+        let (Some(settings), Some(dns)) = (&live.settings.verify, &live.dns) else { return String::new() };
+        if !settings.protocols.contains(&self.guest.protocol) || content.transaction.authenticated.is_some() {
+            return String::new();
+        }
+        let name = authserv_id(settings, &live);
+        if !content.header.has("DKIM-Signature") {
+            return verify::results(name, &[]);
+        }
+        let Some(read) = content.read_signatures().await else { return verify::results(name, &[]) };
+        let records = read.records(&**dns, VERIFY_PATIENCE).await;
+        let bits_min = settings.minimum_key_bits;
+        let findings = blocking(move || read.judge(&records, seconds_now(), bits_min)).await;
+        for finding in &findings {
+            let domain = finding.signature.as_ref().map_or("-", |signature| signature.domain.as_str());
+            let (session, status, why) = (&*self.guest.session, finding.status.word(), &*finding.why);
+            tracing::info!(session, %trace, domain, status, why, "signature verified");
+        }
+        verify::results(name, &findings)
+    }
+
+    async fn scanned(&self, content: &mut Content, trace: &TraceId) -> Result<Ours, Reply> {
         let Some(mut scan) = content.scan.take() else { return Ok(Ours::default()) };
         scan.feed(&content.pending).await;
         let verdict = loop {
@@ -51,8 +97,8 @@ impl SmtpHouse {
         self.tell(content, &verdict, trace);
         let live = self.guest.node.live();
         match scan::outcome(scan.settings(), &verdict, &live.settings.name) {
-            Outcome::Goes(fields) => Ok(Ours { fields, hold: false }),
-            Outcome::Quarantined(fields) => Ok(Ours { fields, hold: true }),
+            Outcome::Goes(fields) => Ok(Ours { fields, hold: false, ..Ours::default() }),
+            Outcome::Quarantined(fields) => Ok(Ours { fields, hold: true, ..Ours::default() }),
             Outcome::Refused(reply) => Err(reply),
         }
     }

@@ -1,0 +1,4 @@
+//! See `sim::fuzz::dkim`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| sim::fuzz::dkim(data));
