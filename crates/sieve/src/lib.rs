@@ -65,6 +65,13 @@ pub struct Script {
     pub(crate) program: Arc<Program>,
 }
 
+impl Script {
+    /// The memory that the compiled form holds, in octets, about: for whoever keeps many.
+    pub fn memory(&self) -> usize {
+        self.program.memory
+    }
+}
+
 /// Compiles a script: with its warnings, or all its problems with at least one error among them.
 pub fn compile(script: &[u8], options: &Options) -> Result<(Script, Vec<Problem>), Vec<Problem>> {
     let mut problems = Problems::default();

@@ -16,6 +16,8 @@ pub struct Program {
     /// The names of its variables, lower case; their places are what `Slot` counts.
     pub variables: Vec<String>,
     pub extensions: Extensions,
+    /// What all this holds, in octets, about.
+    pub memory: usize,
 }
 
 pub type Block = Vec<Step>;
@@ -322,7 +324,7 @@ pub struct Key {
     pub pattern: Option<Pattern>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Comparator {
     Octet,
     AsciiCasemap,

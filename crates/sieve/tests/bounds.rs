@@ -169,3 +169,57 @@ fn global_variables_are_bounded() {
     let outcome = run_in(&script, MAIL, &mut Town::default(), WORK_MAX);
     assert_eq!(fault(outcome), Some(Fault::TooMuch("global variable")));
 }
+
+#[test]
+fn expressions_made_of_variables_are_counted() {
+    let each: String =
+        (0..20).map(|number| format!("if string :regex \"x\" \"${{a}}{{{number}}}\" {{ keep; }}")).collect();
+    is_too_much(&format!("set \"a\" \"y\"; {each}"), MAIL);
+    // One is made once.
+    let same = "if string :regex \"x\" \"${a}\" { keep; }".repeat(20);
+    assert_eq!(fault(run_in(&format!("set \"a\" \"y\"; {same}"), MAIL, &mut Town::default(), WORK_MAX)), None);
+}
+
+#[test]
+fn a_large_expression_costs_more_than_a_small_one() {
+    let mail = format!("Subject: {}\n\n", "x".repeat(4_000));
+    let script = |expression: &str| format!("if header :regex \"subject\" \"{expression}\" {{ keep; }}");
+    assert_eq!(fault(run_in(&script("y"), mail.as_bytes(), &mut Town::default(), WORK_MAX)), None);
+    is_too_much(&script("([a-z]{0,20}y){20}"), mail.as_bytes());
+}
+
+#[test]
+fn what_is_included_is_counted() {
+    let text = format!("set \"a\" \"{}\";", "x".repeat(1 << 17));
+    let text = format!("require \"variables\"; {text}");
+    let mut town = Town { scripts: HashMap::from([("a", text)]), ..Town::default() };
+    let outcome = run_in(&"include \"a\";".repeat(20), MAIL, &mut town, WORK_MAX);
+    assert_eq!(fault(outcome), Some(Fault::TooMuch("execution work")));
+    assert!(town.questions < 10, "{}", town.questions);
+}
+
+#[test]
+fn the_regular_expressions_of_a_script_are_bounded_together() {
+    let errors = |keys: &str| {
+        let script = format!("{ALL} if header :regex \"subject\" {keys} {{ keep; }}");
+        match compile(script.as_bytes(), &Options::default()) {
+            Ok((script, _)) => Ok(script.memory()),
+            Err(problems) => Err(problems),
+        }
+    };
+    let memory = errors(&list(256, |number| format!("^a{number}.*b$"))).unwrap();
+    assert!(memory > 256 * 1024 && memory < 8 << 20, "{memory}");
+    let too_large = "the script has too many or too large regular expressions (max: 256, 65536 characters, 8388608 bytes compiled).";
+    for keys in [
+        list(60_000, |number| number.to_string()),
+        list(257, |number| number.to_string()),
+        list(40, |number| format!("{}{number}", "a".repeat(2_000))),
+        list(250, |number| format!("([a-z]{{0,20}}{number}){{15}}")),
+    ] {
+        let problems = errors(&keys).unwrap_err();
+        assert_eq!(problems.len(), 1, "{:?}", problems[0]);
+        assert_eq!(problems[0].text, too_large);
+    }
+    // Those that are refused were made, too.
+    assert_eq!(errors(&list(60_000, |_| "(".to_owned())).unwrap_err().len(), 100);
+}

@@ -5,7 +5,7 @@
 //! and a hash of what is remembered in hex digits, so that nobody reads there who wrote to whom. It is replaced under its own
 //! dot lock, and what has run out is left out then. A line that makes no sense is dropped.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,12 +46,12 @@ impl Duplicates {
         Duplicates { disk, settings, path: home.join(FILE) }
     }
 
-    /// Whether it is remembered. What another node does at this moment may be missed; who must not, asks [`Duplicates::claim`].
-    pub fn is_there(&self, key: DuplicateKey) -> Result<bool> {
+    /// Whatever is remembered. What another node does at this moment may be missed; who must not, asks [`Duplicates::claim`].
+    pub fn all(&self) -> Result<HashSet<DuplicateKey>> {
         let list = self.read()?;
-        let Some(until) = list.get(&key) else { return Ok(false) };
         // The node's clock: a few seconds do not matter to what lasts for hours.
-        Ok(*until > seconds(self.disk.now()))
+        let now = seconds(self.disk.now());
+        Ok(list.into_iter().filter(|(_, until)| *until > now).map(|(key, _)| key).collect())
     }
 
     /// Remembers these for so long, durably; what is remembered already, at least so long.
@@ -106,7 +106,7 @@ impl Duplicates {
         let mut lines: Vec<(u64, DuplicateKey)> = list.into_iter().map(|(key, until)| (until, key)).collect();
         lines.retain(|(until, _)| *until > now);
         // What was told to be remembered now, then the longest lasting: of too many, the others are forgotten.
-        let new: std::collections::HashSet<DuplicateKey> = new.iter().copied().collect();
+        let new: HashSet<DuplicateKey> = new.iter().copied().collect();
         lines.sort_unstable_by_key(|(until, key)| (!new.contains(key), std::cmp::Reverse(*until), key.0));
         lines.truncate(DUPLICATES_MAX);
         let mut text = String::with_capacity(48 * lines.len());

@@ -14,7 +14,7 @@ use sieve::{Action, FileInto, Message, Reports, Rewritten, Seen};
 use store::{Duplicates, Original};
 
 use super::sequence::{self, Decision, Failure, Source, Whose};
-use super::world::{ScriptWorld, delivery_items, duplicate_key, own_mailbox, with_use};
+use super::world::{Known, ScriptWorld, delivery_items, duplicate_key, own_mailbox, with_use};
 use super::{log, notify, reply};
 use crate::config::NextHop;
 use crate::deliver::local::{self, Origin};
@@ -70,6 +70,7 @@ pub fn deliver(delivery: &Delivery<'_>, sources: &[Source]) -> Outcome {
         host: &live.settings.name,
         flags: Vec::new(),
         items: delivery_items(),
+        known: Known::default(),
     };
     let message = Message::new(&delivery.content);
     let decision = sequence::run(sources, &message, &mut world);

@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sieve::{Extensions, Options, Problem, Script};
 
-/// Octets of scripts that are kept compiled.
+/// Octets of memory for scripts that are kept compiled, with their texts.
 const KEPT_MAX: usize = 32 << 20;
-/// What the compiled form of even the smallest script costs.
-const COST_MIN: usize = 4096;
+/// What one of them may have of it: a larger one is compiled each time, and does not drive all others out.
+const ONE_MAX: usize = KEPT_MAX / 4;
+/// What even the smallest script costs.
+const COST_MIN: usize = 1024;
 
 /// A script, or all its problems.
 pub type Compiled = Result<Script, Arc<[Problem]>>;
@@ -36,8 +38,15 @@ impl Programs {
             return known.clone();
         }
         let compiled = sieve::compile(content, options).map(|(script, _)| script).map_err(Arc::from);
+        let cost = COST_MIN + content.len() + memory(&compiled);
+        if cost > ONE_MAX {
+            return compiled;
+        }
         let mut kept = self.kept();
-        let cost = content.len() + COST_MIN;
+        if kept.extensions != Some(options.extensions) {
+            // The settings were read anew meanwhile.
+            return compiled;
+        }
         if kept.cost + cost > KEPT_MAX {
             *kept = Kept { extensions: kept.extensions, ..Kept::default() };
         }
@@ -60,6 +69,14 @@ impl Kept {
     }
 }
 
+/// What is held of a script beside its text.
+fn memory(compiled: &Compiled) -> usize {
+    match compiled {
+        Ok(script) => script.memory(),
+        Err(problems) => problems.iter().map(|problem| size_of::<Problem>() + problem.text.len()).sum(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +89,25 @@ mod tests {
             assert_eq!(programs.compile(b"kep;", &Options::default()).unwrap_err().len(), 1);
         }
         assert_eq!(programs.kept().compiled.len(), 2);
+    }
+
+    #[test]
+    fn what_is_kept_is_counted_as_it_is_held() {
+        let list = |text: &str, count: usize| vec![format!("\"{text}\""); count].join(",");
+        let script = |keys: &str| format!("require \"regex\"; if header :regex \"subject\" [{keys}] {{ keep; }}");
+        let programs = Programs::default();
+        // A few octets of text, and a hundred kilobytes of expression.
+        let small = script(&list("[a-z]{0,90}b", 10));
+        assert!(programs.compile(small.as_bytes()).is_ok());
+        let cost = programs.kept().cost;
+        assert!(cost > 10 * small.len() && cost > 10 * COST_MIN, "{cost}");
+        // One that holds much is not kept, and leaves the others.
+        let large = format!("keep; if header \"subject\" [{}] {{ keep; }}", list("a", 60_000));
+        assert!(programs.compile(large.as_bytes()).is_ok());
+        assert_eq!((programs.kept().compiled.len(), programs.kept().cost), (1, cost));
+        // Its problems are held, too.
+        assert!(programs.compile(b"kep;").is_err());
+        assert!(programs.kept().cost > cost + COST_MIN + size_of::<Problem>());
     }
 
     #[test]

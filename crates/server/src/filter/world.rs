@@ -1,5 +1,7 @@
 //! What scripts hear of the world, at a delivery and when they run over messages that are kept already.
 
+use std::cell::OnceCell;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -49,6 +51,34 @@ pub struct ScriptWorld<'a> {
     pub flags: Vec<String>,
     /// What depends on where the script runs.
     pub items: Items,
+    pub known: Known,
+}
+
+/// What was looked at for earlier questions of this delivery: scripts may ask for thousands of names.
+#[derive(Debug, Default)]
+pub struct Known {
+    mailboxes: OnceCell<Listing>,
+    duplicates: OnceCell<HashSet<DuplicateKey>>,
+}
+
+#[derive(Debug, Default)]
+struct Listing {
+    selectable: HashSet<MailboxName>,
+    uses: Vec<(SpecialUse, MailboxName)>,
+}
+
+impl Listing {
+    /// Of an account whose mailboxes cannot be listed, nothing.
+    fn of(mailboxes: &store::Account) -> Listing {
+        let listed = mailboxes.list().unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot tell a script which mailboxes there are");
+            Vec::new()
+        });
+        Listing {
+            uses: listed.iter().filter_map(|listed| Some((listed.special_use?, listed.name.clone()))).collect(),
+            selectable: listed.into_iter().filter(|listed| listed.selectable).map(|listed| listed.name).collect(),
+        }
+    }
 }
 
 impl ScriptWorld<'_> {
@@ -70,6 +100,20 @@ impl ScriptWorld<'_> {
         self.disk.read(&folder.join(format!("{name}{SCRIPT_SUFFIX}"))).map_err(|error| match error {
             disk::Error::NotFound { .. } => NotIncluded::Missing,
             _ => NotIncluded::Unavailable(error.to_string()),
+        })
+    }
+
+    fn listing(&self) -> &Listing {
+        self.known.mailboxes.get_or_init(|| Listing::of(self.mailboxes))
+    }
+
+    fn duplicates(&self) -> &HashSet<DuplicateKey> {
+        self.known.duplicates.get_or_init(|| {
+            let all = self.duplicates.map(store::Duplicates::all).unwrap_or_else(|| Ok(HashSet::new()));
+            all.unwrap_or_else(|error| {
+                tracing::warn!(%error, "cannot tell whether a message is a duplicate");
+                HashSet::new()
+            })
         })
     }
 }
@@ -112,26 +156,20 @@ impl World for ScriptWorld<'_> {
     }
 
     fn mailbox_exists(&mut self, mailbox: &str) -> bool {
-        own_mailbox(self.namespaces, mailbox).is_ok_and(|name| {
-            name.is_inbox()
-                || self
-                    .mailboxes
-                    .list()
-                    .is_ok_and(|all| all.iter().any(|listed| listed.name == name && listed.selectable))
-        })
+        own_mailbox(self.namespaces, mailbox)
+            .is_ok_and(|name| name.is_inbox() || self.listing().selectable.contains(&name))
     }
 
     fn special_use_exists(&mut self, mailbox: Option<&str>, attribute: &str) -> bool {
-        let Some(found) = with_use(self.mailboxes, attribute) else { return false };
-        mailbox.is_none_or(|mailbox| own_mailbox(self.namespaces, mailbox).is_ok_and(|name| name == found))
+        let Some(wanted) = SpecialUse::parse(attribute) else { return false };
+        let Some((_, found)) = self.listing().uses.iter().find(|(attribute, _)| *attribute == wanted) else {
+            return false;
+        };
+        mailbox.is_none_or(|mailbox| own_mailbox(self.namespaces, mailbox).is_ok_and(|name| name == *found))
     }
 
     fn duplicate_seen(&mut self, handle: &str, id: &str, _seconds: u64) -> bool {
-        let Some(duplicates) = self.duplicates else { return false };
-        duplicates.is_there(duplicate_key(handle, id)).unwrap_or_else(|error| {
-            tracing::warn!(%error, "cannot tell whether a message is a duplicate");
-            false
-        })
+        self.duplicates().contains(&duplicate_key(handle, id))
     }
 
     // RFC 5183 §4.1

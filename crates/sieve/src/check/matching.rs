@@ -124,18 +124,10 @@ impl Checker<'_> {
         let mut keys = Vec::new();
         let mut good = true;
         for (at, written) in argument.map(strings).unwrap_or_default() {
-            let text = self.text(at, &written);
-            let pattern = match text.constant().map(|text| ready(text, kind, comparator)) {
-                None => None,
-                Some(Ok(pattern)) => pattern,
-                Some(Err(reason)) => {
-                    self.problems
-                        .error(at, format!("invalid regular expression '{written}' for regex match: {reason}."));
-                    good = false;
-                    None
-                }
-            };
-            keys.push(Key { text, pattern });
+            match self.key(at, &written, kind, comparator) {
+                Some(key) => keys.push(key),
+                None => good = false,
+            }
         }
         good.then_some(keys)
     }

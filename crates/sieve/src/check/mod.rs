@@ -5,6 +5,7 @@ mod address;
 mod bind;
 mod commands;
 mod matching;
+mod memory;
 mod mime;
 mod suite;
 mod table;
@@ -21,6 +22,7 @@ use crate::program::{Block, Command, Program, Step, Test};
 use crate::syntax::{Node, Tests, Value};
 
 use bind::{display_name, is_test};
+use memory::Memory;
 use table::{Make, Row, SubTests};
 
 pub use address::parse_mailbox;
@@ -37,13 +39,15 @@ pub(crate) fn check(commands: Vec<Node>, options: &Options, problems: &mut Probl
         variables: Vec::new(),
         globals: HashSet::new(),
         unknown: HashSet::new(),
+        memory: Memory::default(),
         head: true,
         loops: Vec::new(),
         extracttext_required: None,
     };
     let block = checker.block(commands, true);
     checker.check_extracttext();
-    Program { block, variables: checker.variables, extensions: checker.extensions }
+    let memory = checker.memory.total();
+    Program { block, variables: checker.variables, extensions: checker.extensions, memory }
 }
 
 struct Checker<'a> {
@@ -56,6 +60,7 @@ struct Checker<'a> {
     globals: HashSet<String>,
     /// Names that were said to be unknown.
     unknown: HashSet<String>,
+    memory: Memory,
     /// Nothing but `require` so far.
     head: bool,
     /// The names of the loops around, the innermost last.
@@ -71,6 +76,7 @@ impl Checker<'_> {
         while let Some(node) = nodes.next() {
             let line = node.at.line;
             if let Some(command) = self.command(node, &mut nodes, top) {
+                self.memory.hold(size_of::<Step>());
                 block.push(Step { line, command });
             }
         }
@@ -296,6 +302,7 @@ impl Checker<'_> {
 
     fn test(&mut self, mut node: Node) -> Option<Test> {
         let row = self.test_row(&node)?;
+        self.memory.hold(size_of::<Test>());
         debug_assert!(is_test(row), "a row of a test makes a test");
         let bound = self.bind(row, &mut node);
         let tests = self.sub_tests(row, &mut node);

@@ -39,6 +39,12 @@ impl Checker<'_> {
     }
 
     pub(super) fn text(&mut self, at: Position, written: &str) -> Text {
+        let text = self.made_text(at, written);
+        self.memory.hold_text(&text);
+        text
+    }
+
+    fn made_text(&mut self, at: Position, written: &str) -> Text {
         if !written.contains("${") {
             return Text::Constant(Arc::from(written));
         }
@@ -149,6 +155,7 @@ impl Checker<'_> {
             self.problems.error(at, format!("(implicit) declaration of new variable '{name}' exceeds the limit (max variables: {VARIABLES_MAX})."));
             return None;
         }
+        self.memory.hold(size_of::<String>() + name.len());
         self.variables.push(name.to_owned());
         Some(self.variables.len() - 1)
     }

@@ -49,6 +49,12 @@ impl Glob {
         text.len().saturating_mul(1 + self.longest / 4).saturating_add(self.length)
     }
 
+    /// The memory it holds, in octets.
+    pub fn memory(&self) -> usize {
+        self.segments.capacity() * size_of::<Vec<Piece>>()
+            + self.segments.iter().map(|segment| segment.capacity() * size_of::<Piece>()).sum::<usize>()
+    }
+
     /// What each wildcard stands for, in their order; `None` if the text is another.
     pub fn matched<'t>(&self, text: &'t str) -> Option<Vec<&'t str>> {
         let (first, others) = self.segments.split_first()?;

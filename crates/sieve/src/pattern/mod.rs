@@ -4,7 +4,7 @@ mod glob;
 mod regular;
 
 pub use glob::Glob;
-pub use regular::compile;
+pub use regular::{REGEX_SIZE_MAX, Regex, compile};
 
 /// An expression that minds case, or what is wrong with it.
 pub fn regular(expression: &str) -> Result<regex::Regex, String> {
@@ -14,5 +14,15 @@ pub fn regular(expression: &str) -> Result<regex::Regex, String> {
 #[derive(Debug, Clone)]
 pub enum Pattern {
     Glob(Glob),
-    Regex(regex::Regex),
+    Regex(Regex),
+}
+
+impl Pattern {
+    /// The memory it holds, in octets.
+    pub fn memory(&self) -> usize {
+        match self {
+            Pattern::Glob(glob) => glob.memory(),
+            Pattern::Regex(regex) => regex.memory(),
+        }
+    }
 }

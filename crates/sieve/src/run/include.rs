@@ -23,8 +23,12 @@ impl Run<'_, '_> {
         if self.frames.len() > self.limits.include_nesting_max {
             return self.fail(Fault::TooMuch("include nesting"));
         }
+        self.ask()?;
         let script = match self.world.include(location, &name) {
-            Ok(script) => script,
+            Ok(script) => {
+                self.work(script.program.memory)?;
+                script
+            }
             Err(NotIncluded::Missing) if optional => return Ok(Flow::Next),
             Err(NotIncluded::Missing) => {
                 return self.fail(Fault::Include(format!("included script '{name}' does not exist")));

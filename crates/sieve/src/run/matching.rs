@@ -1,18 +1,19 @@
 //! Values against keys (RFC 5228 §2.7), and what wildcards leave in match variables (RFC 5229 §3.2).
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::Extension;
 use crate::check::ready;
 use crate::compare::{compare, fold_cost, folded, prepared};
-use crate::pattern::Pattern;
+use crate::pattern::{Pattern, REGEX_SIZE_MAX};
 use crate::program::{Comparator, Key, MatchKind, Matching};
 
 use super::work::COMPARISON_COST;
 use super::{Ran, Run};
 
-/// What a regular expression costs beside a plain comparison.
-const REGEX_COST: usize = 8;
+/// Regular expressions made at run time that are kept for the rest of the run.
+const REGEXES_KEPT_MAX: usize = 16;
 
 impl Run<'_, '_> {
     /// Whether a value fits a key.
@@ -76,17 +77,39 @@ impl Run<'_, '_> {
         if let Some(pattern) = &key.pattern {
             return Ok(Some(CowPattern::Ready(pattern)));
         }
-        let text = self.expand(&key.text)?;
-        self.work(text.len() * REGEX_COST)?;
-        match ready(&text, kind, comparator) {
-            Ok(pattern) => Ok(pattern.map(CowPattern::Made)),
+        let text = self.expand(&key.text)?.into_owned();
+        if kind != MatchKind::Regex {
+            // What it holds is a few times as long as the text.
+            self.made(text.len() * 4)?;
+            return Ok(ready(&text, kind, comparator)
+                .ok()
+                .flatten()
+                .map(|pattern| CowPattern::Made(Arc::new(pattern))));
+        }
+        let made = match self.regexes.get(&(text.clone(), comparator)) {
+            Some(made) => made.clone(),
+            None => self.compiled(text, comparator)?,
+        };
+        Ok(made.map(CowPattern::Made))
+    }
+
+    /// A regular expression made now. One that is used again in this run is not made again.
+    fn compiled(&mut self, text: String, comparator: Comparator) -> Ran<Option<Arc<Pattern>>> {
+        self.work(REGEX_SIZE_MAX)?;
+        let made = match ready(&text, MatchKind::Regex, comparator) {
+            Ok(pattern) => pattern.map(Arc::new),
             // One made of variables may come from the message: it matches nothing, and the script goes on.
             Err(reason) => {
                 let text = format!("invalid regular expression '{text:.64}' for regex match: {reason}");
                 self.world.log(self.line, &text);
-                Ok(None)
+                None
             }
+        };
+        if self.regexes.len() >= REGEXES_KEPT_MAX {
+            self.regexes.clear();
         }
+        self.regexes.insert((text, comparator), made.clone());
+        Ok(made)
     }
 
     fn pattern_matches(&mut self, pattern: &Pattern, value: &str) -> Ran<bool> {
@@ -94,34 +117,36 @@ impl Run<'_, '_> {
             Pattern::Glob(glob) => {
                 self.work(COMPARISON_COST + glob.cost(value))?;
                 let Some(found) = glob.matched(value) else { return Ok(false) };
-                self.remember(std::iter::once(value).chain(found));
+                self.remember(std::iter::once(value).chain(found))?;
             }
             Pattern::Regex(regex) => {
-                self.work(value.len().saturating_mul(REGEX_COST))?;
+                self.work(regex.cost(value))?;
                 if !self.has(Extension::Variables) {
                     return Ok(regex.is_match(value));
                 }
                 let Some(found) = regex.captures(value) else { return Ok(false) };
-                self.remember(found.iter().map(|group| group.map_or("", |group| group.as_str())));
+                self.remember(found.into_iter())?;
             }
         }
         Ok(true)
     }
 
-    fn remember<'v>(&mut self, values: impl Iterator<Item = &'v str>) {
+    fn remember<'v>(&mut self, values: impl Iterator<Item = &'v str>) -> Ran<()> {
         if self.has(Extension::Variables) {
             let length_max = self.limits.variable_size_max;
             let cut =
                 |value: &'v str| value.get(..value.floor_char_boundary(length_max)).unwrap_or_default().to_owned();
             self.matched = values.take(crate::check::MATCH_VARIABLE_MAX + 1).map(cut).collect();
+            self.made(self.matched.iter().map(String::len).sum())?;
         }
+        Ok(())
     }
 }
 
 /// A pattern made with the script, or just now.
 enum CowPattern<'p> {
     Ready(&'p Pattern),
-    Made(Pattern),
+    Made(Arc<Pattern>),
 }
 
 impl std::ops::Deref for CowPattern<'_> {

@@ -27,7 +27,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::Script;
-use crate::program::{Location, Program};
+use crate::pattern::Pattern;
+use crate::program::{Comparator, Location, Program};
 
 pub use action::{Action, Fault, FileInto, Flags, Notification, Outcome, Reports, Rewritten, RunError, Seen, Vacation};
 pub use message::Message;
@@ -58,6 +59,7 @@ impl Script {
             seen: Vec::new(),
             duplicates: 0,
             matched: Vec::new(),
+            regexes: HashMap::new(),
             globals: HashMap::new(),
             frames: Vec::new(),
             includes: 0,
@@ -96,6 +98,8 @@ struct Run<'w, 'm> {
     duplicates: usize,
     /// What the last pattern matched, from `${0}`.
     matched: Vec<String>,
+    /// Expressions made of variables, and which could not be made.
+    regexes: HashMap<(String, Comparator), Option<Arc<Pattern>>>,
     globals: HashMap<String, String>,
     /// One for each script that runs, the innermost last.
     frames: Vec<Frame>,
