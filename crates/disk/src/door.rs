@@ -67,8 +67,15 @@ pub trait Disk: Send + Sync + Debug {
     /// when our own call made it and its answer was lost.
     fn symlink(&self, target: &Path, path: &Path) -> Result<()>;
 
-    /// Where a symbolic link leads, as it is written in it. What is no link is an error.
+    /// Where a symbolic link leads, as it is written in it. What is no link is an error. On NFS the answer may be some seconds
+    /// old; where it decides, [`Disk::look_anew`] first.
     fn read_link(&self, path: &Path) -> Result<PathBuf>;
+
+    /// Looks at a folder anew: what [`Disk::kind`] and [`Disk::read_link`] tell of the names in it afterwards is, on NFS too, no
+    /// older than this call.
+    fn look_anew(&self, dir: &Path) -> Result<()> {
+        self.open(dir)?.stat().map(|_| ())
+    }
 
     /// [`Error::NotFound`] when it is not there; over NFS also when our own call removed it and its answer was lost.
     fn remove(&self, path: &Path) -> Result<()>;
@@ -103,7 +110,7 @@ pub trait Disk: Send + Sync + Debug {
     /// where it decides, ask `open(path)?.stat()`.
     fn stat(&self, path: &Path) -> Result<Stat>;
 
-    /// What the name itself is: a symbolic link is [`Kind::Other`], wherever it leads.
+    /// What the name itself is: a symbolic link is [`Kind::Other`], wherever it leads. As old as [`Disk::stat`].
     fn kind(&self, path: &Path) -> Result<Kind> {
         Ok(self.stat(path)?.kind)
     }

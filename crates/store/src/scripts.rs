@@ -10,6 +10,9 @@
 //! Whoever reads, at any moment, finds the old script or the new one. A rename of the active script gives it its second name,
 //! moves the link, and then takes the first name away: a crash leaves two names, and the link leads to one of them.
 //!
+//! What is decided under the lock is decided by the link as it is now, not as a client of NFS remembers it; and what it does not
+//! lead to goes only after that is durable. A script cannot have the name of a file that is not whole yet.
+//!
 //! Knows nothing of the language: what is put here was checked before.
 
 use std::path::{Path, PathBuf};
@@ -26,6 +29,8 @@ const ACTIVE: &str = ".dovecot.sieve";
 const EXTENSION: &str = ".sieve";
 /// What the lock is named after; there is no such file.
 const LOCK: &str = "tepui-scripts";
+/// Lies in the same folder, under a lock of its own.
+const DUPLICATES: &str = "tepui-duplicates";
 /// Where a script without a name goes when another becomes active, as Pigeonhole has it.
 const RESCUED: &str = "dovecot.orig";
 /// Octets of a script that are read at most, whoever wrote it.
@@ -74,13 +79,15 @@ pub struct ActiveScript {
     pub content: Vec<u8>,
 }
 
-/// Why a script is not kept, given or taken away. The first six are for the user.
+/// Why a script is not kept, given or taken away. All but the last are for the user.
 #[derive(Debug, thiserror::Error)]
 pub enum ScriptError {
     #[error("there is no script of this name")]
     NotFound,
     #[error("there is a script of this name")]
     Exists,
+    #[error("this name is used by the server itself")]
+    Reserved,
     #[error("the script is active")]
     Active,
     #[error("a script may have {max} octets")]
@@ -139,20 +146,22 @@ impl Scripts {
 
     /// What is run for the account's mail, if anything is. A link that leads to nothing is nothing.
     pub fn active(&self) -> Result<Option<ActiveScript>> {
-        let mut active = self.active_now()?;
+        let mut pointer = self.pointer()?;
         // Renamed or changed for another between the look at the link and the opening: then there is one under another name.
         for _ in 0..ACTIVE_TRIES_MAX {
-            if active.is_some() || !matches!(self.pointer()?, Pointer::Named(_)) {
-                break;
+            let is_named = matches!(pointer, Pointer::Named(_));
+            let active = self.pointed_to(pointer)?;
+            if active.is_some() || !is_named {
+                return Ok(active);
             }
-            active = self.active_now()?;
+            pointer = self.pointer_now()?;
         }
-        Ok(active)
+        Ok(None)
     }
 
-    fn active_now(&self) -> Result<Option<ActiveScript>> {
+    fn pointed_to(&self, pointer: Pointer) -> Result<Option<ActiveScript>> {
         let path = self.home.join(ACTIVE);
-        let (name, file) = match self.pointer()? {
+        let (name, file) = match pointer {
             Pointer::None => return Ok(None),
             Pointer::Named(name) => (Some(name.clone()), if_there(self.disk.open_plain(&self.path(&name)))?),
             Pointer::Elsewhere => (None, if_there(self.disk.open(&path))?),
@@ -164,6 +173,7 @@ impl Scripts {
 
     /// Whether a script of this size would be taken now (RFC 5804 §2.5).
     pub fn has_space(&self, name: &ScriptName, size: u64, bounds: &ScriptBounds) -> Answer<()> {
+        may_be_named(name)?;
         let exceeds = |number: u64, max: u64| max > 0 && number > max;
         if exceeds(size, bounds.size_max) {
             return Err(ScriptError::TooLarge { max: bounds.size_max });
@@ -197,7 +207,7 @@ impl Scripts {
         {
             return Err(ScriptError::NotFound);
         }
-        let pointer = self.pointer()?;
+        let pointer = self.pointer_now()?;
         if let Pointer::File = pointer {
             self.rescue(&lock)?;
         }
@@ -214,14 +224,15 @@ impl Scripts {
             return Err(ScriptError::NotFound);
         }
         // RFC 5804 §2.10: the active script is not deleted.
-        match self.pointer()? {
+        match self.pointer_now()? {
             Pointer::Named(active) if active == *name => Err(ScriptError::Active),
-            _ => self.remove(&lock, &self.path(name)),
+            _ => self.remove_unpointed(&lock, name),
         }
     }
 
     /// Gives a script another name. It stays active if it was (RFC 5804 §2.11.1).
     pub fn rename(&self, from: &ScriptName, to: &ScriptName) -> Answer<()> {
+        may_be_named(to)?;
         let lock = self.lock()?;
         if !self.is_there(from)? {
             return Err(ScriptError::NotFound);
@@ -232,12 +243,12 @@ impl Scripts {
         lock.verify()?;
         self.disk.link(&self.path(from), &self.path(to))?;
         self.disk.sync_dir(&self.folder())?;
-        if let Pointer::Named(active) = self.pointer()?
+        if let Pointer::Named(active) = self.pointer_now()?
             && active == *from
         {
             self.point_to(&lock, to)?;
         }
-        self.remove(&lock, &self.path(from))
+        self.remove_unpointed(&lock, from)
     }
 
     fn lock(&self) -> Result<Dotlock<'_>> {
@@ -276,6 +287,13 @@ impl Scripts {
         Ok(kept)
     }
 
+    /// Where the active script is, where that decides: on NFS no older than this call.
+    fn pointer_now(&self) -> Result<Pointer> {
+        if_there(self.disk.look_anew(&self.home))?;
+        self.pointer()
+    }
+
+    /// The same, but for some seconds a client of NFS may tell what was.
     fn pointer(&self) -> Result<Pointer> {
         let path = self.home.join(ACTIVE);
         match if_there(self.disk.kind(&path))? {
@@ -317,6 +335,13 @@ impl Scripts {
         Ok(lock.relink_beside(&self.home.join(ACTIVE), &target)?)
     }
 
+    /// Takes away a script that the link does not lead to. That it does not must be durable first: whoever moved the link may
+    /// have died, or failed, before it was.
+    fn remove_unpointed(&self, lock: &Dotlock<'_>, name: &ScriptName) -> Answer<()> {
+        self.disk.sync_dir(&self.home)?;
+        self.remove(lock, &self.path(name))
+    }
+
     fn remove(&self, lock: &Dotlock<'_>, path: &Path) -> Answer<()> {
         lock.verify()?;
         if_there(self.disk.remove(path))?;
@@ -330,6 +355,12 @@ impl Scripts {
         }
         Ok(content)
     }
+}
+
+/// Beside the scripts lie files that are not whole yet, which whoever breaks a lock removes: no script may look like one.
+fn may_be_named(name: &ScriptName) -> Answer<()> {
+    let is_taken = |lock: &str| name.to_string().starts_with(&format!("{lock}.tmp"));
+    if [LOCK, DUPLICATES].into_iter().any(is_taken) { Err(ScriptError::Reserved) } else { Ok(()) }
 }
 
 /// The script that a file of the folder is.

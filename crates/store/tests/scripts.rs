@@ -3,10 +3,12 @@
 mod world;
 
 use std::path::Path;
+use std::time::Duration;
 
-use disk::{Disk, MemoryDisk, every_cut_from};
+use disk::{Disk, Manners, MemoryDisk, Op, Survival, every_cut_from};
 use mail::ScriptName;
 use store::{ScriptBounds, ScriptError, Scripts};
+use world::stop::Stop;
 use world::{HOME, store};
 
 fn scripts(disk: &MemoryDisk) -> Scripts {
@@ -200,4 +202,66 @@ fn after_a_cut_there_is_always_an_active_script() {
         assert_eq!(active(&scripts).as_deref(), Some("keep;"));
         assert!(read(&scripts, "two").or(read(&scripts, "three")).is_some());
     });
+}
+
+#[test]
+fn what_another_node_made_active_is_not_deleted_however_long_a_name_is_believed() {
+    for seed in 0..8 {
+        let server = two_scripts();
+        let manners = Manners { seed, cache_max: Duration::from_secs(7200), ..Manners::default() };
+        scripts(&server).activate(None).unwrap();
+        let node = scripts(&server.nfs_client(manners));
+        assert_eq!(list(&node), "one two");
+        scripts(&server).activate(Some(&name("two"))).unwrap();
+        assert!(matches!(node.delete(&name("two")), Err(ScriptError::Active)), "{seed}");
+        scripts(&server).activate(Some(&name("one"))).unwrap();
+        node.rename(&name("one"), &name("three")).unwrap();
+        assert_eq!(active(&scripts(&server)).as_deref(), Some("keep;"), "{seed}");
+    }
+}
+
+#[test]
+fn a_script_is_found_that_another_node_renamed_long_before_the_name_is_asked_for_again() {
+    for seed in 0..8 {
+        let server = two_scripts();
+        let manners = Manners { seed, cache_max: Duration::from_secs(7200), ..Manners::default() };
+        let node = scripts(&server.nfs_client(manners));
+        assert_eq!(active(&node).as_deref(), Some("keep;"));
+        scripts(&server).rename(&name("one"), &name("three")).unwrap();
+        assert_eq!(active(&node).as_deref(), Some("keep;"), "{seed}");
+    }
+}
+
+#[test]
+fn the_active_script_is_found_while_another_session_renames_it() {
+    let disk = two_scripts();
+    let owner = scripts(&disk);
+    let node = Stop::before(&disk, Op::Open, "one.sieve", move || {
+        owner.rename(&name("one"), &name("three")).unwrap();
+    });
+    assert_eq!(active(&scripts(&node)).as_deref(), Some("keep;"));
+}
+
+#[test]
+fn a_link_is_durable_before_the_script_it_led_to_goes() {
+    let disk = two_scripts();
+    let home = Path::new(HOME);
+    // Whoever moved the link has died before the folder was synced.
+    disk.symlink(Path::new("sieve/two.sieve"), &home.join("moved")).unwrap();
+    disk.rename(&home.join("moved"), &home.join(".dovecot.sieve")).unwrap();
+    scripts(&disk).delete(&name("one")).unwrap();
+    assert_eq!(active(&scripts(&disk.reboot(Survival::Nothing))).as_deref(), Some("discard;"));
+}
+
+#[test]
+fn names_of_files_that_are_not_whole_yet_are_refused() {
+    let disk = two_scripts();
+    let scripts = scripts(&disk);
+    for taken in ["tepui-scripts.tmp", "tepui-scripts.tmp.1", "tepui-duplicates.tmp-mine"] {
+        assert!(matches!(put(&scripts, taken, "keep;"), Err(ScriptError::Reserved)), "{taken}");
+        assert!(matches!(scripts.rename(&name("two"), &name(taken)), Err(ScriptError::Reserved)), "{taken}");
+        let space = scripts.has_space(&name(taken), 1, &ScriptBounds::default());
+        assert!(matches!(space, Err(ScriptError::Reserved)), "{taken}");
+    }
+    put(&scripts, "tepui-scripts", "keep;").unwrap();
 }

@@ -93,7 +93,12 @@ impl State {
     }
 
     pub(super) fn read_link(&mut self, path: &Path) -> Result<PathBuf> {
-        let inode = self.open(Op::ReadLink, path)?;
+        // A name that is believed is not asked for again, unlike with an opening.
+        let mut inode = self.find(Op::ReadLink, path)?;
+        if self.is_gone(inode) {
+            self.forget_way(path);
+            inode = self.find(Op::ReadLink, path)?;
+        }
         let target = self.symlink_target(inode).map(Path::to_owned);
         target.ok_or_else(|| Error::new(Op::ReadLink, path, io::ErrorKind::InvalidInput.into()))
     }

@@ -64,6 +64,8 @@ pub enum Refusal {
     NotFound,
     Exists,
     Active,
+    /// The server itself uses this name.
+    Reserved,
     /// Octets of a script.
     TooLarge(u64),
     TooMany(usize),

@@ -106,6 +106,7 @@ pub fn refusal(refusal: &Refusal) -> String {
         Refusal::NotFound => ("(NONEXISTENT) ", "There is no script of this name.".to_owned()),
         Refusal::Exists => ("(ALREADYEXISTS) ", "A script of this name already exists.".to_owned()),
         Refusal::Active => ("(ACTIVE) ", "Cannot delete the active Sieve script.".to_owned()),
+        Refusal::Reserved => ("", "This name is used by the server itself.".to_owned()),
         Refusal::TooLarge(max) => ("(QUOTA/MAXSIZE) ", format!("Script is too large (max {max} bytes).")),
         Refusal::TooMany(max) => ("(QUOTA/MAXSCRIPTS) ", format!("Too many scripts (max {max}).")),
         Refusal::NoStorage(max) => ("(QUOTA) ", format!("Scripts take too much storage (max {max} bytes).")),

@@ -59,6 +59,7 @@ impl SieveHouse {
             ScriptError::NotFound => Refusal::NotFound,
             ScriptError::Exists => Refusal::Exists,
             ScriptError::Active => Refusal::Active,
+            ScriptError::Reserved => Refusal::Reserved,
             ScriptError::TooLarge { max } => Refusal::TooLarge(max),
             ScriptError::TooMany { max } => Refusal::TooMany(max),
             ScriptError::NoStorage { max } => Refusal::NoStorage(max),

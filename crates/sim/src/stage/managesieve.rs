@@ -95,6 +95,7 @@ fn refusal(words: &str) -> Option<Refusal> {
         "not-found" => Refusal::NotFound,
         "exists" => Refusal::Exists,
         "active" => Refusal::Active,
+        "reserved" => Refusal::Reserved,
         "too-large" => Refusal::TooLarge(rest.parse().ok()?),
         "too-many" => Refusal::TooMany(rest.parse().ok()?),
         "no-storage" => Refusal::NoStorage(rest.parse().ok()?),

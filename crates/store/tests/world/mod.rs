@@ -11,6 +11,7 @@ use mail::{Flags, Keyword, MailboxName, Uid};
 use store::{Access, Account, Error, FlagChange, Harm, How, Mailbox, Result, Settings, Store, verify};
 
 pub mod dovecot;
+pub mod stop;
 
 pub const HOME: &str = "/home/ana";
 
