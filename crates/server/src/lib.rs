@@ -48,7 +48,7 @@ pub use hints::HintCounts;
 
 /// Scripts over messages that are kept already, without a node.
 pub mod scripts {
-    pub use crate::filter::{Discarded, Plan, Programs, ScriptWorld, Stays, Stored, stored_items};
+    pub use crate::filter::{Discarded, Known, Plan, Programs, ScriptWorld, Stays, Stored, stored_items};
 }
 
 pub use node::{Node, Running, StartError, start};

@@ -62,9 +62,9 @@ impl Problems {
         self.errors > 0
     }
 
-    /// Whether so many are known that looking for more helps nobody.
+    /// Whether so many errors are known that looking for more helps nobody.
     pub fn is_full(&self) -> bool {
-        self.list.len() >= PROBLEMS_MAX
+        self.errors >= PROBLEMS_MAX
     }
 
     /// All, in the order of the script.
@@ -74,8 +74,29 @@ impl Problems {
     }
 
     fn push(&mut self, at: Position, severity: Severity, text: String) {
-        if !self.is_full() {
-            self.list.push(Problem { line: at.line, column: at.column, severity, text });
+        let problem = Problem { line: at.line, column: at.column, severity, text };
+        if self.list.len() < PROBLEMS_MAX {
+            self.list.push(problem);
+        } else if severity == Severity::Error
+            && let Some(warning) = self.list.iter_mut().rfind(|known| known.severity == Severity::Warning)
+        {
+            // Why a script does not compile must be told, however much else there is to say.
+            *warning = problem;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_told_after_any_number_of_warnings() {
+        let mut problems = Problems::default();
+        (1..=200).for_each(|line| problems.warning(Position { line, column: 1 }, "warning"));
+        assert!(!problems.is_full());
+        problems.error(Position { line: 300, column: 1 }, "error");
+        let list = problems.into_list();
+        assert_eq!((list.len(), list.last().map(|last| last.severity)), (PROBLEMS_MAX, Some(Severity::Error)));
     }
 }

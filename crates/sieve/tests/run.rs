@@ -120,6 +120,9 @@ fn without_an_action_the_message_is_kept() {
     gives("keep; discard;", "keep discard");
     gives("fileinto \"a\"; fileinto :copy \"b\"; fileinto \"a\";", "into:a into:b+copy");
     gives("fileinto :copy :create \"b\";", "into:b+copy+create implicit");
+    gives("fileinto :create \"b\"; fileinto \"b\";", "into:b+create");
+    gives("fileinto :specialuse \"\\\\Junk\" \"b\"; fileinto \"b\";", "into:b into:b");
+    gives("keep; fileinto :specialuse \"\\\\Junk\" \"INBOX\";", "keep into:INBOX");
     gives("redirect :copy \"x@y.test\"; redirect \"X@y.test\";", "to:x@y.test");
     gives("if false {} elsif true { keep; } else { discard; }", "keep");
 }

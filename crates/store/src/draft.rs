@@ -201,8 +201,23 @@ impl Draft {
     /// Puts the message into `cur/` with these flags, durably, and gives it its UID under the lock. Keywords that find no
     /// letter any more are left out.
     pub fn append(self, flags: Flags, keywords: &[Keyword], internal_date: Option<DateTime>) -> Result<Appended> {
+        self.append_as(Passage::Request, flags, keywords, internal_date)
+    }
+
+    /// The same for a delivery: the account may exceed its quota by the grace that [`Draft::deliver`] has.
+    pub fn deliver_marked(self, flags: Flags, keywords: &[Keyword]) -> Result<()> {
+        self.append_as(Passage::Delivery, flags, keywords, None).map(|_| ())
+    }
+
+    fn append_as(
+        self,
+        passage: Passage<'_>,
+        flags: Flags,
+        keywords: &[Keyword],
+        internal_date: Option<DateTime>,
+    ) -> Result<Appended> {
         let (account, mailbox) = (Arc::clone(&self.account), self.mailbox.clone());
-        account.append_one(&mailbox, self.prepare(flags, keywords.to_vec(), internal_date)?)
+        account.append_one(passage, &mailbox, self.prepare(flags, keywords.to_vec(), internal_date)?)
     }
 
     /// Makes the content durable, so that it can be appended together with others.

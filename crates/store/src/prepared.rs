@@ -45,15 +45,24 @@ impl Account {
     pub fn append_all(
         self: &Arc<Self>,
         name: &MailboxName,
-        mut prepared: Vec<Prepared>,
+        prepared: Vec<Prepared>,
         replaces: Option<(&Mailbox, Uid)>,
+    ) -> Result<AppendedAll> {
+        let freed = replaces.map_or(Ok(Amount::NOTHING), |(mailbox, uid)| mailbox.counted(uid))?;
+        self.append_as(Passage::Instead(freed), name, prepared)
+    }
+
+    fn append_as(
+        self: &Arc<Self>,
+        passage: Passage<'_>,
+        name: &MailboxName,
+        mut prepared: Vec<Prepared>,
     ) -> Result<AppendedAll> {
         let mailbox = self.open(name)?;
         let folder = prepared.first().ok_or(Error::Gone)?.folder.clone();
         let change: Amount = prepared.iter().map(|one| Amount::message(one.len)).sum();
         let staged: Vec<Staged> = prepared.iter_mut().filter_map(|one| one.staged.take()).collect();
-        let freed = replaces.map_or(Ok(Amount::NOTHING), |(mailbox, uid)| mailbox.counted(uid))?;
-        let taken = folder.quota.add(name, change, Passage::Instead(freed), || mailbox.take_in(&staged));
+        let taken = folder.quota.add(name, change, passage, || mailbox.take_in(&staged));
         let (uid_validity, uids) = taken.inspect_err(|_| {
             for staged in &staged {
                 // What stays in `tmp/` is swept later.
@@ -67,9 +76,14 @@ impl Account {
         Ok(AppendedAll { uid_validity, uids })
     }
 
-    /// The same for one.
-    pub(crate) fn append_one(self: &Arc<Self>, name: &MailboxName, prepared: Prepared) -> Result<Appended> {
-        let AppendedAll { uid_validity, uids } = self.append_all(name, vec![prepared], None)?;
+    /// The same for one, which comes by this passage.
+    pub(crate) fn append_one(
+        self: &Arc<Self>,
+        passage: Passage<'_>,
+        name: &MailboxName,
+        prepared: Prepared,
+    ) -> Result<Appended> {
+        let AppendedAll { uid_validity, uids } = self.append_as(passage, name, vec![prepared])?;
         let uid = uids.first().copied().ok_or(Error::Gone)?;
         Ok(Appended { uid_validity, uid })
     }

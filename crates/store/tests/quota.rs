@@ -177,6 +177,22 @@ fn what_fits_is_what_fits_in_dovecot() {
 }
 
 #[test]
+fn a_delivery_with_flags_has_the_grace_of_one_without() {
+    let disk = MemoryDisk::new();
+    let node = node(&disk, "a", &["*:bytes=20480"]);
+    node.append("INBOX", 15_000).unwrap();
+    let draft = || {
+        let mut draft = node.account.draft(&inbox()).unwrap();
+        draft.write(&vec![b'x'; 6000]).unwrap();
+        draft
+    };
+    assert!(is_over(draft().append(Flags::SEEN, &[], None).map(|_| ())));
+    draft().deliver_marked(Flags::SEEN, &[]).unwrap();
+    assert!(is_over(draft().deliver_marked(Flags::SEEN, &[])));
+    node.assert_exact();
+}
+
+#[test]
 fn the_last_place_is_given_once() {
     let disk = MemoryDisk::new();
     // Whoever waits moves the clock, so nobody's lock may be taken for stale.

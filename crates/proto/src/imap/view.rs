@@ -183,9 +183,11 @@ impl View {
         }
     }
 
-    /// What `$` means from now on. UIDs ascend.
+    /// What `$` means from now on, a set: SORT and THREAD find messages in another order, which would make a range of each.
     pub fn save(&mut self, uids: impl IntoIterator<Item = Uid>) {
-        self.saved = NumberSet::from_numbers(uids.into_iter().map(Uid::number));
+        let mut numbers: Vec<u32> = uids.into_iter().map(Uid::number).collect();
+        numbers.sort_unstable();
+        self.saved = NumberSet::from_numbers(numbers);
     }
 
     /// All messages that the client knows.

@@ -285,7 +285,7 @@ impl Work<'_> {
             return draft.deliver_if(&|| delivery.origin.claim.take());
         }
         delivery.origin.is_wanted()?;
-        draft.append(place.flags, &place.keywords, None).map(|_| ())
+        draft.deliver_marked(place.flags, &place.keywords)
     }
 
     fn redirect(&self, address: &Address, reports: Reports) -> Result<(), String> {

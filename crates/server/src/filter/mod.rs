@@ -26,7 +26,7 @@ pub use programs::Programs;
 pub use sequence::sources;
 pub use stored::{Discarded, Plan, Stays, Stored};
 pub(crate) use world::own_mailbox;
-pub use world::{ScriptWorld, stored_items};
+pub use world::{Known, ScriptWorld, stored_items};
 
 /// How `notify` tells (RFC 5436), as ManageSieve says it.
 const NOTIFY: &str = "mailto";

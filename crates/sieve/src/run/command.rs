@@ -184,13 +184,15 @@ impl Run<'_, '_> {
 
     /// RFC 5228 §2.10.3: what is done twice is done once. Of two deliveries into a mailbox the later one's flags count.
     fn merge(&mut self, new: &Action) -> bool {
-        let is_inbox = |mailbox: &str| mailbox.eq_ignore_ascii_case("inbox");
+        // One with a special use may come into another mailbox than it names (RFC 8579 §5).
+        let is_inbox = |into: &FileInto| into.special_use.is_none() && into.mailbox.eq_ignore_ascii_case("inbox");
+        let is_same = |a: &FileInto, b: &FileInto| a.mailbox == b.mailbox && a.special_use == b.special_use;
         self.actions.iter_mut().any(|old| match (old, new) {
-            (Action::Keep { flags }, Action::FileInto(new)) if is_inbox(&new.mailbox) => {
+            (Action::Keep { flags }, Action::FileInto(new)) if is_inbox(new) => {
                 flags.clone_from(&new.flags);
                 true
             }
-            (Action::FileInto(old), Action::Keep { flags }) if is_inbox(&old.mailbox) => {
+            (Action::FileInto(old), Action::Keep { flags }) if is_inbox(old) => {
                 old.flags.clone_from(flags);
                 true
             }
@@ -198,10 +200,9 @@ impl Run<'_, '_> {
                 flags.clone_from(new);
                 true
             }
-            (Action::FileInto(old), Action::FileInto(new)) if old.mailbox == new.mailbox => {
-                let copy = old.copy && new.copy;
-                *old = new.clone();
-                old.copy = copy;
+            (Action::FileInto(old), Action::FileInto(new)) if is_same(old, new) => {
+                let (copy, create) = (old.copy && new.copy, old.create || new.create);
+                *old = FileInto { copy, create, ..new.clone() };
                 true
             }
             (

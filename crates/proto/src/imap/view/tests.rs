@@ -139,3 +139,10 @@ fn a_set_is_what_the_client_counts() {
     assert_eq!(uids("4:8,100:*,4294967295", Numbers::Uid), Some(vec![7, 9]));
     assert_eq!(uids("1:2", Numbers::Uid), Some(vec![]));
 }
+
+#[test]
+fn what_is_saved_is_a_set_in_whatever_order_it_was_found() {
+    let mut view = view(&[row(3, Flags::NONE), row(4, Flags::NONE), row(5, Flags::NONE), row(9, Flags::NONE)]);
+    view.save([9, 4, 3, 5].map(|uid| Uid::new(uid).unwrap()));
+    assert_eq!(view.saved, NumberSet::from_ranges([(3, 5), (9, 9)]));
+}

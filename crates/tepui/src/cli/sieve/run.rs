@@ -8,7 +8,7 @@ use clap::Args;
 use disk::RealDisk;
 use mail::{Keyword, MailboxName, Uid};
 use serde::Serialize;
-use server::scripts::{Discarded, Plan, Programs, ScriptWorld, Stays, Stored, stored_items};
+use server::scripts::{Discarded, Known, Plan, Programs, ScriptWorld, Stays, Stored, stored_items};
 use store::{Access, Mailbox, Scripts};
 
 use crate::cli::outcome::{self, Outcome};
@@ -141,6 +141,7 @@ impl Work<'_> {
             host: &settings.name,
             flags: flags.clone(),
             items: stored_items(),
+            known: Known::default(),
         };
         let outcome = world.run(&self.script, &Message::new(&content));
         let (account, mailbox) = (&self.mail.account, self.mailbox);
