@@ -5,10 +5,8 @@
 //! field  = name [ ":" [white space] expression ]     ; what its first group matches counts, without one the whole value
 //! ```
 
-use regex::Regex;
-
 use crate::Message;
-use crate::pattern;
+use crate::pattern::{self, Regex};
 
 /// The highest values there are (RFC 5235 §2.1, §2.3).
 pub const SPAM_MAX: u8 = 10;
@@ -157,8 +155,8 @@ impl Field {
             return Err(format!("'{name}' is no name of a header field"));
         }
         let expression = expression.filter(|expression| !expression.is_empty());
-        let expression = expression.map(pattern::regular).transpose()?;
-        if expression.as_ref().is_some_and(|expression| expression.captures_len() < 2) {
+        let expression = expression.map(|expression| pattern::compile(expression, false)).transpose()?;
+        if expression.as_ref().is_some_and(|expression| expression.groups() == 0) {
             return Err("the expression has no group, as in '(.*)'".to_owned());
         }
         Ok(Field { name: name.to_owned(), expression })
@@ -169,7 +167,7 @@ impl Field {
         let field = message.fields(&self.name).next()?;
         match &self.expression {
             None => Some(field.text().to_owned()),
-            Some(expression) => Some(expression.captures(field.text())?.get(1)?.as_str().to_owned()),
+            Some(expression) => Some((*expression.captures(field.text())?.get(1)?).to_owned()),
         }
     }
 }

@@ -6,11 +6,6 @@ mod regular;
 pub use glob::Glob;
 pub use regular::{REGEX_SIZE_MAX, Regex, compile};
 
-/// An expression that minds case, or what is wrong with it.
-pub fn regular(expression: &str) -> Result<regex::Regex, String> {
-    compile(expression, false)
-}
-
 #[derive(Debug, Clone)]
 pub enum Pattern {
     Glob(Glob),

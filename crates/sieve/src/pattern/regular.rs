@@ -39,17 +39,23 @@ pub fn compile(expression: &str, fold: bool) -> Result<Regex, String> {
         .onepass(false);
     let syntax = syntax::Config::new().case_insensitive(fold).nest_limit(REGEX_NESTING_MAX);
     let engine = Engine::builder().configure(bounds).syntax(syntax).build(&from_posix(expression)).map_err(reason)?;
-    // The first is the whole match.
-    if engine.captures_len() > GROUPS_MAX + 1 {
+    let regex = Regex(engine);
+    if regex.groups() > GROUPS_MAX {
         return Err("the expression has too many groups".to_owned());
     }
-    Ok(Regex(engine))
+    Ok(regex)
 }
 
 impl Regex {
     /// The memory it holds, in octets.
     pub fn memory(&self) -> usize {
         self.0.memory_usage()
+    }
+
+    /// How many groups leave something.
+    pub fn groups(&self) -> usize {
+        // The first is the whole match.
+        self.0.captures_len() - 1
     }
 
     /// What searching in a text costs, as octets of a plain comparison. A step may lead into all states of the machine.
