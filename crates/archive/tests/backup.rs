@@ -97,7 +97,7 @@ fn damage_is_found_and_never_restored_and_the_rest_comes_back() {
     assert_eq!(story(&account(&disk, "/home/new")), story(&account(&disk, "/home/ana")));
 }
 
-/// Lets nobody open what has one of these in its path.
+/// Lets nobody open or list what has one of these in its path.
 #[derive(Debug)]
 struct Denying {
     disk: MemoryDisk,
@@ -106,7 +106,7 @@ struct Denying {
 
 impl Pace for Denying {
     fn turn(&self, op: Op, path: &Path) {
-        if op == Op::Open && self.names.iter().any(|name| path.to_string_lossy().contains(name)) {
+        if matches!(op, Op::Open | Op::List) && self.names.iter().any(|name| path.to_string_lossy().contains(name)) {
             self.disk.fail_next(op, Fault::Broken);
         }
     }
@@ -132,6 +132,28 @@ fn what_cannot_be_read_is_told_and_the_rest_is_kept() {
     let backups = Backups::new(&disk, Path::new(BACKUPS));
     assert_eq!(backups.find("ana", None).unwrap().1.missing, created.missing);
     assert_eq!(create(&disk, &ana).unwrap().missing, Vec::<String>::new());
+}
+
+#[test]
+fn a_folder_of_scripts_that_cannot_be_listed_leaves_the_rest() {
+    let disk = filled();
+    let denying = disk.paced(Arc::new(Denying { disk: disk.clone(), names: vec!["/home/ana/sieve"] }));
+    let created = create(&denying, &account(&denying, "/home/ana")).unwrap();
+    assert_eq!(created.missing.len(), 1, "{:?}", created.missing);
+    assert!(created.missing[0].contains("/home/ana/sieve"), "{:?}", created.missing);
+}
+
+#[test]
+fn verify_goes_on_behind_a_content_that_cannot_be_read() {
+    let disk = filled();
+    create(&disk, &account(&disk, "/home/ana")).unwrap();
+    let (_, snapshot) = Backups::new(&disk, Path::new(BACKUPS)).find("ana", None).unwrap();
+    let messages = snapshot.mailboxes.iter().flat_map(|mailbox| &mailbox.messages);
+    let digests: Vec<String> = messages.map(|message| message.content.clone()).collect();
+    assert!(digests.len() > 1);
+    let names: Vec<&'static str> = digests.iter().map(|digest| &*digest.clone().leak()).collect();
+    let denying = disk.paced(Arc::new(Denying { disk: disk.clone(), names }));
+    assert_eq!(Backups::new(&denying, Path::new(BACKUPS)).verify("ana", || {}).unwrap().len(), digests.len());
 }
 
 /// The active script is a link, as Dovecot and Pigeonhole leave it. One that leads out of the home is not followed.

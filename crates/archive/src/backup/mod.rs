@@ -230,8 +230,16 @@ impl<'d> Backups<'d> {
             };
             for content in snapshot.contents() {
                 step();
-                if asked.insert(content.to_owned()) && !self.blobs.is_whole(content)? {
-                    findings.push(format!("{}: content is missing or changed", self.blobs.path(content).display()));
+                if !asked.insert(content.to_owned()) {
+                    continue;
+                }
+                match self.blobs.is_whole(content) {
+                    Ok(true) => {}
+                    Ok(false) => {
+                        findings.push(format!("{}: content is missing or changed", self.blobs.path(content).display()));
+                    }
+                    Err(error @ Error::Disk(disk::Error::Io { .. })) => findings.push(error.to_string()),
+                    Err(error) => return Err(error),
                 }
             }
         }

@@ -34,7 +34,15 @@ pub(super) fn keep(
         Err(error) => Err(Error::Disk(error)),
     };
     keep(ACTIVE.to_owned(), active(disk, home))?;
-    for name in names(disk, &home.join(FOLDER))? {
+    let names = match names(disk, &home.join(FOLDER)) {
+        Ok(names) => names,
+        Err(error @ disk::Error::Io { .. }) => {
+            missing.push(error.to_string());
+            return Ok(records);
+        }
+        Err(error) => return Err(Error::Disk(error)),
+    };
+    for name in names {
         let path = home.join(FOLDER).join(&name);
         keep(format!("{FOLDER}/{name}"), present(disk.read_plain(&path)).map(|found| found.map(|it| (it, None))))?;
     }
@@ -66,7 +74,7 @@ fn own_script<'a>(home: &Path, target: &'a Path) -> Option<&'a Path> {
     matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)).then_some(name)
 }
 
-fn names(disk: &dyn Disk, folder: &Path) -> Result<Vec<String>> {
+fn names(disk: &dyn Disk, folder: &Path) -> disk::Result<Vec<String>> {
     let entries = present(disk.list(folder))?.unwrap_or_default();
     let files = entries.iter().filter(|entry| entry.kind == Kind::File);
     let mut names: Vec<String> = files.filter_map(|entry| Some(entry.name.to_str()?.to_owned())).collect();
