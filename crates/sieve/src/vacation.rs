@@ -3,7 +3,7 @@
 
 use mail::header::addresses;
 
-use crate::encode::{header_value, on_one_line};
+use crate::encode::{header_value, mailbox, on_one_line};
 use crate::{Envelope, Message, Vacation};
 
 /// Why nobody is answered.
@@ -40,6 +40,10 @@ pub struct Stamp<'s> {
 const RECIPIENT_FIELDS: &[&str] = &["to", "cc", "bcc", "resent-to", "resent-cc", "resent-bcc"];
 /// The most characters of a subject that is repeated.
 const SUBJECT_LENGTH_MAX: usize = 256;
+/// The longest name of a message that an answer repeats; it has a line of its own (RFC 5322 §2.1.1).
+const ID_LENGTH_MAX: usize = 900;
+/// The most of them, of a thread that is longer.
+const REFERENCES_MAX: usize = 100;
 
 /// Whether the sender of the message may be answered at all.
 pub fn judge(vacation: &Vacation, message: &Message<'_>, envelope: &Envelope) -> Result<(), Silent> {
@@ -119,16 +123,20 @@ pub fn answer(vacation: &Vacation, message: &Message<'_>, envelope: &Envelope, s
     let mut header = format!(
         "Date: {}\r\nFrom: {}\r\nTo: <{}>\r\nSubject: {}\r\nMessage-ID: {}\r\n",
         stamp.date.to_rfc5322(),
-        if vacation.from.is_some() { on_one_line(from) } else { format!("<{from}>") },
+        if vacation.from.is_some() { mailbox(from, "\r\n") } else { format!("<{from}>") },
         envelope.from,
         header_value(&subject, "\r\n"),
         stamp.message_id,
     );
     // RFC 5230 §5.5: the answer belongs to the thread.
-    if let Some(id) = text("message-id") {
-        header.push_str(&format!("In-Reply-To: {id}\r\n"));
-        let before = text("references").or_else(|| text("in-reply-to")).map(|ids| ids + "\r\n ").unwrap_or_default();
-        header.push_str(&format!("References: {before}{id}\r\n"));
+    if let Some(id) = text("message-id").filter(|id| id.len() <= ID_LENGTH_MAX) {
+        let before = text("references").or_else(|| text("in-reply-to")).unwrap_or_default();
+        let mut ids: Vec<&str> = before.split_whitespace().chain([id.as_str()]).collect();
+        ids.retain(|id| id.len() <= ID_LENGTH_MAX);
+        // RFC 5256 §3: the first one and the last ones are what threads are made of.
+        let left_out = ids.len().saturating_sub(REFERENCES_MAX);
+        ids.drain(1..=left_out);
+        header.push_str(&format!("In-Reply-To: {id}\r\nReferences: {}\r\n", ids.join("\r\n ")));
     }
     header.push_str("Auto-Submitted: auto-replied (vacation)\r\nPrecedence: bulk\r\nX-Auto-Response-Suppress: All\r\nMIME-Version: 1.0\r\n");
     if !vacation.mime {
@@ -191,6 +199,29 @@ mod tests {
         ] {
             assert!(content.contains(line), "{content}");
         }
+    }
+
+    #[test]
+    fn what_an_answer_repeats_has_a_bound_and_is_ascii() {
+        let ids: String = (0..500).map(|number| format!(" <{number}@b>")).collect();
+        let long = "x".repeat(2000);
+        let mail = format!("Subject: {}\nMessage-ID: <last@b>\nReferences:{ids} <{long}>\n\n", "word ".repeat(100));
+        let envelope = Envelope { from: "a@b.test".to_owned(), to: "me@house.test".to_owned(), ..Envelope::default() };
+        let from = Some("\"Ana Núñez\" <ana@house.test>".to_owned());
+        let stamp = Stamp { message_id: "<2@house>", date: mail::date::DateTime::utc(0) };
+        let answer = answer(&Vacation { from, ..vacation() }, &Message::new(mail.as_bytes()), &envelope, stamp);
+        let content = String::from_utf8(answer.content).unwrap();
+        let (header, _) = content.split_once("\r\n\r\n").unwrap();
+        assert!(header.is_ascii() && header.lines().all(|line| line.len() <= 998), "{header}");
+        assert_eq!(
+            header.lines().filter(|line| line.contains("@b>") && !line.starts_with("In-")).count(),
+            REFERENCES_MAX
+        );
+        assert!(
+            header.contains("References: <0@b>\r\n <402@b>\r\n") && header.contains("\r\n <last@b>\r\n"),
+            "{header}"
+        );
+        assert!(header.contains(" <ana@house.test>\r\n"), "{header}");
     }
 
     #[test]
