@@ -14,7 +14,7 @@ use proto::pop3::ask::{Answer, Ask, Refusal};
 use store::{Mailbox, Pop3Lock, Right, Rights, Viewer};
 
 use super::imap::room::read_exactly;
-use super::{Guest, blocking};
+use super::{Guest, blocking, promptly};
 use crate::config::{DeletedFlag, Pop3Settings};
 use crate::driver::House;
 use lock::Kept;
@@ -74,13 +74,13 @@ impl Pop3House {
         }
     }
 
-    /// Works on the maildrop on a blocking thread.
+    /// Works on the maildrop where it may block.
     async fn in_maildrop(
         &mut self,
         work: impl FnOnce(&mut Maildrop) -> store::Result<Answer> + Send + 'static,
     ) -> Answer {
         let Some(mut maildrop) = self.maildrop.take() else { return Answer::Refused(Refusal::Permanent) };
-        let (maildrop, result) = blocking(move || {
+        let (maildrop, result) = promptly(&self.guest.node, move || {
             let result = work(&mut maildrop);
             (maildrop, result)
         })
