@@ -244,6 +244,7 @@ impl House<proto::smtp::Server> for SmtpHouse {
     fn encrypted(&mut self, how: String) {
         self.tls = Some(how);
         self.login = None;
+        self.groups.clear();
     }
 
     async fn content(&mut self, bytes: Vec<u8>) {
