@@ -241,14 +241,14 @@ def table(name, options):
     return f"\n{name}\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in options.items())
 
 
-USERS_COUNT = 120
+USERS_COUNT = 300
 
 
 HERE = "here"
 
 
 class Node(Process):
-    """`tepui serve` with a configuration of its own: both roles, all listeners, a hundred users.
+    """`tepui serve` with a configuration of its own: both roles, all listeners, USERS_COUNT users.
 
     `listeners` replaces rows of LISTENERS, which are also the listeners' names; a third element has further options; `lockout` and `trusted` are tables; with one role, only its listeners are there. `hop` is the port of the mailbox
     layer, when that is another node; HERE is no hop at all: the queue delivers into this node's own mailboxes. `directory`
