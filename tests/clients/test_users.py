@@ -52,7 +52,7 @@ class Users(Case):
         self.users.write_text(good + "nonsense\n")
         eventually(lambda: "a password file changed and is bad" in self.server.log(), "it is told")
         self.assertTrue(self.logs_in("user001@example.test", harness.PASSWORD))
-        self.assertIn("users:121: expected", self.user("add", "x@example.test", "--password-stdin", password="x", code=1))
+        self.assertIn(f"users:{harness.USERS_COUNT + 1}: expected", self.user("add", "x@example.test", "--password-stdin", password="x", code=1))
         self.assertEqual(self.users.read_text(), good + "nonsense\n")
 
     def test_mode_and_comments_stay_and_mistakes_are_clear(self):
